@@ -1,0 +1,5 @@
+"""Command line of the authority."""
+
+
+def main() -> None:
+    """Runs `msc`."""

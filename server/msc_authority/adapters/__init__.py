@@ -1,0 +1,1 @@
+"""One port with one technology each."""

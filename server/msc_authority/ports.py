@@ -1,0 +1,220 @@
+"""What the use cases need from the outside, in the words of the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from msc_authority.core.evaluation import StrategyRanking, Verdict
+from msc_authority.core.evidence import Evidence
+from msc_authority.core.facts import Fact
+from msc_authority.core.policy import FieldChange, Policy, PolicyContent, PolicyRef
+
+
+class Clock(Protocol):
+    """Reads time."""
+
+    def now(self) -> datetime:
+        """Returns the present instant, aware UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Returns seconds that never run backwards; only differences mean anything."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The newest policy. `policy` is None at version 0; `evaluated_at` is the last evaluation that confirmed it."""
+
+    ref: PolicyRef
+    policy: Policy | None
+    evaluated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """A policy in history and how it differed from the one before."""
+
+    policy: Policy
+    changes: tuple[FieldChange, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedFact:
+    """A fact that was not stored. `index` is its place in the batch; `field` names what was wrong."""
+
+    index: int
+    id: str
+    field: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordOutcome:
+    """What became of a batch: stored now, stored before, refused."""
+
+    accepted: int
+    duplicates: int
+    refused: tuple[RefusedFact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True, kw_only=True)
+class JournalCursor:
+    """How far the journal has been read, in order of arrival, table by table. Zero: nothing."""
+
+    trades: int = 0
+    equity: int = 0
+
+
+class Journal(Protocol):
+    """Holds the facts."""
+
+    def record(self, facts: Sequence[Fact]) -> RecordOutcome:
+        """Stores a batch durably in one transaction. A fact stored before with equal content is a duplicate; the
+        same id with other content is refused with code ID_CONFLICT. The rest of the batch is stored all the same."""
+        ...
+
+    def arrived_since(self, cursor: JournalCursor) -> tuple[list[Evidence], JournalCursor]:
+        """Returns the evidence that arrived after `cursor` and the cursor behind it, in one consistent read."""
+        ...
+
+    def evidence_after(self, after: datetime | None, upto: JournalCursor) -> Iterator[Evidence]:
+        """Yields evidence with at > `after` (None: all) that arrived no later than `upto`, ordered by (at, id),
+        equity readings after trades of the same instant."""
+        ...
+
+    def newest_fact_at(self) -> datetime | None:
+        """Returns the instant of the newest fact of any table, or None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerCheckpoint:
+    """The ledger as it stood when all evidence up to `watermark` (inclusive) of what had arrived by `cursor` was in."""
+
+    watermark: datetime | None
+    cursor: JournalCursor
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationEntry:
+    """One evaluation as the log keeps it. `sequence` grows by one each; 0 before it is stored."""
+
+    evaluation_id: str
+    trigger: str
+    started_at: datetime
+    duration_s: float
+    verdict: Verdict | None
+    failure: str = ""
+    request_id: str = ""
+    requested_by: str = ""
+    reason: str = ""
+    committed: PolicyRef | None = None
+    changes: tuple[FieldChange, ...] = ()
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredState:
+    """What an evaluation starts from, read in one transaction. `generation` names it for the conditional commit."""
+
+    generation: int
+    head: Head
+    controller: bytes | None
+    checkpoint: LedgerCheckpoint | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationCommit:
+    """Everything one evaluation writes, in one transaction or not at all. `publish` None: the policy stays."""
+
+    entry: EvaluationEntry
+    publish: PolicyContent | None
+    valid_for_s: float
+    controller: bytes
+    checkpoint: LedgerCheckpoint
+    keep_as_rewind_point: bool
+
+
+class EvaluationStore(Protocol):
+    """Where evaluations start from and end."""
+
+    def load(self) -> StoredState:
+        """Returns the state of the last evaluation, and the head it belongs to."""
+        ...
+
+    def rewind_point(self, before: datetime) -> LedgerCheckpoint | None:
+        """Returns the newest kept checkpoint whose watermark is earlier than `before`, or None."""
+        ...
+
+    def commit(self, commit: EvaluationCommit, expected: StoredState) -> Head:
+        """Writes it if `expected` still is the state, and returns the head afterwards.
+
+        Allocates version = head + 1 inside the transaction when there is something to publish, and drops rewind
+        points with a watermark after the checkpoint's.
+
+        Raises:
+            StaleState: another evaluation was committed in between. Nothing was written.
+        """
+        ...
+
+    def record_failure(self, entry: EvaluationEntry) -> None:
+        """Keeps a failed evaluation. Changes neither policy nor state."""
+        ...
+
+
+class PolicyStore(Protocol):
+    """Reads policies."""
+
+    def head(self) -> Head:
+        """Returns the newest policy, from the database itself."""
+        ...
+
+    def revision(self, version: int) -> Policy | None:
+        """Returns one revision of the current epoch, or None."""
+        ...
+
+    def revisions(self, before: PolicyRef | None, limit: int) -> list[Revision]:
+        """Returns up to `limit` revisions older than `before` (None: from the newest), newest first."""
+        ...
+
+
+class EvaluationLog(Protocol):
+    """Reads evaluations."""
+
+    def latest(self) -> EvaluationEntry | None:
+        """Returns the newest evaluation that succeeded, or None."""
+        ...
+
+    def latest_failure(self) -> EvaluationEntry | None:
+        """Returns the newest evaluation if it failed, or None."""
+        ...
+
+    def by_request(self, request_id: str, since: datetime) -> EvaluationEntry | None:
+        """Returns the evaluation that `request_id` led to, if it started at `since` or later."""
+        ...
+
+    def page(self, before: int | None, limit: int) -> list[EvaluationEntry]:
+        """Returns up to `limit` evaluations with sequence < `before` (None: from the newest), newest first."""
+        ...
+
+    def strategies(self) -> tuple[list[StrategyRanking], datetime | None]:
+        """Returns the ranking of the newest successful evaluation and its as_of."""
+        ...
+
+
+class StoreError(Exception):
+    """The store did not do what was asked. `__cause__` is the driver's error."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be reached or is locked; trying again may help."""
+
+
+class StaleState(StoreError):
+    """Another writer was first. Nothing was written."""
