@@ -78,8 +78,12 @@ class Journal(Protocol):
         same id with other content is refused with code ID_CONFLICT. The rest of the batch is stored all the same."""
         ...
 
-    def arrived_since(self, cursor: JournalCursor) -> tuple[list[Evidence], JournalCursor]:
-        """Returns the evidence that arrived after `cursor` and the cursor behind it, in one consistent read."""
+    def end(self) -> JournalCursor:
+        """Returns the cursor behind all evidence that has arrived so far, in one consistent read."""
+        ...
+
+    def earliest_between(self, after: JournalCursor, upto: JournalCursor) -> datetime | None:
+        """Returns the smallest `at` of the evidence that arrived later than `after` and no later than `upto`."""
         ...
 
     def evidence_after(self, after: datetime | None, upto: JournalCursor) -> Iterator[Evidence]:
@@ -94,9 +98,9 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerCheckpoint:
-    """The ledger as it stood when all evidence up to `watermark` (inclusive) of what had arrived by `cursor` was in."""
+    """The ledger with exactly the evidence in it that has at <= `watermark` and had arrived by `cursor`."""
 
-    watermark: datetime | None
+    watermark: datetime
     cursor: JournalCursor
     payload: bytes
 
@@ -155,8 +159,8 @@ class EvaluationStore(Protocol):
     def commit(self, commit: EvaluationCommit, expected: StoredState) -> Head:
         """Writes it if `expected` still is the state, and returns the head afterwards.
 
-        Allocates version = head + 1 inside the transaction when there is something to publish, and drops rewind
-        points with a watermark after the checkpoint's.
+        Allocates version = head + 1 inside the transaction when there is something to publish. Keeps the checkpoint
+        as a rewind point when asked to (a bounded number, the newest).
 
         Raises:
             StaleState: another evaluation was committed in between. Nothing was written.
