@@ -1,0 +1,335 @@
+"""Configuration: one frozen object from defaults < TOML file < MSC_* environment < flags, read once at start."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from msc_authority.core.config import DecisionConfig
+from msc_authority.settings_table import build_table, flatten_table
+
+CONFIG_FILE_NAME = "msc.toml"
+DATABASE_FILE_NAME = "msc.db"
+ENV_PREFIX = "MSC_"
+ENV_USED_ELSEWHERE = frozenset({"MSC_TARGET", "MSC_REQUIRE_TOOLCHAINS"})
+MAX_PERIOD_S = 86_400.0
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used. The message names each key and what to do about it."""
+
+    reason = "CONFIGURATION_INVALID"
+
+    def __init__(self, *problems: str) -> None:
+        """Takes one sentence for each problem."""
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+def default_home() -> Path:
+    """The platform's data directory for this program."""
+    from platformdirs import user_data_path
+
+    return user_data_path("msc", appauthor=False)
+
+
+def _not_a_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("must be a number, not a boolean")  # noqa: TRY004 - pydantic reports a ValueError only
+    return value
+
+
+def _decision(value: object) -> object:
+    return (
+        build_table(DecisionConfig(), value, "decision")
+        if isinstance(value, Mapping)
+        else value
+    )
+
+
+Seconds = Annotated[
+    float,
+    BeforeValidator(_not_a_boolean),
+    Field(gt=0, le=MAX_PERIOD_S, allow_inf_nan=False),
+]
+Port = Annotated[int, BeforeValidator(_not_a_boolean), Field(ge=0, le=65_535)]
+
+
+class Settings(BaseModel):
+    """Everything the authority is configured by. Made directly it reads nothing but its arguments; see `load`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    home: Path = Field(
+        default_factory=default_home,
+        description="Folder that holds the authority's state.",
+    )
+    database_url: str = Field(
+        default="", description="Database, sqlite or postgresql. Empty: msc.db in home."
+    )
+    redis_url: str | None = Field(
+        default=None, description="Reserved: this version does not use Redis."
+    )
+    grpc_host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="Address the gRPC server listens on.",
+    )
+    grpc_port: Port = Field(
+        default=7443, description="Port of the gRPC server. 0: any free one."
+    )
+    http_port: Port = Field(
+        default=8000, description="Reserved: this version serves no HTTP."
+    )
+    allow_plaintext_remote: bool = Field(
+        default=False, description="Allow plaintext gRPC beyond this machine."
+    )
+    evaluation_period_s: Seconds = Field(
+        default=1800.0, description="Time between scheduled evaluations."
+    )
+    heartbeat_s: Annotated[float, BeforeValidator(_not_a_boolean)] = Field(
+        default=5.0,
+        ge=1,
+        le=30,
+        allow_inf_nan=False,
+        description="Longest silence on a watch, before jitter.",
+    )
+    max_watchers: Annotated[int, BeforeValidator(_not_a_boolean)] = Field(
+        default=10_000, ge=1, le=1_000_000, description="Watches open at once."
+    )
+    drain_s: Annotated[float, BeforeValidator(_not_a_boolean)] = Field(
+        default=1.0,
+        ge=0,
+        le=60,
+        allow_inf_nan=False,
+        description="Time that open calls get to end at a stop.",
+    )
+    log_format: Literal["human", "json"] = Field(
+        default="human", description="How log lines look."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        default="INFO", description="Least severe log line shown."
+    )
+    decision: Annotated[InstanceOf[DecisionConfig], BeforeValidator(_decision)] = Field(
+        default_factory=DecisionConfig, description="The numbers of the decision model."
+    )
+
+    @field_validator("home")
+    @classmethod
+    def _expanded(cls, home: Path) -> Path:
+        if not str(home).strip() or "?" in str(home) or "\0" in str(home):
+            raise ValueError("must be the path of a folder, without a question mark")
+        return home.expanduser().absolute()
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper_case(cls, level: object) -> object:
+        return level.upper() if isinstance(level, str) else level
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not self.database_url:
+            object.__setattr__(self, "database_url", sqlite_url(self.home))
+        _check_database_url(self.database_url)
+        if not self.allow_plaintext_remote and not is_loopback(self.grpc_host):
+            raise ValueError(
+                f"grpc_host: {self.grpc_host} can be reached from other machines, and this server speaks plaintext; "
+                "use 127.0.0.1, or set allow_plaintext_remote = true if the network is yours alone"
+            )
+        return self
+
+    @property
+    def target(self) -> str:
+        """Where a client on this machine reaches the gRPC server, as host:port."""
+        host = f"[{self.grpc_host}]" if ":" in self.grpc_host else self.grpc_host
+        return f"{host}:{self.grpc_port}"
+
+    def notices(self) -> tuple[str, ...]:
+        """Sentences about values that were set but have no effect in this version."""
+        unused = {
+            "redis_url": "this version does not use Redis: the policy is stored in the database and streamed over gRPC",
+            "http_port": "this version serves no HTTP: use gRPC or the msc commands",
+        }
+        return tuple(
+            f"{key} is set, but {why}"
+            for key, why in unused.items()
+            if key in self.model_fields_set
+        )
+
+    def for_demo(self) -> Settings:
+        """The same settings on the subfolder `demo` of home, with a database of its own."""
+        home = self.home / "demo"
+        return self.model_copy(update={"home": home, "database_url": sqlite_url(home)})
+
+
+def sqlite_url(home: Path) -> str:
+    """URL of the database that a home folder holds."""
+    return f"sqlite:///{home / DATABASE_FILE_NAME}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_database_url(url: str) -> None:
+    try:
+        scheme = urlsplit(url).scheme.partition("+")[0]
+    except ValueError as error:
+        raise ValueError(f"database_url: not a URL ({error})") from None
+    if scheme not in {"sqlite", "postgresql"}:
+        raise ValueError("database_url: must start with sqlite:/// or postgresql://")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """Settings and where each value came from: "default", the file's path, the variable's or the flag's name."""
+
+    settings: Settings
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+
+def load(
+    *,
+    config: Path | None = None,
+    flags: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Loaded:
+    """Settings from all layers, later ones first: flags, environment, file, defaults. A flag that is None is absent.
+
+    Raises:
+        ConfigurationError: A key is unknown, a value is out of range, or the file cannot be read.
+    """
+    given = {key: value for key, value in (flags or {}).items() if value is not None}
+    env = _from_environment(os.environ if environ is None else environ)
+    path, table = _from_file(config, given.get("home", env.get("home")))
+    layers = (
+        (table, lambda _: str(path)),
+        (env, lambda key: ENV_PREFIX + key.upper()),
+        (given, lambda key: "--" + key.replace("_", "-")),
+    )
+    merged: dict[str, object] = {}
+    origins: dict[str, str] = {}
+    for values, origin in layers:
+        merged.update(values)
+        origins.update({key: origin(key) for key in values})
+    return Loaded(
+        settings=_validated(merged, origins), origins=_flat_origins(origins, table)
+    )
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
+    keys = {
+        ENV_PREFIX + key.upper(): key
+        for key in Settings.model_fields
+        if key != "decision"
+    }
+    names = [
+        name
+        for name in environ
+        if name.startswith(ENV_PREFIX) and name not in ENV_USED_ELSEWHERE
+    ]
+    unknown = [name for name in names if name not in keys]
+    if unknown:
+        raise ConfigurationError(
+            *(
+                f"{name}: unknown variable{_hint(name, keys)}"
+                for name in sorted(unknown)
+            )
+        )
+    return {keys[name]: environ[name] for name in names if environ[name] != ""}
+
+
+def _hint(name: str, known: Mapping[str, str]) -> str:
+    if name.startswith("MSC_DECISION"):
+        return "; the decision model is set in the [decision] table of the configuration file"
+    near = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
+    return (
+        f"; did you mean {' or '.join(near)}?"
+        if near
+        else "; unset it (msc config show lists what there is)"
+    )
+
+
+def _from_file(config: Path | None, home: object) -> tuple[Path, dict[str, object]]:
+    path = (
+        config
+        or (Path(str(home)).expanduser() if home else default_home()) / CONFIG_FILE_NAME
+    )
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if config is None:
+            return path, {}
+        raise ConfigurationError(f"{path}: no such file; check --config") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error}") from error
+    if config is None and "home" in table:
+        raise ConfigurationError(
+            f"{path}: home cannot be set in the file found through it; use MSC_HOME or --home"
+        )
+    return path, table
+
+
+def _validated(merged: Mapping[str, object], origins: Mapping[str, str]) -> Settings:
+    try:
+        return Settings.model_validate(dict(merged))
+    except ValidationError as error:
+        raise ConfigurationError(*_problems(error, origins)) from error
+
+
+def _problems(error: ValidationError, origins: Mapping[str, str]) -> list[str]:
+    problems = []
+    for item in error.errors(
+        include_url=False, include_context=False, include_input=False
+    ):
+        key = ".".join(str(part) for part in item["loc"])
+        text = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(
+                key, Settings.model_fields, n=2, cutoff=0.6
+            )
+            text = (
+                f"unknown key; did you mean {' or '.join(near)}?"
+                if near
+                else "unknown key; remove it"
+            )
+        where = f" (from {origins[key]})" if key in origins else ""
+        named = not key or text.startswith(f"{key}.")
+        problems.append(f"{text}{where}" if named else f"{key}{where}: {text}")
+    return problems
+
+
+def _flat_origins(
+    origins: Mapping[str, str], table: Mapping[str, object]
+) -> dict[str, str]:
+    flat = {key: origin for key, origin in origins.items() if key != "decision"}
+    decision = table.get("decision")
+    if isinstance(decision, Mapping):
+        flat.update(
+            {key: origins["decision"] for key, _ in flatten_table(decision, "decision")}
+        )
+    return flat
