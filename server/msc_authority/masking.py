@@ -1,0 +1,35 @@
+"""Takes secrets out of text before anyone sees it: passwords inside URLs, tokens, keys and signatures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+MASK = "***"
+
+_SECRET_NAME = r"(?:password|passwd|secret|token|api[_-]?key|signature|authorization|credential)"
+_URL_PASSWORD = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/]*(?=@)", re.IGNORECASE)
+_ASSIGNMENT = re.compile(
+    rf"(?P<head>\b[\w-]*{_SECRET_NAME}[\w-]*[\"']?\s*[=:]\s*[\"']?)(?!{re.escape(MASK)})(?:Bearer\s+)?[^\s\"'&,;)}}\]]+",
+    re.IGNORECASE,
+)
+_BEARER = re.compile(r"(?P<head>\bBearer\s+)[\w.~+/=-]+", re.IGNORECASE)
+_NAME = re.compile(_SECRET_NAME, re.IGNORECASE)
+
+
+def mask_text(text: str) -> str:
+    """`text` with each secret in it replaced by three asterisks."""
+    for pattern in (_URL_PASSWORD, _ASSIGNMENT, _BEARER):
+        text = pattern.sub(rf"\g<head>{MASK}", text)
+    return text
+
+
+def mask_value(name: str, value: object) -> object:
+    """`value` without secrets: masked whole where its name says that it is one, else within its text."""
+    if isinstance(value, Mapping):
+        return {str(key): mask_value(str(key), item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [mask_value(name, item) for item in value]
+    if not isinstance(value, str):
+        return value
+    return MASK if value and _NAME.search(name) else mask_text(value)

@@ -1,0 +1,122 @@
+"""Log lines: what operators grep for, in both formats, without secrets."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from msc_authority import logs
+
+PINNED = "[MSC AI] Policy loaded: risk_mode=DEFENSIVE, strategies=3, max_risk=0.50%"
+
+
+@pytest.fixture(autouse=True)
+def restored_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def human() -> io.StringIO:
+    stream = io.StringIO()
+    logs.configure("human", "INFO", stream)
+    return stream
+
+
+@pytest.fixture
+def as_json() -> io.StringIO:
+    stream = io.StringIO()
+    logs.configure("json", "INFO", stream)
+    return stream
+
+
+def test_a_human_line_ends_with_the_message_byte_for_byte(human: io.StringIO) -> None:
+    logging.getLogger("msc_authority.rpc").info("%s", PINNED)
+
+    line = human.getvalue()
+    assert line.endswith(f" INFO     msc_authority.rpc: {PINNED}\n")
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ", line)
+
+
+def test_a_json_line_carries_the_message_as_event_and_extras_as_fields(as_json: io.StringIO) -> None:
+    logging.getLogger("msc").warning(PINNED, extra={"version": 7})
+
+    document = json.loads(as_json.getvalue())
+    assert document["event"] == PINNED
+    assert (document["level"], document["logger"], document["version"]) == ("warning", "msc", 7)
+
+
+def test_structlog_and_logging_end_in_the_same_stream(human: io.StringIO) -> None:
+    structlog.get_logger("msc").info("published", version=7)
+
+    assert human.getvalue().endswith("INFO     msc: published version=7\n")
+
+
+def test_a_message_with_a_line_break_stays_one_line(human: io.StringIO) -> None:
+    logging.getLogger("msc").info("client %s", "evil\n2026-01-01 CRITICAL forged\x1b[31m")
+
+    assert human.getvalue().count("\n") == 1
+    assert "\\n2026-01-01 CRITICAL forged\\x1b[31m" in human.getvalue()
+
+
+def test_a_traceback_is_shown_without_the_password_in_it(human: io.StringIO) -> None:
+    try:
+        raise ValueError("cannot reach postgresql://msc:hunter2@db/msc")
+    except ValueError:
+        logging.getLogger("msc").exception("failed")
+
+    assert "Traceback" in human.getvalue()
+    assert "hunter2" not in human.getvalue()
+    assert "postgresql://msc:***@db/msc" in human.getvalue()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "opening postgresql://msc:hunter2@db/msc",
+        "password=hunter2",
+        'api_key: "hunter2"',
+        "Authorization: Bearer hunter2",
+        "GET /order?symbol=BTCUSDT&signature=hunter2",
+    ],
+)
+def test_no_format_shows_a_secret(message: str, human: io.StringIO) -> None:
+    logging.getLogger("msc").info(message)
+    stream = io.StringIO()
+    logs.configure("json", "INFO", stream)
+    logging.getLogger("msc").info("see field", extra={"detail": [message], "auth_token": "hunter2"})
+
+    assert "hunter2" not in human.getvalue() + stream.getvalue()
+    assert "***" in human.getvalue()
+    assert json.loads(stream.getvalue())["auth_token"] == "***"
+
+
+def test_lines_below_the_level_are_left_out_and_chatty_libraries_start_at_warning(human: io.StringIO) -> None:
+    logging.getLogger("msc").debug("detail")
+    logging.getLogger("alembic.runtime").info("context")
+    logging.getLogger("alembic.runtime").warning("trouble")
+
+    assert "detail" not in human.getvalue()
+    assert "context" not in human.getvalue()
+    assert "trouble" in human.getvalue()
+
+
+def test_configuring_twice_writes_each_line_once() -> None:
+    stream = io.StringIO()
+    logs.configure("human", "INFO", io.StringIO())
+    logs.configure("human", "INFO", stream)
+
+    logging.getLogger("msc").info("once")
+
+    assert stream.getvalue().count("once") == 1
