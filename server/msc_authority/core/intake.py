@@ -1,4 +1,4 @@
-"""Facts read from raw rows: a valid fact, or a refusal that names the field. Raw rows carry the journal's column names."""
+"""Facts read from raw rows by the journal's column names: a valid fact, or a refusal that names the field."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 NET_PNL_TOLERANCE = Decimal("0.02")
-"""How far net_pnl may be from gross_pnl - fees + funding, in account currency: four numbers, each rounded to the cent."""
+"""How far net_pnl may be from gross_pnl - fees + funding, in account currency: four numbers, each a rounded cent."""
 
 _EXACT = Context(prec=80)
 
