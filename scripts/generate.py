@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROTO = ROOT / "proto"
 GENERATED = ROOT / "generated"
 PACKAGE = "msc_policy/v1"
+PYTHON_PACKAGE_SUMMARY = "Generated messages and stubs of the policy contract, by version."
 GO_MODULE = "meta-strategy-controller/generated/go"
 
 
@@ -101,7 +102,7 @@ def write_python(out: Path) -> None:
     )
     package = out / PACKAGE
     (package / "__init__.py").write_text(_reexports())
-    (package.parent / "__init__.py").write_text('"""Generated messages and stubs of the policy contract, by version."""\n')
+    (package.parent / "__init__.py").write_text(f'"""{PYTHON_PACKAGE_SUMMARY}"""\n')
     (package.parent / "py.typed").touch()
 
 
@@ -112,7 +113,7 @@ def _require_python_generators() -> None:
         except importlib.metadata.PackageNotFoundError:
             installed = "none"
         if installed != PINS[name]:
-            raise ToolchainMissing(f"{name}=={PINS[name]} is needed and {installed} is installed; install the dev extra")
+            raise ToolchainMissing(f"{name}=={PINS[name]} is needed, installed is {installed}; see the dev extra")
 
 
 @dataclass(frozen=True, slots=True)
