@@ -134,7 +134,7 @@ def test_a_quote_inside_a_value_belongs_to_the_value(tmp_path: Path) -> None:
     assert row.outcome.trade_id == 'T-"'
 
 
-@pytest.mark.parametrize(("cut", "field"), [(1, "source"), (7, "source"), (70, "entry_price")])
+@pytest.mark.parametrize(("cut", "field"), [(1, "source"), (7, "risk_at_entry"), (70, "entry_price")])
 def test_a_last_row_that_was_cut_off_is_refused(tmp_path: Path, cut: int, field: str) -> None:
     whole = trades_csv(TRADE_ROW.format(n=n) for n in range(2))
     path = written(tmp_path / "t", whole[:-cut])
