@@ -68,7 +68,7 @@ class RefusalCode(StrEnum):
     INCONSISTENT = "INCONSISTENT"
 
 
-class Refusal(Exception):  # noqa: N818 -- a refusal is an answer, listed beside facts, and not an error of ours
+class Refusal(Exception):
     """A fact that is not taken. `id` is the fact's own, as far as it could be read; `field` names what was wrong."""
 
     def __init__(self, id: str, field: str, code: str, reason: str) -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from msc_authority.core.facts import Direction, EquityPoint, Execution, Fact, Side, Trade, TradeSource
 from msc_authority.core.intake import (
     EQUITY_FIELDS,
