@@ -1,0 +1,90 @@
+"""What is believed about a strategy's mean R: its own evidence, drawn toward the rest of the fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import sqrt
+
+from scipy.special import stdtr, stdtrit
+
+from msc_authority.core.strategies.config import StrategyConfig
+from msc_authority.core.strategies.evidence import StrategyEvidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prior:
+    """Belief before the strategy's own trades: as if `weight_trades` trades had shown this mean and variance of R."""
+
+    mean_r: float
+    variance_r2: float
+    weight_trades: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posterior:
+    """Student t of the mean R: `mean_r` + `scale_r` x t with `freedom` degrees of freedom."""
+
+    mean_r: float
+    scale_r: float
+    freedom: float
+
+    @property
+    def probability_positive(self) -> float:
+        """P(mean R > 0), as a fraction."""
+        return float(stdtr(self.freedom, self.mean_r / self.scale_r))
+
+    def quantile_r(self, fraction: float) -> float:
+        """The mean R that the true one is below with probability `fraction`."""
+        return self.mean_r + self.scale_r * float(stdtrit(self.freedom, fraction))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """Pooled evidence of all strategies, from which each strategy's prior is drawn without its own part."""
+
+    weight: float
+    sum_r: float
+    scatter_r2: float
+
+    @classmethod
+    def of(cls, evidence: Iterable[StrategyEvidence]) -> Fleet:
+        """Sums over the fleet."""
+        members = tuple(evidence)
+        return cls(
+            weight=sum(member.weight for member in members),
+            sum_r=sum(member.sum_r for member in members),
+            scatter_r2=sum(member.scatter_r2 for member in members),
+        )
+
+    def prior_for(self, member: StrategyEvidence, config: StrategyConfig) -> Prior:
+        """The others' mean and variance of R, drawn toward no edge and `prior_sd_r` while the others know little.
+
+        Leaving the strategy itself out keeps its trades from counting twice: a fleet of one believes in no edge.
+        """
+        others = max(0.0, self.weight - member.weight)
+        pull = config.prior_weight_trades
+        scatter = max(0.0, self.scatter_r2 - member.scatter_r2)
+        return Prior(
+            mean_r=(self.sum_r - member.sum_r) / (others + pull),
+            variance_r2=(scatter + pull * config.prior_sd_r**2) / (others + pull),
+            weight_trades=pull,
+        )
+
+
+def posterior_of(evidence: StrategyEvidence, prior: Prior) -> Posterior:
+    """The normal-inverse-gamma update of `prior` by weighted evidence, each trade's likelihood raised to its weight.
+
+    Update: K. Murphy, "Conjugate Bayesian analysis of the Gaussian distribution" (2007), section 6; weights as
+    powers: Ibrahim and Chen, "Power prior distributions for regression models" (2000). The prior counts as
+    `weight_trades` observations of the mean and of the variance alike.
+    """
+    weight, pull = evidence.weight, prior.weight_trades
+    total = weight + pull
+    surprise = (evidence.mean_r or 0.0) - prior.mean_r if weight else 0.0
+    scatter = pull * prior.variance_r2 + evidence.scatter_r2 + pull * weight / total * surprise * surprise
+    return Posterior(
+        mean_r=(pull * prior.mean_r + evidence.sum_r) / total,
+        scale_r=sqrt(scatter / total / total),
+        freedom=total,
+    )
