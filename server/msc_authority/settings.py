@@ -53,7 +53,7 @@ def default_home() -> Path:
 
 def _not_a_boolean(value: object) -> object:
     if isinstance(value, bool):
-        raise ValueError("must be a number, not a boolean")  # noqa: TRY004 - pydantic reports a ValueError only
+        raise ValueError("must be a number, not a boolean")
     return value
 
 

@@ -64,26 +64,7 @@ def _built(default: object, kind: object, value: object, path: str) -> object:
         if not isinstance(value, Mapping):
             raise TableError(f"{path}: must be a table")
         return build_table(default, value, path)
-    if isinstance(default, Mapping):
-        return _built_mapping(default, value, path)
     return _leaf(kind, value, path)
-
-
-def _built_mapping(
-    default: Mapping[object, object], value: object, path: str
-) -> dict[object, object]:
-    if not isinstance(value, Mapping):
-        raise TableError(f"{path}: must be a table")
-    keys = {_key_text(key): key for key in default}
-    merged = dict(default)
-    for name, item in value.items():
-        if name not in keys:
-            raise TableError(
-                f"{path}.{name}: unknown key{_hint(str(name), list(keys))}"
-            )
-        before = default[keys[name]]
-        merged[keys[name]] = _built(before, type(before), item, f"{path}.{name}")
-    return merged
 
 
 def _leaf(kind: object, value: object, path: str) -> object:
@@ -99,15 +80,9 @@ def _leaf(kind: object, value: object, path: str) -> object:
 def _plain(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
         return table_of(value)
-    if isinstance(value, Mapping):
-        return {_key_text(key): _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list | frozenset | set):
         return [_plain(item) for item in value]
     return value.name if isinstance(value, Enum) else value
-
-
-def _key_text(key: object) -> str:
-    return key.name if isinstance(key, Enum) else str(key)
 
 
 def _hint(name: str, known: list[str]) -> str:

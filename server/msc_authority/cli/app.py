@@ -1,0 +1,48 @@
+"""All commands under one name. Each imports what it needs when it runs, so that help and errors come at once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from msc_authority.cli.config import config_app
+from msc_authority.cli.errors import debugging
+from msc_authority.cli.evaluate import evaluate
+from msc_authority.cli.insight import clients, health, strategies
+from msc_authority.cli.policy import history, status
+from msc_authority.cli.version import version
+from msc_authority.cli.watch import watch
+
+_HELP = """The Meta Strategy Controller: one policy for every trading process.
+
+Exit codes: 0 good; 1 bad news, or the command failed here; 2 usage or configuration; 3 the authority cannot be
+reached; 4 it refused. Every command takes --json.
+"""
+
+
+def build_app() -> typer.Typer:
+    """The whole command line."""
+    app = typer.Typer(
+        name="msc",
+        help=_HELP,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_global)
+    for function in (status, watch, history, strategies, health, evaluate, clients, version):
+        app.command()(function)
+    app.add_typer(config_app, name="config")
+    return app
+
+
+def _global(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    debugging.set(debug)
+
+
+def main() -> None:
+    """Runs `msc` with the arguments of this process."""
+    build_app()()

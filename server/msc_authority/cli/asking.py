@@ -1,0 +1,67 @@
+"""Asks the authority, and puts its errors into the words and exit codes of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from msc_authority.cli.errors import CommandError, ExitCode
+
+if TYPE_CHECKING:
+    from msc_authority.rpc.remote import Remote
+    from msc_authority.rpc.remote_error import RemoteError
+
+_ADVICE = {
+    "POLICY_NOT_FOUND": "msc history lists the versions there are",
+    "STORE_UNAVAILABLE": "look at the database of the authority with msc doctor on its machine",
+    "RATE_LIMITED": "wait a moment and try again",
+}
+
+
+@contextmanager
+def asking(target: str) -> Iterator[Remote]:
+    """The authority at `target`, host:port; its errors come out as CommandError."""
+    check_target(target)
+    from msc_authority.rpc.remote import Remote
+    from msc_authority.rpc.remote_error import RemoteError
+
+    with Remote(target) as remote:
+        try:
+            yield remote
+        except RemoteError as error:
+            raise told(error, target) from error
+
+
+def check_target(target: str) -> None:
+    """Refuses what cannot be host:port.
+
+    Raises:
+        CommandError: `target` is not host:port.
+    """
+    host, colon, port = target.rpartition(":")
+    if not (colon and host and port.isascii() and port.isdigit() and 0 < int(port) <= 65_535):
+        raise CommandError(
+            f"{target!r} is not HOST:PORT", advice="give --target or MSC_TARGET as 127.0.0.1:7443", code=ExitCode.USAGE
+        )
+
+
+def told(error: RemoteError, target: str) -> CommandError:
+    """The error for the command line: unreachable or refused, and what to do next."""
+    if not error.reachable:
+        return CommandError(
+            f"no authority answers at {target} ({error.reason})",
+            advice="start one with msc serve, name another with --target, or run msc doctor",
+            code=ExitCode.UNREACHABLE,
+            reason=error.reason,
+        )
+    fields = ", ".join(f"{name}: {problem}" for name, problem in error.fields if problem not in error.message)
+    advice = _ADVICE.get(error.reason, "")
+    if error.retry_after_s is not None:
+        advice = advice or f"try again in {error.retry_after_s:g} s"
+    return CommandError(
+        f"the authority refused: {error.message}{f' ({fields})' if fields else ''} [{error.reason}]",
+        advice=advice,
+        code=ExitCode.REFUSED,
+        reason=error.reason,
+    )

@@ -1,0 +1,85 @@
+"""What commands print: tables that fit 80 columns for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+UNKNOWN = "unknown"
+
+_UNITS = ((9.95, 1, "s", 1), (90, 1, "s", 0), (5_400, 60, "min", 0), (129_600, 3_600, "h", 1))
+
+
+def print_json(document: object) -> None:
+    """Prints one JSON object on one line. NaN and infinity cannot occur in it."""
+    typer.echo(json.dumps(document, ensure_ascii=False, allow_nan=False, default=str))
+
+
+def console() -> Console:
+    """A console on standard output that adds no colour of its own."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def fact_table(rows: Iterable[tuple[str, str]]) -> Table:
+    """Names and values, one a line, without borders."""
+    table = grid("", "", header=False)
+    for name, value in rows:
+        table.add_row(name, value)
+    return table
+
+
+def grid(*columns: str, header: bool = True, right: Sequence[str] = ()) -> Table:
+    """An empty table with `columns`; those in `right` are aligned to the right and never folded."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD if header else None, show_header=header, pad_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=name in right, overflow="fold")
+    return table
+
+
+def text(value: object) -> str:
+    """Text that rich must not read as markup."""
+    from rich.markup import escape
+
+    return escape(str(value))
+
+
+def number(value: object, digits: int = 2, unit: str = "") -> str:
+    """A number with fixed digits, or "unknown"."""
+    if not isinstance(value, int | float):
+        return UNKNOWN
+    return f"{value:.{digits}f}{unit}"
+
+
+def percent(fraction: object, digits: int = 2) -> str:
+    """A fraction as percent, or "unknown"."""
+    return f"{fraction:.{digits}%}" if isinstance(fraction, int | float) else UNKNOWN
+
+
+def duration(seconds: object) -> str:
+    """A duration in its largest sensible unit: 0.4 s, 12 s, 5 min, 3.5 h, 2.1 d; "unknown" for none."""
+    if not isinstance(seconds, int | float):
+        return UNKNOWN
+    size, sign = abs(seconds), "-" if seconds < 0 else ""
+    for limit, unit, name, digits in _UNITS:
+        if size < limit:
+            return f"{sign}{size / unit:.{digits}f} {name}"
+    return f"{sign}{size / 86_400:.1f} d"
+
+
+def instant(value: object) -> str:
+    """An instant of the contract to the second: 2026-01-02 03:04:05Z, or "unknown"."""
+    if not isinstance(value, str) or not value:
+        return UNKNOWN
+    return value.replace("T", " ")[:19] + "Z"

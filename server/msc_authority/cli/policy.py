@@ -1,0 +1,166 @@
+"""`msc status` and `msc history`: the policy in force, and those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, cast
+
+import typer
+
+from msc_authority.cli.asking import asking
+from msc_authority.cli.errors import ExitCode, command
+from msc_authority.cli.options import DEFAULT_TARGET, JsonOption, TargetOption
+from msc_authority.cli.output import (
+    console,
+    duration,
+    fact_table,
+    grid,
+    instant,
+    number,
+    percent,
+    print_json,
+    text,
+)
+
+Document = Mapping[str, object]
+
+
+@command
+def status(
+    version: Annotated[int, typer.Option(min=0, help="One version of the current epoch. 0: the policy in force.")] = 0,
+    target: TargetOption = DEFAULT_TARGET,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the policy in force, and how fresh it is.
+
+    Exit code 1: there is no policy yet, or its validity is used up.
+    """
+    with asking(target) as remote:
+        answer = remote.policy(version)
+    policy = cast("dict[str, object] | None", answer["policy"])
+    freshness = cast("dict[str, object]", answer["freshness"] or {})
+    if as_json:
+        print_json({**(policy or {}), **{key: answer[key] for key in ("head", "freshness", "server_time")}})
+    elif policy is None:
+        typer.echo("There is no policy yet: msc evaluate makes the first one.")
+    else:
+        _show(policy, freshness)
+    expired = version == 0 and _used_up(freshness.get("ttl_s"))
+    raise typer.Exit(ExitCode.BAD_NEWS if policy is None or expired else ExitCode.OK)
+
+
+@command
+def history(
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many, newest first.")] = 20,
+    evaluations: Annotated[
+        bool, typer.Option("--evaluations", help="Evaluations instead: also those that changed nothing, or failed.")
+    ] = False,
+    target: TargetOption = DEFAULT_TARGET,
+    as_json: JsonOption = False,
+) -> None:
+    """List past policies and what each one changed, newest first."""
+    with asking(target) as remote:
+        rows = list(remote.evaluations(limit) if evaluations else remote.revisions(limit))
+    if as_json:
+        for row in rows:
+            print_json(row)
+    elif not rows:
+        typer.echo("There is none yet: msc evaluate makes the first one.")
+    else:
+        console().print(_evaluation_table(rows) if evaluations else _revision_table(rows))
+
+
+def policy_facts(policy: Document) -> list[tuple[str, str]]:
+    """The lines that describe a policy to a person."""
+    metrics = cast("Document", policy["evaluation_metrics"] or {})
+    return [
+        ("risk mode", f"{policy['risk_mode']}, trading {policy['trading_state']}"),
+        ("risk per trade", f"at most {percent(policy['max_risk_per_trade'])} of equity"),
+        ("confidence", f"at least {number(policy['global_min_confidence'])}"),
+        ("positions", f"at most {policy['max_positions']}"),
+        ("daily trades", f"at most {policy['max_daily_trades']}"),
+        ("strategies", text(strategies_text(policy))),
+        ("health", metrics_text(metrics)),
+    ]
+
+
+def strategies_text(policy: Document) -> str:
+    """The allowed strategies, best first, with what is special about each; nobody when the list is empty."""
+    grants = cast("Sequence[Document]", policy["strategy_grants"])
+    special = {str(grant["strategy_id"]): _grant_text(grant) for grant in grants}
+    allowed = cast("Sequence[str]", policy["allowed_strategies"])
+    return ", ".join(f"{name}{special.get(name, '')}" for name in allowed) or "NOBODY may open positions"
+
+
+def metrics_text(metrics: Document) -> str:
+    """What a policy was decided from, on one line."""
+    n = metrics.get("trades_n")
+    return ", ".join(
+        (
+            f"{metrics.get('system_health', 'UNKNOWN')}: drawdown {number(metrics.get('system_drawdown'), 2, ' %')}",
+            f"win rate {percent(metrics.get('global_winrate'), 1)}{f' of {n}' if n is not None else ''}",
+            f"slope {number(metrics.get('equity_slope'), 2, ' %/d')}",
+        )
+    )
+
+
+def changes_text(changes: Iterable[Document]) -> str:
+    """What changed, field by field."""
+    return "; ".join(
+        f"{change['field']}: {change['before'] or 'none'} → {change['after'] or 'none'}" for change in changes
+    )
+
+
+def reasons_text(reasons: Iterable[Document]) -> str:
+    """Why, sentence by sentence."""
+    return "; ".join(str(reason["text"]) for reason in reasons)
+
+
+def _grant_text(grant: Document) -> str:
+    if grant["state"] == "ACTIVE" and grant["risk_multiplier"] == 1.0:
+        return ""
+    return f" ({str(grant['state']).lower()}, risk ×{number(grant['risk_multiplier'])})"
+
+
+def _show(policy: Document, freshness: Document) -> None:
+    reasons = cast("Sequence[Document]", policy["reasons"])
+    ttl = freshness.get("ttl_s")
+    validity = "USED UP: evaluations are missing" if _used_up(ttl) else f"valid another {duration(ttl)}"
+    rows = [
+        ("policy", f"version {policy['version']}, epoch {policy['epoch']}, by {text(policy['author'])}"),
+        ("committed", instant(policy["created_at"])),
+        *policy_facts(policy),
+        ("freshness", f"confirmed {duration(freshness.get('replica_age_s'))} ago, {validity}"),
+        *(("because" if position == 0 else "", text(reason["text"])) for position, reason in enumerate(reasons)),
+    ]
+    console().print(fact_table(rows))
+
+
+def _used_up(ttl_s: object) -> bool:
+    return isinstance(ttl_s, int | float) and ttl_s <= 0
+
+
+def _revision_table(rows: Sequence[Document]) -> object:
+    table = grid("version", "committed", "mode", "what changed, and why", right=("version",))
+    for row in rows:
+        changes = changes_text(cast("Sequence[Document]", row["changes"]))
+        reasons = reasons_text(cast("Sequence[Document]", row["reasons"]))
+        table.add_row(
+            str(row["version"]), instant(row["created_at"]), str(row["risk_mode"]), text(f"{changes} ({reasons})")
+        )
+    return table
+
+
+def _evaluation_table(rows: Sequence[Document]) -> object:
+    table = grid("as of", "by", "grade", "mode", "outcome")
+    for row in rows:
+        before, after = row["mode_before"], row["mode_after"]
+        mode = str(after) if before in (after, "UNSPECIFIED") else f"{before} → {after}"
+        committed = f"version {row['committed_version']}: " if row["committed_version"] else ""
+        outcome = (
+            f"FAILED: {row['failure']}"
+            if row["failure"]
+            else committed + reasons_text(cast("Sequence[Document]", row["reasons"]))
+        )
+        table.add_row(instant(row["as_of"]), text(row["trigger"]), str(row["system_health"]), mode, text(outcome))
+    return table
