@@ -31,12 +31,23 @@ def evidence_stale(standing: Standing, line: float) -> Reason:
     )
 
 
+def tried_anew(standing: Standing, line: float) -> Reason:
+    weight = standing.evidence.weight
+    return Reason(
+        code="STRATEGY_TRIED_ANEW",
+        text=f"its trades have aged to the worth of {weight:.2f} fresh ones, below {line:.2f}: as good as a new one",
+        metric="evidence_weight_trades",
+        value=weight,
+        threshold=line,
+    )
+
+
 def shadowed(standing: Standing) -> Reason:
     return Reason(code="STRATEGY_SHADOWED", text=f"trades on paper to prove itself anew; {_belief(standing)}")
 
 
 def shadow_passed(standing: Standing, trades: int, line: float) -> Reason:
-    text = f"{trades} shadow trades; {_belief(standing)}, at or above {line:.2f}"
+    text = f"{trades} trades in shadow; {_belief(standing)}, at or above {line:.2f}"
     return _by_probability("STRATEGY_SHADOW_PASSED", text, standing, line)
 
 

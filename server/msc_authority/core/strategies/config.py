@@ -63,7 +63,7 @@ class StrategyConfig:
     shadow_weight_fraction: float = 0.5
     loss_sample_trades: int = 200
     loss_sample_min_trades: int = 5
-    gain_cap_r: float = 10.0
+    gain_cap_r: float = 20.0
     loss_cap_r: float = 100.0
 
     prior_weight_trades: float = 20.0

@@ -106,10 +106,11 @@ class _Record:
         self.square_weight *= square_decay
         self.sum_r *= decay
         self.sum_square_r *= decay
-        self.unmeasured_weight *= decay
-        self.unmeasured_square_weight *= square_decay
-        self.sum_pnl *= decay
-        self.sum_square_pnl *= decay
+        if self.fallbacks:
+            self.unmeasured_weight *= decay
+            self.unmeasured_square_weight *= square_decay
+            self.sum_pnl *= decay
+            self.sum_square_pnl *= decay
 
     def count(self, net_pnl: Decimal, pnl: float, live: bool) -> None:
         if pnl < 0.0:

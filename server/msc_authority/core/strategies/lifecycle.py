@@ -206,7 +206,12 @@ def _from_benched(standing: Standing, life: StrategyLife, as_of: datetime) -> Mo
 
 
 def _from_shadow(standing: Standing, life: StrategyLife, config: StrategyConfig) -> Move | None:
-    trades = standing.evidence.shadow_trades - life.shadow_trades_at_entry
+    evidence = standing.evidence
+    if evidence.weight < config.stale_below_trades:
+        reason = why.tried_anew(standing, config.stale_below_trades)
+        return Move(after=StrategyState.PROBATION, reason=reason, is_promotion=True)
+    # A live trade proves no less than one on paper: some close late, some executors have no paper.
+    trades = evidence.live_trades + evidence.shadow_trades - life.live_trades_at_entry - life.shadow_trades_at_entry
     if trades < config.shadow_trades_to_prove or not standing.has_own_edge:
         return None
     if standing.probability_positive < config.probability_to_leave_shadow:

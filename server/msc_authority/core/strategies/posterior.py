@@ -41,35 +41,49 @@ class Posterior:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """Pooled evidence of all strategies, from which each strategy's prior is drawn without its own part."""
+    """Pooled evidence of all strategies, from which each strategy's prior is drawn without its own part.
 
+    A prior worth k trades says that strategies differ with a variance of sigma squared / k around the fleet's mean.
+    The best estimate of that mean weighs each strategy's own by w / (w + k), w being what its trades are worth:
+    DerSimonian and Laird, "Meta-analysis in clinical trials" (1986). So a strategy that trades often has one vote,
+    not one a trade.
+    """
+
+    votes: float
+    sum_of_votes_r: float
     weight: float
-    sum_r: float
     scatter_r2: float
 
     @classmethod
-    def of(cls, evidence: Iterable[StrategyEvidence]) -> Fleet:
+    def of(cls, evidence: Iterable[StrategyEvidence], config: StrategyConfig) -> Fleet:
         """Sums over the fleet."""
         members = tuple(evidence)
+        votes = [_vote_of(member, config) for member in members]
         return cls(
+            votes=sum(votes),
+            sum_of_votes_r=sum(vote * (one.mean_r or 0.0) for vote, one in zip(votes, members, strict=True)),
             weight=sum(member.weight for member in members),
-            sum_r=sum(member.sum_r for member in members),
             scatter_r2=sum(member.scatter_r2 for member in members),
         )
 
     def prior_for(self, member: StrategyEvidence, config: StrategyConfig) -> Prior:
         """The others' mean and variance of R, drawn toward no edge and `prior_sd_r` while the others know little.
 
-        Leaving the strategy itself out keeps its trades from counting twice: a fleet of one believes in no edge.
+        Leaving the strategy itself out keeps its trades from counting twice: a fleet of one believes in no edge. No
+        edge has one full vote of its own.
         """
+        vote, pull = _vote_of(member, config), config.prior_weight_trades
         others = max(0.0, self.weight - member.weight)
-        pull = config.prior_weight_trades
         scatter = max(0.0, self.scatter_r2 - member.scatter_r2)
         return Prior(
-            mean_r=(self.sum_r - member.sum_r) / (others + pull),
+            mean_r=(self.sum_of_votes_r - vote * (member.mean_r or 0.0)) / (max(0.0, self.votes - vote) + 1.0),
             variance_r2=(scatter + pull * config.prior_sd_r**2) / (others + pull),
             weight_trades=pull,
         )
+
+
+def _vote_of(member: StrategyEvidence, config: StrategyConfig) -> float:
+    return member.weight / (member.weight + config.prior_weight_trades)
 
 
 def posterior_of(evidence: StrategyEvidence, prior: Prior) -> Posterior:

@@ -53,7 +53,7 @@ def standings_of(
 ) -> tuple[Standing, ...]:
     """Every strategy's standing, best first: retired ones last, then by score, ties by id."""
     evidence = [book.evidence(strategy_id, as_of) for strategy_id in sorted(strategy_ids)]
-    fleet = Fleet.of(evidence)
+    fleet = Fleet.of(evidence, config)
     luck = expected_maximum(len(strategy_ids - retired))
     standings = [_standing_of(member, fleet, luck, config) for member in evidence]
     return tuple(sorted(standings, key=lambda one: (one.strategy_id in retired, -one.score, one.strategy_id)))
