@@ -1,0 +1,19 @@
+"""What every test may rely on: an environment without MSC_* variables, and examples that do not depend on luck."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+KEPT_VARIABLES = {"MSC_REQUIRE_TOOLCHAINS", "MSC_TOOLCHAIN_CACHE"}
+
+# No deadline: tests assert no durations. Derandomized under CI, so that a red run is red again.
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+def pytest_configure() -> None:
+    for name in [name for name in os.environ if name.startswith("MSC_") and name not in KEPT_VARIABLES]:
+        del os.environ[name]
