@@ -16,8 +16,8 @@ from msc_authority.cli.watch import watch
 
 _HELP = """The Meta Strategy Controller: one policy for every trading process.
 
-Exit codes: 0 good; 1 bad news, or the command failed here; 2 usage or configuration; 3 the authority cannot be
-reached; 4 it refused. Every command takes --json.
+Every command takes --json, and ends with one of these exit codes: 0 good; 1 bad news, or it failed on this machine;
+2 usage or configuration; 3 the authority cannot be reached; 4 it refused.
 """
 
 

@@ -11,7 +11,7 @@ import typer
 from msc_authority.cli.errors import command
 from msc_authority.cli.loading import load_settings
 from msc_authority.cli.options import ConfigOption, HomeOption, JsonOption
-from msc_authority.cli.output import console, grid, print_json, text
+from msc_authority.cli.output import print_json
 
 if TYPE_CHECKING:
     from msc_authority.settings import Loaded
@@ -36,10 +36,8 @@ def show(config: ConfigOption = None, home: HomeOption = None, as_json: JsonOpti
     if as_json:
         print_json({key: {"value": value, "origin": origin} for key, value, origin in rows})
         return
-    table = grid("key", "value", "origin")
     for key, value, origin in rows:
-        table.add_row(text(key), text(value), text(origin))
-    console().print(table)
+        typer.echo(f"{key} = {value}  ({origin})")
     for notice in loaded.settings.notices():
         typer.echo(f"Note: {notice}.")
 

@@ -19,7 +19,7 @@ Document = Mapping[str, object]
 
 
 @command
-def evaluate(
+def evaluate(  # noqa: PLR0917 - each is an option of the command, given by name
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be decided; write nothing.")] = False,
     drawdown_pct: Annotated[float | None, typer.Option(help="What if: drawdown, in percent.")] = None,
     winrate: Annotated[float | None, typer.Option(help="What if: win rate, as a fraction (0.60).")] = None,

@@ -50,8 +50,8 @@ class _End:
 def follow(open_watch: Opens, pace: Pace) -> Iterator[Event | None]:
     """Yields every event of one stream after another, and None once a tick while nothing comes.
 
-    Between streams comes one event "disconnected" with `reason`, `message` and `retry_in_s`. A stream that is silent for
-    three heartbeats and a second is ended: a frozen authority answers nothing, and closes nothing.
+    Between streams comes one event "disconnected" with `reason`, `message` and `retry_in_s`. A stream that is silent
+    for three heartbeats and a second is ended: a frozen authority answers nothing, and closes nothing.
     """
     known: tuple[int, int, str] | None = None
     failures = 0

@@ -16,9 +16,8 @@ def version(as_json: JsonOption = False) -> None:
     if as_json:
         print_json(found)
     else:
-        typer.echo(
-            f"msc {found['version']} ({', '.join(f'{name} {value}' for name, value in found.items() if name != 'version')})"
-        )
+        others = ", ".join(f"{name} {value}" for name, value in found.items() if name != "version")
+        typer.echo(f"msc {found['version']} ({others})")
 
 
 def versions() -> dict[str, str]:
