@@ -1,0 +1,189 @@
+"""What happens inside the authority, told to whoever listens. A listener cannot hurt the teller."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+from msc_authority.core.policy import Policy, PolicyRef, RiskMode, TradingState
+from msc_authority.ports import EvaluationEntry
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyPublished:
+    """A new head is being served. `before` is None for the first policy ever."""
+
+    before: Policy | None
+    after: Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskModeChanged:
+    """The policy in force has another risk mode."""
+
+    before: RiskMode | None
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingStateChanged:
+    """The policy in force has another trading state."""
+
+    before: TradingState | None
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationDone:
+    """An evaluation succeeded, whether or not it published something."""
+
+    entry: EvaluationEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationNotMade:
+    """An evaluation failed. The policy was kept."""
+
+    trigger: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadUnconfirmed:
+    """The head could not be confirmed against the store for `age_s` seconds."""
+
+    ref: PolicyRef
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadConfirmed:
+    """The head is confirmed again, after `outage_s` seconds without."""
+
+    ref: PolicyRef
+    outage_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """Something a person should look at. `code` is stable UPPER_SNAKE; `text` says what and what to do."""
+
+    code: str
+    text: str
+    critical: bool = False
+
+
+Event = (
+    PolicyPublished
+    | RiskModeChanged
+    | TradingStateChanged
+    | EvaluationDone
+    | EvaluationNotMade
+    | HeadUnconfirmed
+    | HeadConfirmed
+    | Alert
+)
+Listener = Callable[[Event], None]
+
+
+class EventBus:
+    """Hands each event to every listener, in the order they came, on the caller's thread."""
+
+    def __init__(self) -> None:
+        """Starts without listeners."""
+        self._listeners: tuple[Listener, ...] = ()
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Calls `listener` with every later event. Returns what ends that."""
+        self._listeners = (*self._listeners, listener)
+        return lambda: self._remove(listener)
+
+    def emit(self, *events: Event) -> None:
+        """Tells every listener. What a listener raises is logged and goes no further."""
+        for event in events:
+            for listener in self._listeners:
+                self._tell(listener, event)
+
+    def _tell(self, listener: Listener, event: Event) -> None:
+        try:
+            listener(event)
+        except Exception:
+            _log.exception("A listener failed on %s", type(event).__name__)
+
+    def _remove(self, listener: Listener) -> None:
+        self._listeners = tuple(other for other in self._listeners if other is not listener)
+
+
+def events_of(before: Policy | None, after: Policy) -> list[Event]:
+    """Returns what it means that `after` follows `before`."""
+    events: list[Event] = [PolicyPublished(before=before, after=after)]
+    old = before.content if before else None
+    if old is None or old.risk_mode is not after.content.risk_mode:
+        events.append(RiskModeChanged(before=old.risk_mode if old else None, policy=after))
+    if old is None or old.trading_state is not after.content.trading_state:
+        events.append(TradingStateChanged(before=old.trading_state if old else None, policy=after))
+    if old is None or old.grants:
+        events.extend(alerts_of(after))
+    return events
+
+
+def alerts_of(policy: Policy) -> list[Event]:
+    """Returns what a person has to know about a policy that is in force."""
+    if policy.content.grants:
+        return []
+    text = f"Policy {name_of(policy.ref)} allows no strategy: nobody may open a position"
+    return [Alert(code="NO_STRATEGY_ALLOWED", text=text, critical=True)]
+
+
+def name_of(ref: PolicyRef) -> str:
+    """Returns a reference as people write it."""
+    return f"{ref.epoch}:{ref.version}"
+
+
+def log_event(event: Event) -> None:
+    """Writes an event to the log, in the words operators look for."""
+    match event:
+        case PolicyPublished():
+            _log.info("Policy %s published by %s", name_of(event.after.ref), event.after.content.author)
+        case RiskModeChanged():
+            _log_risk_mode(event)
+        case TradingStateChanged():
+            _log_trading_state(event)
+        case EvaluationDone():
+            _log_evaluation(event.entry)
+        case EvaluationNotMade():
+            _log.error("Evaluation (%s) failed, the policy is kept: %s", event.trigger, event.error)
+        case HeadUnconfirmed():
+            text = "Head %s unconfirmed for %.1f s: the store does not answer; serving it with its age"
+            _log.error(text, name_of(event.ref), event.age_s)
+        case HeadConfirmed():
+            _log.info("Head %s confirmed again after %.1f s", name_of(event.ref), event.outage_s)
+        case Alert():
+            _log.log(logging.CRITICAL if event.critical else logging.WARNING, "[%s] %s", event.code, event.text)
+        case _:
+            assert_never(event)
+
+
+def _log_risk_mode(event: RiskModeChanged) -> None:
+    content = event.policy.content
+    mode, risk_pct = content.risk_mode.name, content.limits.max_risk_per_trade * 100
+    before = event.before.name if event.before else "none"
+    reasons = "; ".join(reason.text for reason in content.reasons) or "no reason given"
+    _log.warning("[POLICY UPDATE] MSC AI: %s mode (risk=%.2f%%)", mode, risk_pct)
+    _log.info("Risk mode %s -> %s (risk_mode=%s, policy %s): %s", before, mode, mode, name_of(event.policy.ref), reasons)
+
+
+def _log_trading_state(event: TradingStateChanged) -> None:
+    state = event.policy.content.trading_state
+    before = event.before.name if event.before else "none"
+    level = logging.INFO if state is TradingState.ACTIVE else logging.CRITICAL
+    _log.log(level, "Trading state %s -> %s (policy %s)", before, state.name, name_of(event.policy.ref))
+
+
+def _log_evaluation(entry: EvaluationEntry) -> None:
+    outcome = f"committed {name_of(entry.committed)}" if entry.committed else "the policy stays"
+    _log.info("Evaluation %s (%s) done in %.3f s: %s", entry.evaluation_id, entry.trigger, entry.duration_s, outcome)

@@ -1,0 +1,108 @@
+"""Around every call of ours: a line in the log, and exceptions turned into statuses by the table."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NoReturn, TypeVar, cast
+
+import grpc
+
+from msc_authority.ports import Clock
+from msc_authority.rpc.calls import Context, Handler
+from msc_authority.rpc.errors import Refusal, opaque, refusal_of
+
+_log = logging.getLogger(__name__)
+
+OURS = "/msc_policy."
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+_Behaviour = Callable[[object, Context], Awaitable[bytes | None]]
+# gRPC's types describe the blocking server; ours are coroutines on bytes, see calls.py.
+_KINDS = cast(
+    "Mapping[str, Callable[[_Behaviour], Handler]]",
+    {
+        "unary_unary": grpc.unary_unary_rpc_method_handler,
+        "unary_stream": grpc.unary_stream_rpc_method_handler,
+        "stream_unary": grpc.stream_unary_rpc_method_handler,
+    },
+)
+
+
+class _Around(grpc.aio.ServerInterceptor):
+    """Wraps the behaviour of our methods; those of health and reflection are left as they are."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[
+            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[_Request, _Response] | None]
+        ],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[_Request, _Response] | None:
+        """Returns the handler with its behaviour wrapped."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or not method.startswith(OURS):
+            return handler
+        return cast("grpc.RpcMethodHandler[_Request, _Response]", self._wrapped(method, cast("Handler", handler)))
+
+    def _wrapped(self, method: str, handler: Handler) -> Handler:
+        for kind, make in _KINDS.items():
+            if behaviour := getattr(handler, kind):
+                return make(self._around(method, behaviour))
+        return handler
+
+    def _around(self, method: str, behaviour: _Behaviour) -> _Behaviour:
+        raise NotImplementedError
+
+
+class LogCalls(_Around):
+    """Writes one line at level DEBUG for each call that ended: method, peer, time, and how it ended."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def _around(self, method: str, behaviour: _Behaviour) -> _Behaviour:
+        async def logged(request: object, context: Context) -> bytes | None:
+            began = self._clock.monotonic()
+            end = "OK"
+            try:
+                return await behaviour(request, context)
+            except BaseException as error:
+                end = type(error).__name__
+                raise
+            finally:
+                _log.debug("%s from %s: %s in %.3f s", method, context.peer(), end, self._clock.monotonic() - began)
+
+        return logged
+
+
+class AnswerErrors(_Around):
+    """Ends a call whose behaviour raised with the status of the table, an unexpected one with an opaque status."""
+
+    def __init__(self, new_id: Callable[[], str]) -> None:
+        self._new_id = new_id
+
+    def _around(self, method: str, behaviour: _Behaviour) -> _Behaviour:
+        async def answered(request: object, context: Context) -> bytes | None:
+            try:
+                return await behaviour(request, context)
+            except grpc.aio.AbortError:
+                raise
+            except Exception as error:
+                await abort(context, self._refusal(method, error))
+
+        return answered
+
+    def _refusal(self, method: str, error: Exception) -> Refusal:
+        known = refusal_of(error)
+        if known is not None:
+            return known
+        error_id = self._new_id()
+        _log.error("Internal error %s in %s", error_id, method, exc_info=error)
+        return opaque(error_id)
+
+
+async def abort(context: Context, refusal: Refusal) -> NoReturn:
+    """Ends the call with a rich status. Never returns."""
+    await context.abort(refusal.code, refusal.message, refusal.trailing_metadata())

@@ -1,0 +1,79 @@
+"""JournalService on the wire: facts in, a list of those that were refused out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from functools import partial
+
+import grpc
+
+from msc_authority.app.work import Worker
+from msc_authority.core.facts import Fact
+from msc_authority.core.intake import Refusal
+from msc_authority.ports import Clock, Journal, RefusedFact
+from msc_authority.rpc.calls import client_stream
+from msc_authority.rpc.errors import FieldProblem, InvalidRequest
+from msc_authority.rpc.mapping.journal import fact_of
+from msc_policy import v1 as pb
+
+SERVICE = "msc_policy.v1.JournalService"
+MAX_ENTRIES = 1000
+MAX_REFUSED_LISTED = 1000
+MAX_REFUSED_TEXT = 256
+
+
+class JournalRecorder:
+    """Stores facts batch by batch, each in one transaction."""
+
+    def __init__(self, *, journal: Journal, worker: Worker, clock: Clock) -> None:
+        self._journal, self._worker, self._clock = journal, worker, clock
+
+    async def record(self, requests: AsyncIterator[pb.RecordRequest]) -> pb.RecordResponse:
+        """Stores or refuses every fact sent, and says which. Facts of the batches before a failure are stored."""
+        tally = pb.RecordResponse()
+        async for request in requests:
+            await self._record(request, tally)
+        return tally
+
+    async def _record(self, request: pb.RecordRequest, tally: pb.RecordResponse) -> None:
+        if len(request.entries) > MAX_ENTRIES:
+            problem = f"has {len(request.entries)} facts; send at most {MAX_ENTRIES} in a message"
+            raise InvalidRequest(FieldProblem(field="entries", problem=problem))
+        facts, seqs = self._read(request.entries, tally)
+        if not facts:
+            return
+        outcome = await self._worker.run(partial(self._journal.record, facts))
+        tally.accepted += outcome.accepted
+        tally.duplicates += outcome.duplicates
+        for refused in outcome.refused:
+            _list(tally, seqs[refused.index], refused)
+
+    def _read(self, entries: Iterable[pb.JournalEntry], tally: pb.RecordResponse) -> tuple[list[Fact], list[int]]:
+        facts: list[Fact] = []
+        seqs: list[int] = []
+        now = self._clock.now()
+        for entry in entries:
+            try:
+                facts.append(fact_of(entry, now))
+            except Refusal as refusal:
+                _list(tally, entry.seq, refusal)
+            else:
+                seqs.append(entry.seq)
+        return facts, seqs
+
+
+def _list(tally: pb.RecordResponse, seq: int, refused: Refusal | RefusedFact) -> None:
+    tally.refused_total += 1
+    if len(tally.refused) < MAX_REFUSED_LISTED:
+        tally.refused.add(
+            seq=seq,
+            id=refused.id[:MAX_REFUSED_TEXT],
+            field=refused.field[:MAX_REFUSED_TEXT],
+            reason=refused.reason[:MAX_REFUSED_TEXT],
+            code=refused.code,
+        )
+
+
+def journal_handlers(recorder: JournalRecorder) -> grpc.GenericRpcHandler:
+    """Returns the handlers of JournalService."""
+    return grpc.method_handlers_generic_handler(SERVICE, {"Record": client_stream(pb.RecordRequest, recorder.record)})

@@ -1,0 +1,108 @@
+"""Clients and what they say, both ways."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from msc_authority.app.fleet import (
+    ClientCounters,
+    ClientInfo,
+    ClientRole,
+    ClientStatus,
+    ClientTier,
+    FleetEntry,
+    versions_behind,
+)
+from msc_authority.core.policy import PolicyRef
+from msc_authority.rpc.errors import FieldProblem, InvalidRequest
+from msc_authority.rpc.mapping.basics import duration_to_proto, instant_of, instant_to_proto, seconds_of
+from msc_authority.rpc.mapping.policies import ref_of, ref_to_proto
+from msc_policy import v1 as pb
+
+MAX_INSTANCE_ID_CHARS = 64
+MAX_NAME_CHARS = 128
+MAX_ERROR_CHARS = 512
+
+ROLES = {role: pb.ClientRole.Value(f"CLIENT_ROLE_{role.name}") for role in ClientRole}
+TIERS = {tier: pb.ClientTier.Value(f"CLIENT_TIER_{tier.name}") for tier in ClientTier}
+_ROLE_OF = {number: role for role, number in ROLES.items()}
+_TIER_OF = {number: tier for tier, number in TIERS.items()}
+_COUNTERS = tuple(field.name for field in fields(ClientCounters))
+
+
+def client_of(message: pb.ClientInfo) -> ClientInfo:
+    """Returns who a client says it is. A role that is not set or not known is OTHER.
+
+    Raises:
+        InvalidRequest: an id or a name is missing, too long or not printable.
+    """
+    problems = [
+        *_text_problems("client.instance_id", message.instance_id, 1, MAX_INSTANCE_ID_CHARS),
+        *_text_problems("client.name", message.name, 0, MAX_NAME_CHARS),
+        *_text_problems("client.sdk", message.sdk, 0, MAX_NAME_CHARS),
+    ]
+    if problems:
+        raise InvalidRequest(*problems)
+    return ClientInfo(
+        instance_id=message.instance_id,
+        name=message.name,
+        role=_ROLE_OF.get(message.role, ClientRole.OTHER),
+        sdk=message.sdk,
+        started_at=instant_of(message.started_at) if message.HasField("started_at") else None,
+    )
+
+
+def _text_problems(field: str, text: str, least: int, most: int) -> list[FieldProblem]:
+    if not least <= len(text) <= most:
+        return [FieldProblem(field=field, problem=f"must have {least} to {most} characters, not {len(text)}")]
+    if not text.isprintable():
+        return [FieldProblem(field=field, problem="must not have control characters")]
+    return []
+
+
+def status_of(message: pb.ClientStatus) -> ClientStatus:
+    """Returns what a client says of itself. An error text that is too long is cut: it must not cost the report."""
+    return ClientStatus(
+        tier=_TIER_OF.get(message.tier, ClientTier.UNSPECIFIED),
+        applied=ref_of(message.applied) if message.HasField("applied") else None,
+        applied_etag=message.applied.etag[:MAX_NAME_CHARS],
+        age_s=seconds_of(message.age) if message.HasField("age") else None,
+        last_error=_one_line(message.last_error),
+        counters=ClientCounters(**{name: getattr(message.counters, name) for name in _COUNTERS}),
+    )
+
+
+def _one_line(text: str) -> str:
+    cut = text[:MAX_ERROR_CHARS]
+    return "".join(character if character.isprintable() else " " for character in cut)
+
+
+def entry_to_proto(entry: FleetEntry, head: PolicyRef) -> pb.ClientEntry:
+    """Returns one client as the authority knows it, compared with the head."""
+    return pb.ClientEntry(
+        client=_client_to_proto(entry.client),
+        status=_status_to_proto(entry.status),
+        reported_at=instant_to_proto(entry.reported_at),
+        watching=entry.watches > 0,
+        versions_behind=versions_behind(entry.status.applied, head),
+    )
+
+
+def _client_to_proto(client: ClientInfo) -> pb.ClientInfo:
+    return pb.ClientInfo(
+        instance_id=client.instance_id,
+        name=client.name,
+        role=ROLES[client.role],
+        sdk=client.sdk,
+        started_at=instant_to_proto(client.started_at) if client.started_at else None,
+    )
+
+
+def _status_to_proto(status: ClientStatus) -> pb.ClientStatus:
+    return pb.ClientStatus(
+        tier=TIERS[status.tier],
+        applied=ref_to_proto(status.applied, status.applied_etag) if status.applied else None,
+        age=None if status.age_s is None else duration_to_proto(status.age_s),
+        last_error=status.last_error,
+        counters=pb.ClientCounters(**{name: getattr(status.counters, name) for name in _COUNTERS}),
+    )

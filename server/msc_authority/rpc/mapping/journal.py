@@ -1,0 +1,68 @@
+"""Facts from the wire, as raw rows by the journal's column names. What makes sense, the core says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from msc_authority.core.facts import Fact
+from msc_authority.core.intake import Refusal, RefusalCode, parse_equity, parse_execution, parse_trade
+from msc_authority.rpc.mapping.basics import instant_of
+from msc_policy import v1 as pb
+
+Raw = Mapping[str, object]
+_SIDES: Mapping[int, str] = {pb.SIDE_BUY: "BUY", pb.SIDE_SELL: "SELL"}
+_DIRECTIONS: Mapping[int, str] = {pb.DIRECTION_LONG: "LONG", pb.DIRECTION_SHORT: "SHORT"}
+_SOURCES: Mapping[int, str] = {pb.TRADE_SOURCE_LIVE: "LIVE", pb.TRADE_SOURCE_SHADOW: "SHADOW"}
+_INSTANTS = frozenset({"at", "opened_at", "closed_at"})
+
+
+def fact_of(entry: pb.JournalEntry, now: datetime) -> Fact:
+    """Returns the fact of an entry.
+
+    Raises:
+        Refusal: it has none, or a field is missing or wrong.
+    """
+    match entry.WhichOneof("fact"):
+        case "execution":
+            return parse_execution(_execution(entry.execution), now)
+        case "trade":
+            return parse_trade(_trade(entry.trade), now)
+        case "equity":
+            return parse_equity(_row(entry.equity), now)
+        case _:
+            raise Refusal("", "fact", RefusalCode.MISSING, "is none of execution, trade, equity")
+
+
+def _execution(message: pb.Execution) -> Raw:
+    row = _row(message)
+    row["side"] = _word(message.side, _SIDES)
+    row["confidence"] = message.confidence if message.HasField("confidence") else None
+    return row
+
+
+def _trade(message: pb.ClosedTrade) -> Raw:
+    row = _row(message)
+    row["direction"] = _word(message.direction, _DIRECTIONS)
+    row["source"] = _word(message.source, _SOURCES)
+    return row
+
+
+def _row(message: pb.Execution | pb.ClosedTrade | pb.EquityPoint) -> dict[str, object]:
+    names = [field.name for field in message.DESCRIPTOR.fields]
+    return {name: _instant(message, name) if name in _INSTANTS else getattr(message, name) for name in names}
+
+
+def _instant(message: pb.Execution | pb.ClosedTrade | pb.EquityPoint, name: str) -> object:
+    if not message.HasField(name):  # type: ignore[arg-type]  # the name comes from the message's own descriptor
+        return None
+    timestamp: Timestamp = getattr(message, name)
+    # An instant outside the calendar is handed on as text, for the core to refuse in its own words.
+    return instant_of(timestamp) or f"{timestamp.seconds} s after 1970"
+
+
+def _word(number: int, words: Mapping[int, str]) -> str | None:
+    # A number that a newer sender means something by is handed on, for the core to refuse as unknown.
+    return None if number == 0 else words.get(number, str(number))

@@ -1,0 +1,84 @@
+"""The gRPC server: its options, its services, its port, and how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+
+import grpc
+
+from msc_authority.app.broker import Broker
+from msc_authority.app.vitals import VitalSigns
+from msc_authority.ports import Clock
+from msc_authority.rpc.health import Health, health_handlers
+from msc_authority.rpc.health import SERVICE as HEALTH_SERVICE
+from msc_authority.rpc.interceptors import AnswerErrors, LogCalls
+from msc_authority.rpc.journal_service import SERVICE as JOURNAL_SERVICE
+from msc_authority.rpc.options import SERVER_OPTIONS
+from msc_authority.rpc.policy_service import SERVICE as POLICY_SERVICE
+
+STOP_GRACE_S = 0.4
+"""Time for calls that are still open when the watches have ended; health watches stay open until then."""
+
+
+class PortInUse(Exception):
+    """The server cannot listen where it was told to."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(
+            f"cannot listen on {host}:{port}: another program, perhaps another authority, uses port {port}. "
+            "Stop it, or choose another port with --grpc-port or MSC_GRPC_PORT"
+        )
+        self.host, self.port = host, port
+
+
+class PolicyServer:
+    """Serves both services, health and reflection on one port."""
+
+    def __init__(
+        self,
+        *,
+        handlers: Sequence[grpc.GenericRpcHandler],
+        health: Health,
+        broker: Broker,
+        clock: Clock,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._health, self._broker = health, broker
+        # The outermost first: the log line has the time and end of the whole call.
+        interceptors = (LogCalls(clock), AnswerErrors(new_id))
+        self._server = grpc.aio.server(interceptors=interceptors, options=SERVER_OPTIONS)
+        self._server.add_generic_rpc_handlers((*handlers, health_handlers(health)))
+        _enable_reflection(self._server)
+
+    async def start(self, host: str, port: int) -> int:
+        """Listens, and returns the port: the one asked for, or for 0 the one it got.
+
+        Raises:
+            PortInUse: it cannot listen there.
+        """
+        address = f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
+        try:
+            bound = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise PortInUse(host, port) from error
+        await self._server.start()
+        return bound
+
+    async def stop(self, drain_s: float) -> None:
+        """Stops: health first, then a goodbye on every watch, then the port. Takes little more than `drain_s`."""
+        self._health.show(VitalSigns(fresh=False, up=False))
+        self._broker.drain()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(drain_s):
+                await self._broker.idle()
+        await self._server.stop(STOP_GRACE_S)
+
+
+def _enable_reflection(server: grpc.aio.Server) -> None:
+    from grpc_reflection.v1alpha import reflection
+
+    reflection.enable_server_reflection(
+        (POLICY_SERVICE, JOURNAL_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME), server
+    )

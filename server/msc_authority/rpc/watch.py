@@ -1,0 +1,162 @@
+"""One watch: what is written next, and when. Knows no transport; whoever writes asks for frame after frame."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from msc_authority.app.broker import Broker, Current, Watcher, versions_between
+from msc_authority.app.events import name_of
+from msc_authority.app.timing import Uniform
+from msc_authority.core.policy import Policy, PolicyRef
+from msc_authority.ports import Clock
+from msc_authority.rpc.errors import EpochSuperseded, ReplicaBehind
+from msc_authority.rpc.frames import Frames, with_info
+from msc_policy import v1 as pb
+
+_log = logging.getLogger(__name__)
+
+MIN_HEARTBEAT_S, MAX_HEARTBEAT_S = 1.0, 30.0
+HEARTBEAT_JITTER = (1.0, 1.1)
+MAX_AGE_S = (1200.0, 1800.0)
+RECONNECT_AFTER_DRAIN_S = 5.0
+RECONNECT_AFTER_MAX_AGE_S = 1.0
+
+_OUR_AUTHORS = frozenset({"evaluator", "replay"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What a caller says it holds. `etag` empty: it did not say."""
+
+    ref: PolicyRef
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamIdentity:
+    """Names of a stream and of the replica that serves it, and its heartbeat interval in seconds."""
+
+    stream_id: str
+    server_id: str
+    heartbeat_s: float
+
+
+class Watch:
+    """The messages of one watch, in order."""
+
+    def __init__(
+        self,
+        *,
+        broker: Broker,
+        watcher: Watcher,
+        frames: Frames,
+        clock: Clock,
+        uniform: Uniform,
+        identity: StreamIdentity,
+        held: Held | None,
+    ) -> None:
+        self._broker, self._watcher, self._frames = broker, watcher, frames
+        self._clock, self._uniform, self._identity = clock, uniform, identity
+        self._claimed = held
+        self._held: PolicyRef | None = None
+        self._seq = 0
+        self._over = False
+        self._age_due = clock.monotonic() + uniform(*MAX_AGE_S)
+
+    def first(self) -> bytes:
+        """Returns the answer to what the caller holds.
+
+        Raises:
+            ReplicaBehind: the caller holds a newer version.
+            EpochSuperseded: the caller holds a version of a later epoch.
+        """
+        identity = self._identity
+        return with_info(
+            self._answer(),
+            stream_id=identity.stream_id,
+            server_id=identity.server_id,
+            heartbeat_s=identity.heartbeat_s,
+        )
+
+    async def next(self) -> bytes | None:
+        """Waits for something to say and returns it; None after the goodbye. The message before must be written."""
+        if self._over:
+            return None
+        heartbeat_due = self._clock.monotonic() + self._identity.heartbeat_s * self._uniform(*HEARTBEAT_JITTER)
+        while True:
+            if (frame := self._due(heartbeat_due)) is not None:
+                return frame
+            await self._watcher.wait_until(min(heartbeat_due, self._age_due))
+
+    def _due(self, heartbeat_due: float) -> bytes | None:
+        current, now = self._broker.current, self._clock.monotonic()
+        # News before a goodbye: the final version arrives while the caller is connected.
+        if current.head.policy and current.head.ref != self._held:
+            return self._snapshot(current, current.head.policy)
+        if self._watcher.ending is not None:
+            return self._goodbye(pb.GOODBYE_REASON_DRAINING, RECONNECT_AFTER_DRAIN_S)
+        if now >= self._age_due:
+            return self._goodbye(pb.GOODBYE_REASON_MAX_AGE, RECONNECT_AFTER_MAX_AGE_S)
+        return self._heartbeat() if now >= heartbeat_due else None
+
+    def _answer(self) -> bytes:
+        current = self._broker.current
+        check_not_behind(self._claimed.ref if self._claimed else None, current.head.ref)
+        policy = current.head.policy
+        if policy is None:
+            self._held = self._claimed.ref if self._claimed else None
+            return self._heartbeat()
+        if self._claimed is None or self._claimed.ref != policy.ref:
+            self._held = self._claimed.ref if self._claimed else None
+            return self._snapshot(current, policy)
+        self._held = policy.ref
+        if self._claimed.etag not in ("", policy.etag):
+            # The caller refuses it, as an integrity error; an Unchanged would confirm what may be wrong.
+            _log.error("A client holds other content as policy %s: two writers?", name_of(policy.ref))
+            return self._snapshot(current, policy)
+        return self._frames.unchanged()
+
+    def _snapshot(self, current: Current, policy: Policy) -> bytes:
+        held, self._held = self._held, policy.ref
+        return self._frames.snapshot(snapshot_reason(held, policy), versions_between(held, current.head.ref))
+
+    def _heartbeat(self) -> bytes:
+        self._seq += 1
+        return self._frames.heartbeat(self._seq)
+
+    def _goodbye(self, reason: pb.GoodbyeReason.ValueType, reconnect_after_s: float) -> bytes:
+        self._over = True
+        return self._frames.goodbye(reason, reconnect_after_s)
+
+
+def check_not_behind(known: PolicyRef | None, head: PolicyRef) -> None:
+    """Passes when the head is at least what the caller knows, or of a later epoch.
+
+    Raises:
+        ReplicaBehind: the caller knows a newer version of this epoch.
+        EpochSuperseded: the caller knows a later epoch.
+    """
+    if known is None or known <= head:
+        return
+    if known.epoch > head.epoch:
+        raise EpochSuperseded(f"you know epoch {known.epoch}; this replica is of epoch {head.epoch}")
+    raise ReplicaBehind(f"you know version {known.version}; this replica is at version {head.version}")
+
+
+def snapshot_reason(held: PolicyRef | None, policy: Policy) -> pb.SnapshotReason.ValueType:
+    """Returns why a caller that holds `held` is sent `policy`."""
+    if held is None:
+        return pb.SNAPSHOT_REASON_INITIAL
+    if held.epoch < policy.ref.epoch:
+        return pb.SNAPSHOT_REASON_RESET
+    if policy.content.rollback_of:
+        return pb.SNAPSHOT_REASON_ROLLBACK
+    if policy.content.author not in _OUR_AUTHORS:
+        return pb.SNAPSHOT_REASON_OVERRIDE
+    return pb.SNAPSHOT_REASON_UPDATE
+
+
+def heartbeat_interval(wish_s: float | None, default_s: float) -> float:
+    """Returns the interval a caller gets, in seconds: its wish within bounds, else the default."""
+    return min(MAX_HEARTBEAT_S, max(MIN_HEARTBEAT_S, default_s if wish_s is None else wish_s))

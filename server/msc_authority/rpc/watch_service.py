@@ -1,0 +1,115 @@
+"""PolicyAuthority.WatchPolicy on the wire: opens a watch, and writes what it says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from msc_authority.app.broker import Broker, Ending, Watcher
+from msc_authority.app.fleet import ClientInfo, Fleet
+from msc_authority.app.timing import Uniform
+from msc_authority.ports import Clock
+from msc_authority.rpc.calls import Context
+from msc_authority.rpc.errors import SlowConsumer, refusal_of
+from msc_authority.rpc.frames import Frames
+from msc_authority.rpc.interceptors import abort
+from msc_authority.rpc.mapping.basics import seconds_of
+from msc_authority.rpc.mapping.fleet import client_of, status_of
+from msc_authority.rpc.mapping.policies import ref_of
+from msc_authority.rpc.watch import Held, StreamIdentity, Watch, heartbeat_interval
+from msc_policy import v1 as pb
+
+ABORT_WITHIN_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchMaker:
+    """Makes watches that look at one broker."""
+
+    broker: Broker
+    frames: Frames
+    clock: Clock
+    uniform: Uniform
+    new_id: Callable[[], str]
+    server_id: str
+
+    def make(self, watcher: Watcher, *, heartbeat_s: float, held: Held | None) -> Watch:
+        """Returns the watch of a slot."""
+        return Watch(
+            broker=self.broker,
+            watcher=watcher,
+            frames=self.frames,
+            clock=self.clock,
+            uniform=self.uniform,
+            identity=StreamIdentity(stream_id=self.new_id(), server_id=self.server_id, heartbeat_s=heartbeat_s),
+            held=held,
+        )
+
+
+class WatchService:
+    """Serves watches to callers."""
+
+    def __init__(self, *, maker: WatchMaker, fleet: Fleet, clock: Clock, heartbeat_s: float) -> None:
+        self._maker, self._fleet, self._clock, self._heartbeat_s = maker, fleet, clock, heartbeat_s
+
+    async def watch_policy(self, request: pb.WatchPolicyRequest, context: Context) -> None:
+        """Writes a watch until it or its caller ends."""
+        client = client_of(request.client) if request.HasField("client") else None
+        with self._maker.broker.watch() as watcher:
+            watch = self._maker.make(watcher, heartbeat_s=self._interval(request), held=_held(request))
+            first = watch.first()
+            with self._in_fleet(client, request):
+                await self._serve(watch, watcher, first, context)
+
+    async def _serve(self, watch: Watch, watcher: Watcher, first: bytes, context: Context) -> None:
+        try:
+            frame: bytes | None = first
+            while frame is not None:
+                watcher.write_began = self._clock.monotonic()
+                await context.write(frame)
+                watcher.write_began = None
+                frame = await watch.next()
+        except asyncio.CancelledError:
+            if watcher.ending is Ending.SLOW_CONSUMER:
+                await _end_slow(context)
+            raise
+
+    def _interval(self, request: pb.WatchPolicyRequest) -> float:
+        wish_s = seconds_of(request.heartbeat_interval) if request.HasField("heartbeat_interval") else None
+        return heartbeat_interval(wish_s, self._heartbeat_s)
+
+    @contextmanager
+    def _in_fleet(self, client: ClientInfo | None, request: pb.WatchPolicyRequest) -> Iterator[None]:
+        if client is None:
+            yield
+            return
+        status = status_of(request.status) if request.HasField("status") else None
+        self._fleet.watch_opened(client, status, self._clock.now())
+        try:
+            yield
+        finally:
+            self._fleet.watch_closed(client.instance_id)
+
+
+def _held(request: pb.WatchPolicyRequest) -> Held | None:
+    # Version 0 is "no policy": whoever holds that holds nothing.
+    if not request.known.version:
+        return None
+    return Held(ref=ref_of(request.known), etag=request.known.etag)
+
+
+async def _end_slow(context: Context) -> None:
+    # A goodbye would wait behind the write that is stuck; a status reaches the caller should it ever read on. It must
+    # not hold the slot until then, hence the limit.
+    refusal = refusal_of(SlowConsumer("nothing was read for 10 s"))
+    task = asyncio.current_task()
+    if refusal is None or task is None:
+        return
+    task.uncancel()
+    try:
+        async with asyncio.timeout(ABORT_WITHIN_S):
+            await abort(context, refusal)
+    except TimeoutError:
+        return
