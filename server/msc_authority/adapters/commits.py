@@ -1,0 +1,58 @@
+"""What a commit comes to, whatever keeps it: the policy with its version, the entry, the rewind points that stay."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from msc_authority.adapters.documents import Fields, content_from, document_of
+from msc_authority.adapters.instants import aware_utc
+from msc_authority.core.policy import FieldChange, Policy, PolicyContent, PolicyRef, changes_between
+from msc_authority.ports import EvaluationCommit, EvaluationEntry, Head
+
+# Enough for a month of daily points; an older fact than the oldest of them rebuilds the ledger from the journal.
+REWIND_POINTS_KEPT = 40
+
+
+def decided_at(commit: EvaluationCommit) -> datetime:
+    """The instant the evaluation judged, which is when a policy it publishes was created.
+
+    Raises:
+        ValueError: the entry is not one of an evaluation that succeeded.
+    """
+    if commit.entry.verdict is None or commit.entry.failure:
+        raise ValueError("only an evaluation with a verdict and without a failure can be committed")
+    return aware_utc(commit.entry.verdict.as_of)
+
+
+def policy_to_publish(head: Head, commit: EvaluationCommit) -> Policy | None:
+    """The next revision after `head`, or None when the commit publishes nothing.
+
+    Raises:
+        ValueError: a number in it is not finite.
+    """
+    if commit.publish is None:
+        return None
+    return Policy(
+        ref=PolicyRef(head.ref.epoch, head.ref.version + 1),
+        created_at=decided_at(commit),
+        content=_as_read_back(commit.publish),
+        valid_for_s=float(commit.valid_for_s),
+    )
+
+
+def changes_made(head: Head, policy: Policy) -> tuple[FieldChange, ...]:
+    """How `policy` differs from the head it follows."""
+    return changes_between(head.policy.content if head.policy else None, policy.content)
+
+
+def entry_to_keep(commit: EvaluationCommit, head: Head, policy: Policy | None) -> EvaluationEntry:
+    """The entry with what the commit made of it."""
+    if policy is None:
+        return replace(commit.entry, committed=None)
+    return replace(commit.entry, committed=policy.ref, changes=changes_made(head, policy))
+
+
+def _as_read_back(content: PolicyContent) -> PolicyContent:
+    # The etag hashes the document: an int where a float belongs would read back as a float, with another etag.
+    return content_from(Fields(document_of(content)))

@@ -1,0 +1,174 @@
+"""Where evaluations start from and end, on SQL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from msc_authority.adapters.commits import REWIND_POINTS_KEPT, decided_at, entry_to_keep, policy_to_publish
+from msc_authority.adapters.documents import document_of
+from msc_authority.adapters.instants import aware_utc
+from msc_authority.adapters.sql.audit import AuditLine, write_audit
+from msc_authority.adapters.sql.engine import Database, WriteLock
+from msc_authority.adapters.sql.evaluation_log import insert_entry, ranking_row
+from msc_authority.adapters.sql.policies import read_head, row_of
+from msc_authority.adapters.sql.tables import (
+    msc_ledger_checkpoints,
+    msc_policies,
+    msc_state,
+    msc_strategies,
+    msc_strategy_transitions,
+)
+from msc_authority.core.evaluation import StrategyTransition
+from msc_authority.core.policy import Policy
+from msc_authority.ports import (
+    Clock,
+    EvaluationCommit,
+    EvaluationEntry,
+    Head,
+    JournalCursor,
+    LedgerCheckpoint,
+    StaleState,
+    StoredState,
+)
+
+_points = msc_ledger_checkpoints.c
+
+
+class SqlEvaluationStore:
+    """Where evaluations start from and end."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def load(self) -> StoredState:
+        """Returns the state of the last evaluation, and the head it belongs to."""
+        with self._database.read() as connection:
+            state = connection.execute(select(msc_state)).one()
+            return StoredState(
+                generation=state.generation,
+                head=read_head(connection),
+                controller=state.controller,
+                checkpoint=None if state.ledger is None else _checkpoint_from(state),
+            )
+
+    def rewind_point(self, before: datetime) -> LedgerCheckpoint | None:
+        """Returns the newest kept checkpoint whose watermark is earlier than `before`, or None."""
+        newest = select(msc_ledger_checkpoints).order_by(_points.watermark.desc()).limit(1)
+        with self._database.read() as connection:
+            row = connection.execute(newest.where(_points.watermark < aware_utc(before))).one_or_none()
+        return None if row is None else _checkpoint_from(row)
+
+    def commit(self, commit: EvaluationCommit, expected: StoredState) -> Head:
+        """Writes it if `expected` still is the state, and returns the head afterwards.
+
+        Raises:
+            StaleState: another evaluation was committed in between. Nothing was written.
+            ValueError: the commit is not one of an evaluation that succeeded, or holds a number that is not finite.
+        """
+        as_of = decided_at(commit)
+        with self._database.write(WriteLock.EVALUATIONS) as connection:
+            _advance(connection, commit, expected, as_of)
+            before = read_head(connection)
+            policy = policy_to_publish(before, commit)
+            entry = entry_to_keep(commit, before, policy)
+            insert_entry(connection, entry)
+            if policy is not None:
+                connection.execute(insert(msc_policies), row_of(policy, before, entry.evaluation_id))
+            _write_strategies(connection, entry)
+            if commit.keep_as_rewind_point:
+                _keep_rewind_point(connection, commit.checkpoint)
+            write_audit(connection, self._clock.now(), _audit_line(entry, policy))
+        return before if policy is None else Head(ref=policy.ref, policy=policy, evaluated_at=as_of)
+
+    def record_failure(self, entry: EvaluationEntry) -> None:
+        """Keeps a failed evaluation. Changes neither policy nor state."""
+        with self._database.write(WriteLock.EVALUATIONS) as connection:
+            insert_entry(connection, entry)
+            write_audit(connection, self._clock.now(), _audit_line(entry, None))
+
+
+def _checkpoint_from(row: Row[tuple[object, ...]]) -> LedgerCheckpoint:
+    return LedgerCheckpoint(
+        watermark=row.watermark,
+        cursor=JournalCursor(trades=row.trades_cursor, equity=row.equity_cursor),
+        payload=row.ledger,
+    )
+
+
+def _checkpoint_columns(checkpoint: LedgerCheckpoint) -> dict[str, object]:
+    return {
+        "watermark": checkpoint.watermark,
+        "trades_cursor": checkpoint.cursor.trades,
+        "equity_cursor": checkpoint.cursor.equity,
+        "ledger": checkpoint.payload,
+    }
+
+
+def _advance(connection: Connection, commit: EvaluationCommit, expected: StoredState, as_of: datetime) -> None:
+    # The first statement of the transaction: whoever is second waits here for the row, and then finds it moved.
+    moved = connection.execute(
+        update(msc_state)
+        .where(msc_state.c.generation == expected.generation)
+        .values(
+            generation=expected.generation + 1,
+            evaluated_at=as_of,
+            controller=commit.controller,
+            **_checkpoint_columns(commit.checkpoint),
+        )
+    )
+    if moved.rowcount != 1:
+        raise StaleState(
+            f"generation {expected.generation} is over: another evaluation was committed in between; start again "
+            "from the state as it is now"
+        )
+
+
+def _write_strategies(connection: Connection, entry: EvaluationEntry) -> None:
+    verdict = entry.verdict
+    if verdict is None:
+        return
+    connection.execute(delete(msc_strategies))
+    if verdict.strategies:
+        connection.execute(insert(msc_strategies), [ranking_row(ranking) for ranking in verdict.strategies])
+    if verdict.transitions:
+        rows = [_transition_row(entry.evaluation_id, transition) for transition in verdict.transitions]
+        connection.execute(insert(msc_strategy_transitions), rows)
+
+
+def _transition_row(evaluation_id: str, transition: StrategyTransition) -> dict[str, object]:
+    return {
+        "evaluation_id": evaluation_id,
+        "strategy_id": transition.strategy_id,
+        "before": transition.before,
+        "after": transition.after,
+        "at": transition.at,
+        "reason_code": transition.reason.code,
+        "reason_text": transition.reason.text,
+    }
+
+
+def _keep_rewind_point(connection: Connection, checkpoint: LedgerCheckpoint) -> None:
+    connection.execute(delete(msc_ledger_checkpoints).where(_points.watermark == checkpoint.watermark))
+    connection.execute(insert(msc_ledger_checkpoints), _checkpoint_columns(checkpoint))
+    oldest_kept = select(_points.watermark).order_by(_points.watermark.desc()).offset(REWIND_POINTS_KEPT - 1).limit(1)
+    surplus = _points.watermark < oldest_kept.scalar_subquery()
+    connection.execute(delete(msc_ledger_checkpoints).where(surplus))
+
+
+def _audit_line(entry: EvaluationEntry, policy: Policy | None) -> AuditLine:
+    action = "fail" if entry.failure else "publish" if policy else "evaluate"
+    return AuditLine(
+        actor=entry.requested_by or (policy.content.author if policy else "evaluator"),
+        action=action,
+        target=f"policy {policy.ref.epoch}:{policy.ref.version}" if policy else f"evaluation {entry.evaluation_id}",
+        detail={
+            "evaluation_id": entry.evaluation_id,
+            "trigger": entry.trigger,
+            "reason": entry.reason,
+            "failure": entry.failure,
+            "changes": document_of(entry.changes),
+        },
+    )

@@ -1,0 +1,146 @@
+"""The journal on SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Select, func, select
+
+from msc_authority.adapters.evidence_order import merged
+from msc_authority.adapters.fact_keys import id_conflict
+from msc_authority.adapters.instants import aware_utc
+from msc_authority.adapters.sql.engine import Database, WriteLock
+from msc_authority.adapters.sql.rows import EQUITY, EXECUTIONS, TRADES, F, FactTable
+from msc_authority.adapters.sql.tables import equity_points, trade_logs
+from msc_authority.core.evidence import EquityEvidence, Evidence, TradeEvidence
+from msc_authority.core.facts import EquityPoint, Execution, Fact, Trade, TradeSource
+from msc_authority.ports import JournalCursor, RecordOutcome, RefusedFact
+
+_ROWS_AT_ONCE = 2000
+
+_trades = trade_logs.c
+_equity = equity_points.c
+_TRADE_EVIDENCE = select(
+    _trades.closed_at,
+    _trades.trade_id,
+    _trades.strategy_id,
+    _trades.net_pnl,
+    _trades.risk_at_entry,
+    _trades.source == TradeSource.LIVE,
+).order_by(_trades.closed_at, _trades.trade_id)
+_EQUITY_EVIDENCE = select(
+    _equity.at, _equity.account, _equity.wallet_balance, _equity.unrealized_pnl, _equity.net_flow
+).order_by(_equity.at, _equity.account)
+
+
+class SqlJournal:
+    """Holds the facts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, facts: Sequence[Fact]) -> RecordOutcome:
+        """Stores a batch durably in one transaction. A fact stored before with equal content is a duplicate; the
+        same id with other content is refused with code ID_CONFLICT. The rest of the batch is stored all the same.
+        """
+        if not facts:
+            return RecordOutcome(accepted=0, duplicates=0)
+        by_kind = _by_kind(facts)
+        with self._database.write(WriteLock.JOURNAL) as connection:
+            outcomes = (
+                _store(connection, EXECUTIONS, by_kind[0]),
+                _store(connection, TRADES, by_kind[1]),
+                _store(connection, EQUITY, by_kind[2]),
+            )
+        accepted = sum(count for count, _ in outcomes)
+        refused = sorted((refusal for _, some in outcomes for refusal in some), key=lambda refusal: refusal.index)
+        return RecordOutcome(accepted=accepted, duplicates=len(facts) - accepted - len(refused), refused=tuple(refused))
+
+    def end(self) -> JournalCursor:
+        """Returns the cursor behind all evidence that has arrived so far, in one consistent read."""
+        with self._database.read() as connection:
+            return JournalCursor(
+                trades=connection.scalar(select(func.max(_trades.sequence))) or 0,
+                equity=connection.scalar(select(func.max(_equity.sequence))) or 0,
+            )
+
+    def earliest_between(self, after: JournalCursor, upto: JournalCursor) -> datetime | None:
+        """Returns the smallest `at` of the evidence that arrived later than `after` and no later than `upto`."""
+        with self._database.read() as connection:
+            return _earliest(
+                _first_at(connection, TRADES, after.trades, upto.trades),
+                _first_at(connection, EQUITY, after.equity, upto.equity),
+            )
+
+    def evidence_after(self, after: datetime | None, upto: JournalCursor) -> Iterator[Evidence]:
+        """Yields evidence with at > `after` (None: all) that arrived no later than `upto`, ordered by (at, id),
+        equity readings after trades of the same instant.
+        """
+        trades = _TRADE_EVIDENCE.where(_trades.sequence <= upto.trades)
+        equity = _EQUITY_EVIDENCE.where(_equity.sequence <= upto.equity)
+        if after is not None:
+            trades = trades.where(_trades.closed_at > aware_utc(after))
+            equity = equity.where(_equity.at > aware_utc(after))
+        with self._database.read() as connection:
+            yield from _stream(connection, trades, equity)
+
+    def newest_fact_at(self) -> datetime | None:
+        """Returns the instant of the newest fact of any table, or None."""
+        with self._database.read() as connection:
+            newest = [connection.scalar(select(func.max(table.at))) for table in (EXECUTIONS, TRADES, EQUITY)]
+        return max((at for at in newest if at is not None), default=None)
+
+
+def _earliest(*instants: datetime | None) -> datetime | None:
+    return min((at for at in instants if at is not None), default=None)
+
+
+def _first_at(connection: Connection, table: FactTable[F], after: int, upto: int) -> datetime | None:
+    # Counted as well, because for min() alone a planner walks the index on time from its start, through all history,
+    # until it meets the first row of the range.
+    found = select(func.min(table.at), func.count()).where(table.sequence > after, table.sequence <= upto)
+    first: datetime | None = connection.execute(found).one()[0]
+    return first
+
+
+def _by_kind(
+    facts: Sequence[Fact],
+) -> tuple[list[tuple[int, Execution]], list[tuple[int, Trade]], list[tuple[int, EquityPoint]]]:
+    executions: list[tuple[int, Execution]] = []
+    trades: list[tuple[int, Trade]] = []
+    equity: list[tuple[int, EquityPoint]] = []
+    for index, fact in enumerate(facts):
+        match fact:
+            case Execution():
+                executions.append((index, fact))
+            case Trade():
+                trades.append((index, fact))
+            case EquityPoint():
+                equity.append((index, fact))
+    return executions, trades, equity
+
+
+def _store(connection: Connection, table: FactTable[F], facts: list[tuple[int, F]]) -> tuple[int, list[RefusedFact]]:
+    if not facts:
+        return 0, []
+    firsts: dict[Hashable, F] = {}
+    for _, fact in facts:
+        firsts.setdefault(table.key_of(fact), fact)
+    went_in = table.insert(connection, firsts)
+    stored = firsts | table.fetch(connection, firsts.keys() - went_in)
+    conflicts = [(index, fact) for index, fact in facts if _differs(stored[table.key_of(fact)], fact)]
+    return len(went_in), [id_conflict(index, fact) for index, fact in conflicts]
+
+
+def _differs(stored: Fact, sent: Fact) -> bool:
+    return stored is not sent and stored != sent
+
+
+def _stream(
+    connection: Connection, trades: Select[tuple[object, ...]], equity: Select[tuple[object, ...]]
+) -> Iterator[Evidence]:
+    streaming = connection.execution_options(yield_per=_ROWS_AT_ONCE)
+    return merged(
+        map(TradeEvidence._make, streaming.execute(trades)), map(EquityEvidence._make, streaming.execute(equity))
+    )

@@ -1,0 +1,69 @@
+"""Facts as rows and back. The columns of a fact's table are its fields, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable
+from operator import attrgetter
+from typing import Generic, TypeVar
+
+from sqlalchemy import Connection, Select, Table, func, select, tuple_
+
+from msc_authority.adapters.sql.engine import insert_new
+from msc_authority.adapters.sql.tables import equity_points, execution_journal, trade_logs
+from msc_authority.core.facts import EquityPoint, Execution, Trade
+
+F = TypeVar("F", Execution, Trade, EquityPoint)
+
+_LOOKED_UP_AT_ONCE = 500
+
+
+class FactTable(Generic[F]):
+    """The table of one kind of fact."""
+
+    def __init__(self, kind: type[F], table: Table, at: str, key: tuple[str, ...]) -> None:
+        self.table = table
+        self.sequence = table.c.sequence
+        self.at = table.c[at]
+        self._kind: type[F] = kind
+        self._names = [column.name for column in table.columns if column is not self.sequence]
+        self._values_of = attrgetter(*self._names)
+        self._key_columns = [table.c[name] for name in key]
+        self._key_of = attrgetter(*key)
+
+    def key_of(self, fact: F) -> Hashable:
+        """What must be unique."""
+        key: Hashable = self._key_of(fact)
+        return key
+
+    def insert(self, connection: Connection, facts: dict[Hashable, F]) -> set[Hashable]:
+        """Inserts the facts whose key is free; returns the keys that went in. Needs the writers' lock."""
+        before = connection.scalar(select(func.max(self.sequence))) or 0
+        insert_new(connection, self.table, self._names, map(self._values_of, facts.values()))
+        arrived = self.sequence > before
+        if connection.scalar(select(func.count()).where(arrived)) == len(facts):
+            return set(facts)
+        return {self._key_in(row) for row in connection.execute(select(*self._key_columns).where(arrived))}
+
+    def fetch(self, connection: Connection, keys: Collection[Hashable]) -> dict[Hashable, F]:
+        """The stored facts with these keys."""
+        wanted = list(keys)
+        found = [
+            self._kind(**row)
+            for start in range(0, len(wanted), _LOOKED_UP_AT_ONCE)
+            for row in connection.execute(self._with_keys(wanted[start : start + _LOOKED_UP_AT_ONCE])).mappings()
+        ]
+        return {self.key_of(fact): fact for fact in found}
+
+    def _with_keys(self, keys: list[Hashable]) -> Select[tuple[object, ...]]:
+        columns = [self.table.c[name] for name in self._names]
+        single = len(self._key_columns) == 1
+        key = self._key_columns[0] if single else tuple_(*self._key_columns)
+        return select(*columns).where(key.in_(keys))
+
+    def _key_in(self, row: tuple[Hashable, ...]) -> Hashable:
+        return row[0] if len(self._key_columns) == 1 else tuple(row)
+
+
+EXECUTIONS = FactTable(Execution, execution_journal, at="at", key=("event_id",))
+TRADES = FactTable(Trade, trade_logs, at="closed_at", key=("trade_id",))
+EQUITY = FactTable(EquityPoint, equity_points, at="at", key=("at", "account"))

@@ -1,0 +1,105 @@
+"""Column types that lose nothing, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Double, Integer, Numeric, Text, TypeDecorator
+from sqlalchemy.types import TypeEngine
+
+from msc_authority.adapters.instants import aware_utc, instant_from, text_of
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware instant in UTC, to the microsecond. Text of one width on SQLite, so that it sorts by time."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str] | TypeEngine[datetime]:
+        """The dialect's column type."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(Text())
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | datetime | None:
+        """What the driver gets. Raises ValueError for an instant without a time zone."""
+        if value is None:
+            return None
+        return text_of(value) if dialect.name == "sqlite" else aware_utc(value)
+
+    def process_result_value(self, value: str | datetime | None, dialect: Dialect) -> datetime | None:
+        """What the reader gets."""
+        if value is None:
+            return None
+        return instant_from(value) if isinstance(value, str) else aware_utc(value)
+
+
+class Exact(TypeDecorator[Decimal]):
+    """A finite Decimal without loss. Text on SQLite, whose own numbers are binary."""
+
+    impl = Numeric
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str] | TypeEngine[Decimal]:
+        """The dialect's column type."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(Text())
+        return dialect.type_descriptor(Numeric())
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | Decimal | None:
+        """What the driver gets. Raises ValueError for NaN and infinity."""
+        if value is None:
+            return None
+        if not value.is_finite():
+            raise ValueError(f"{value} is no amount: only finite numbers can be stored")
+        return format(value, "f") if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: str | Decimal | None, dialect: Dialect) -> Decimal | None:
+        """What the reader gets."""
+        return Decimal(value) if isinstance(value, str) else value
+
+
+class Finite(TypeDecorator[float]):
+    """A finite float. SQLite would turn NaN into NULL without a word."""
+
+    impl = Double
+    cache_ok = True
+
+    def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:
+        """What the driver gets. Raises ValueError for NaN and infinity."""
+        if value is not None and not math.isfinite(value):
+            raise ValueError(f"{value} is no number to store: unknown is NULL")
+        return value
+
+
+class Named(TypeDecorator[Enum]):
+    """A member of an enum, stored by name, so that SQL reads NORMAL and not 2."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, members: type[Enum]) -> None:
+        super().__init__()
+        self.members = members
+
+    def process_bind_param(self, value: Enum | None, dialect: Dialect) -> str | None:
+        """What the driver gets."""
+        return None if value is None else value.name
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Enum | None:
+        """What the reader gets. Raises KeyError for a name the enum does not have."""
+        return None if value is None else self.members[value]
+
+
+# Ids sort by code point everywhere, as Python and SQLite sort them; PostgreSQL would follow the database's locale.
+Identifier = Text().with_variant(Text(collation="C"), "postgresql")
+
+# SQLite counts rows by itself only in a column declared INTEGER.
+Sequence = BigInteger().with_variant(Integer(), "sqlite")
+
+# JSON NULL and SQL NULL are one here: a document that is not there.
+Document = JSON(none_as_null=True)
