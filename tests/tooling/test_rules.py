@@ -77,8 +77,8 @@ def _imports(copy: Path) -> subprocess.CompletedProcess[str]:
     [
         ("server/msc_authority/core/policy.py", "import logging", "The core is pure"),
         ("server/msc_authority/core/policy.py", "import grpc", "The core is pure"),
-        ("server/msc_authority/core/policy.py", "import msc_authority.ports", "The authority's rings"),
-        ("server/msc_authority/app/evaluate.py", "import msc_authority.adapters.clock", "The authority's rings"),
+        ("server/msc_authority/core/policy.py", "import msc_authority.ports", "Rings"),
+        ("server/msc_authority/app/evaluate.py", "import msc_authority.adapters.clock", "Rings"),
         ("server/msc_authority/app/evaluate.py", "import msc_policy.v1", "Wire messages stay at the edges"),
         ("server/msc_authority/settings.py", "import msc_client", "Client and authority know each other"),
         ("clients/python/msc_client/facts.py", "import msc_authority.ports", "Client and authority know each other"),
