@@ -1,7 +1,8 @@
-"""The one place of the authority that reads time."""
+"""The one place of the authority that reads time, and draws lots."""
 
 from __future__ import annotations
 
+import random
 import time
 from datetime import UTC, datetime
 
@@ -16,3 +17,8 @@ class SystemClock:
     def monotonic(self) -> float:
         """Returns seconds that never run backwards; only differences mean anything."""
         return time.monotonic()
+
+
+def uniform(low: float, high: float) -> float:
+    """Returns a random number between two bounds. It spreads load and keeps no secret."""
+    return random.uniform(low, high)  # noqa: S311 -- jitter, not cryptography

@@ -46,7 +46,7 @@ class Current:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freshness:
-    """How far this replica can vouch for the head, in seconds. `ttl_s` is None without a policy, and may be negative."""
+    """How far this replica can vouch for the head, in seconds. `ttl_s` may be negative; None: no policy."""
 
     replica_age_s: float
     ttl_s: float | None

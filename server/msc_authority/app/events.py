@@ -174,7 +174,8 @@ def _log_risk_mode(event: RiskModeChanged) -> None:
     before = event.before.name if event.before else "none"
     reasons = "; ".join(reason.text for reason in content.reasons) or "no reason given"
     _log.warning("[POLICY UPDATE] MSC AI: %s mode (risk=%.2f%%)", mode, risk_pct)
-    _log.info("Risk mode %s -> %s (risk_mode=%s, policy %s): %s", before, mode, mode, name_of(event.policy.ref), reasons)
+    ref = name_of(event.policy.ref)
+    _log.info("Risk mode %s -> %s (risk_mode=%s, policy %s): %s", before, mode, mode, ref, reasons)
 
 
 def _log_trading_state(event: TradingStateChanged) -> None:

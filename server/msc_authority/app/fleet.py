@@ -88,9 +88,7 @@ class Fleet:
         known = self._entries.pop(client.instance_id, None)
         watches = known.watches if known else 0
         # Popped and set again: the dict stays in the order of last reports.
-        self._entries[client.instance_id] = FleetEntry(
-            client=client, status=status, reported_at=now, watches=watches
-        )
+        self._entries[client.instance_id] = FleetEntry(client=client, status=status, reported_at=now, watches=watches)
         self._bound()
 
     def watch_opened(self, client: ClientInfo, status: ClientStatus | None, now: datetime) -> None:
@@ -118,9 +116,7 @@ class Fleet:
 
     def _forget(self, now: datetime) -> None:
         gone = [
-            key
-            for key, entry in self._entries.items()
-            if not entry.watches and now - entry.reported_at > FORGET_AFTER
+            key for key, entry in self._entries.items() if not entry.watches and now - entry.reported_at > FORGET_AFTER
         ]
         for key in gone:
             del self._entries[key]

@@ -104,9 +104,7 @@ class Scheduler:
 
     async def preview(self, *, requested_by: str, reason: str) -> EvaluationOutcome:
         """Says what an evaluation would decide now. Writes nothing."""
-        return await self._previews.run(
-            partial(self._evaluator.preview, requested_by=requested_by, reason=reason)
-        )
+        return await self._previews.run(partial(self._evaluator.preview, requested_by=requested_by, reason=reason))
 
     async def what_if(self, supplied: SuppliedMetrics) -> EvaluationOutcome:
         """Says what the policy would be under the supplied metrics. Writes nothing."""

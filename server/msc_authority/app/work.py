@@ -18,7 +18,7 @@ class Worker:
         self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=name)
 
     async def run(self, call: Callable[[], _T]) -> _T:
-        """Returns what `call` returns. A caller that is cancelled stops waiting; a call that has begun runs to its end."""
+        """Returns what `call` returns. A cancelled caller stops waiting; a call that has begun runs to its end."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
     def close(self) -> None:

@@ -78,7 +78,5 @@ class Frames:
 
 def with_info(frame: bytes, *, stream_id: str, server_id: str, heartbeat_s: float) -> bytes:
     """Returns a message that also says which stream it opens."""
-    info = pb.StreamInfo(
-        stream_id=stream_id, server_id=server_id, heartbeat_interval=duration_to_proto(heartbeat_s)
-    )
+    info = pb.StreamInfo(stream_id=stream_id, server_id=server_id, heartbeat_interval=duration_to_proto(heartbeat_s))
     return frame + pb.WatchPolicyResponse(info=info).SerializeToString()

@@ -1,8 +1,8 @@
 """grpc.health.v1 for asyncio.
 
-The one that ships with grpcio holds a lock while it writes to a watcher, and forgets the remaining watchers of a service
-when one of them leaves, so that a client would wait for ever on a server that has recovered. Here each watch has an
-event of its own, and setting a status never waits.
+The one that ships with grpcio holds a lock while it writes to a watcher, and forgets the remaining watchers of a
+service when one of them leaves, so that a client would wait for ever on a server that has recovered. Here each watch
+has an event of its own, and setting a status never waits.
 """
 
 from __future__ import annotations
@@ -51,29 +51,30 @@ class Health:
         if request.service not in self._serving:
             known = ", ".join(name or '""' for name in self._serving)
             await context.abort(grpc.StatusCode.NOT_FOUND, f"unknown service; known are {known}")
-        return health_pb2.HealthCheckResponse(status=self._status(request.service))
+        return self._response(request.service)
 
     async def watch(self, request: health_pb2.HealthCheckRequest, context: HealthContext) -> None:
         """Writes the status of a service now and whenever it changes."""
         changed = asyncio.Event()
         self._watches.add(changed)
-        written: int | None = None
+        written: health_pb2.HealthCheckResponse | None = None
         try:
             while True:
                 changed.clear()
-                status = self._status(request.service)
-                if status != written:
-                    await context.write(health_pb2.HealthCheckResponse(status=status))
-                    written = status
+                response = self._response(request.service)
+                if response != written:
+                    await context.write(response)
+                    written = response
                 await changed.wait()
         finally:
             self._watches.discard(changed)
 
-    def _status(self, service: str) -> health_pb2.HealthCheckResponse.ServingStatus:
-        if service not in self._serving:
-            return health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
-        serving = self._serving[service]
-        return health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+    def _response(self, service: str) -> health_pb2.HealthCheckResponse:
+        serving = self._serving.get(service)
+        if serving is None:
+            return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVICE_UNKNOWN)
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        return health_pb2.HealthCheckResponse(status=status)
 
 
 def health_handlers(health: Health) -> grpc.GenericRpcHandler:

@@ -11,8 +11,8 @@ import grpc
 from msc_authority.app.broker import Broker
 from msc_authority.app.vitals import VitalSigns
 from msc_authority.ports import Clock
-from msc_authority.rpc.health import Health, health_handlers
 from msc_authority.rpc.health import SERVICE as HEALTH_SERVICE
+from msc_authority.rpc.health import Health, health_handlers
 from msc_authority.rpc.interceptors import AnswerErrors, LogCalls
 from msc_authority.rpc.journal_service import SERVICE as JOURNAL_SERVICE
 from msc_authority.rpc.options import SERVER_OPTIONS

@@ -1,0 +1,324 @@
+"""The one place where everything meets: opens the store, starts what lives, serves, and stops it all in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import threading
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from msc_authority.adapters.clock import SystemClock, uniform
+from msc_authority.app.broker import Broker
+from msc_authority.app.evaluate import Evaluator
+from msc_authority.app.events import EventBus, alerts_of, log_event, name_of
+from msc_authority.app.fleet import Fleet
+from msc_authority.app.scheduler import Scheduler
+from msc_authority.app.timing import LoopTimer, Timer, Uniform, pause
+from msc_authority.app.vitals import HeadKeeper, Vitals, read_current
+from msc_authority.app.work import Worker
+from msc_authority.ports import Clock, EvaluationLog, EvaluationStore, Head, Journal, PolicyStore
+from msc_authority.rpc.frames import Frames
+from msc_authority.rpc.health import Health
+from msc_authority.rpc.journal_service import JournalRecorder, journal_handlers
+from msc_authority.rpc.local_feed import LocalPolicyFeed
+from msc_authority.rpc.policy_service import PolicyService, policy_handlers
+from msc_authority.rpc.serving import PolicyServer
+from msc_authority.rpc.watch_service import WatchMaker, WatchService
+
+if TYPE_CHECKING:
+    import grpc
+
+    from msc_authority.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+STORE_THREADS = 4
+VALID_FOR_PERIODS = 2
+"""A decision is valid for so many evaluation periods: one evaluation may be missed."""
+MAX_DRAIN_S = 1.4
+"""Longest wait for watchers at a stop, so that Ctrl-C ends the process within 2 s."""
+RESTART_AFTER_S = 1.0
+CLIENTS_PER_WATCHER = 2
+"""Clients remembered for each watcher allowed: those that left are kept for an hour."""
+
+
+class Stores(Protocol):
+    """An open store. Read by several threads; each part is one port."""
+
+    @property
+    def journal(self) -> Journal:
+        """The facts."""
+        ...
+
+    @property
+    def evaluations(self) -> EvaluationStore:
+        """Where evaluations start and end."""
+        ...
+
+    @property
+    def policies(self) -> PolicyStore:
+        """The policies."""
+        ...
+
+    @property
+    def log(self) -> EvaluationLog:
+        """The evaluations."""
+        ...
+
+    def close(self) -> None:
+        """Gives everything back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What of the machine the authority lives on."""
+
+    clock: Clock
+    timer: Timer
+    uniform: Uniform
+    new_id: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """An authority that answers calls. `head` is the policy it started with; `feed` serves hosts in this process."""
+
+    host: str
+    port: int
+    server_id: str
+    head: Head
+    database_url: str
+    feed: LocalPolicyFeed
+
+    @property
+    def address(self) -> str:
+        """Where clients reach it, as host:port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def this_machine() -> Machine:
+    """The real clocks, chance and ids."""
+    return Machine(clock=SystemClock(), timer=LoopTimer(), uniform=uniform, new_id=lambda: uuid.uuid4().hex)
+
+
+def run(settings: Settings, *, on_ready: Callable[[Running], None] | None = None) -> None:
+    """Runs an authority until it is told to stop by SIGINT or SIGTERM, on uvloop where that is installed.
+
+    Raises:
+        PortInUse: it cannot listen on the configured port.
+        StoreError: the database cannot be opened.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve(settings, on_ready=on_ready))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def serve(
+    settings: Settings,
+    *,
+    on_ready: Callable[[Running], None] | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serves until `stop` is set; without one, until SIGINT or SIGTERM. Stops gracefully within 2 s.
+
+    Raises:
+        PortInUse: it cannot listen on the configured port.
+        StoreError: the database cannot be opened.
+    """
+    from msc_authority.adapters.sql import open_store
+
+    machine = this_machine()
+    stores = open_store(settings.database_url, machine.clock)
+    try:
+        async with running(settings, stores, machine) as authority:
+            # What exists now lives as long as the process; the collector need not look at it again.
+            gc.freeze()
+            if on_ready:
+                on_ready(authority)
+            with _told_to_stop(stop) as told:
+                await told.wait()
+            _log.info("Stopping")
+    finally:
+        stores.close()
+
+
+@contextmanager
+def _told_to_stop(stop: asyncio.Event | None) -> Iterator[asyncio.Event]:
+    if stop is not None or threading.current_thread() is not threading.main_thread():
+        yield stop or asyncio.Event()
+        return
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
+    try:
+        yield told
+    finally:
+        # A second Ctrl-C ends the process at once.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+@asynccontextmanager
+async def running(settings: Settings, stores: Stores, machine: Machine) -> AsyncIterator[Running]:
+    """Yields an authority that answers calls, and stops it gracefully behind the block.
+
+    Raises:
+        PortInUse: it cannot listen on the configured port.
+        StoreUnavailable: the store does not answer.
+    """
+    authority = await _Authority.made(settings, stores, machine)
+    async with AsyncExitStack() as stack:
+        stack.callback(authority.close)
+        port = await authority.server.start(settings.grpc_host, settings.grpc_port)
+        stack.push_async_callback(authority.server.stop, min(settings.drain_s, MAX_DRAIN_S))
+        stack.push_async_callback(_cancel, authority.begin())
+        yield authority.running(port)
+
+
+class _Authority:
+    """Everything that lives, wired."""
+
+    def __init__(self, settings: Settings, stores: Stores, machine: Machine, broker: Broker, events: EventBus) -> None:
+        clock, timer = machine.clock, machine.timer
+        self._settings, self._broker, self._clock, self._timer = settings, broker, clock, timer
+        self._server_id = machine.new_id()
+        self._evaluations = Worker(threads=1, name="evaluate")
+        self._reads = Worker(threads=STORE_THREADS, name="store")
+        self._health = Health()
+        self._scheduler = Scheduler(
+            evaluator=_evaluator(settings, stores, machine),
+            broker=broker,
+            events=events,
+            clock=clock,
+            timer=timer,
+            worker=self._evaluations,
+            previews=self._reads,
+            period_s=settings.evaluation_period_s,
+        )
+        # A thread of its own: the confirmation of the head does not queue behind callers.
+        self._confirm = Worker(threads=1, name="confirm")
+        self._keeper = HeadKeeper(store=stores.policies, broker=broker, worker=self._confirm, clock=clock, timer=timer)
+        self._vitals = Vitals(
+            broker=broker,
+            events=events,
+            clock=clock,
+            timer=timer,
+            period_s=settings.evaluation_period_s,
+            tell=self._health.show,
+        )
+        self._maker = WatchMaker(
+            broker=broker,
+            frames=Frames(broker, clock),
+            clock=clock,
+            uniform=machine.uniform,
+            new_id=machine.new_id,
+            server_id=self._server_id,
+        )
+        self.server = PolicyServer(
+            handlers=self._handlers(stores),
+            health=self._health,
+            broker=broker,
+            clock=clock,
+            new_id=machine.new_id,
+        )
+
+    @classmethod
+    async def made(cls, settings: Settings, stores: Stores, machine: Machine) -> _Authority:
+        events = EventBus()
+        events.subscribe(log_event)
+        current = await asyncio.to_thread(read_current, stores.policies, machine.clock)
+        broker = Broker(
+            current=current,
+            clock=machine.clock,
+            timer=machine.timer,
+            events=events,
+            max_watchers=settings.max_watchers,
+        )
+        if current.head.policy:
+            events.emit(*alerts_of(current.head.policy))
+        return cls(settings, stores, machine, broker, events)
+
+    def _handlers(self, stores: Stores) -> Sequence[grpc.GenericRpcHandler]:
+        fleet = Fleet(max_clients=CLIENTS_PER_WATCHER * self._settings.max_watchers)
+        service = PolicyService(
+            broker=self._broker,
+            scheduler=self._scheduler,
+            fleet=fleet,
+            policies=stores.policies,
+            log=stores.log,
+            worker=self._reads,
+            clock=self._clock,
+        )
+        watches = WatchService(
+            maker=self._maker, fleet=fleet, clock=self._clock, heartbeat_s=self._settings.heartbeat_s
+        )
+        recorder = JournalRecorder(journal=stores.journal, worker=self._reads, clock=self._clock)
+        return policy_handlers(service, watches.watch_policy), journal_handlers(recorder)
+
+    def begin(self) -> list[asyncio.Task[None]]:
+        """Starts what runs beside the server: pulse, confirmation, schedule."""
+        self._vitals.pulse(lag_s=0.0)
+        lives = {"vitals": self._vitals.run, "confirm": self._keeper.run, "schedule": self._scheduler.run}
+        return [asyncio.create_task(self._living(name, live), name=name) for name, live in lives.items()]
+
+    async def _living(self, name: str, live: Callable[[], Awaitable[None]]) -> None:
+        # None of them may die in silence: without confirmation and pulse the authority would vouch for what it
+        # does not know.
+        while True:
+            try:
+                await live()
+            except Exception:
+                _log.critical("The %s task failed and is started again", name, exc_info=True)
+                await pause(self._timer, RESTART_AFTER_S)
+
+    def running(self, port: int) -> Running:
+        """Returns what a host may know."""
+        feed = LocalPolicyFeed(self._maker, heartbeat_s=self._settings.heartbeat_s, loop=asyncio.get_running_loop())
+        running = Running(
+            host=self._settings.grpc_host,
+            port=port,
+            server_id=self._server_id,
+            head=self._broker.current.head,
+            database_url=self._settings.database_url,
+            feed=feed,
+        )
+        _log.info("Serving on %s, policy %s", running.address, name_of(running.head.ref))
+        return running
+
+    def close(self) -> None:
+        """Waits for blocking calls that have begun."""
+        for worker in (self._evaluations, self._reads, self._confirm):
+            worker.close()
+
+
+def _evaluator(settings: Settings, stores: Stores, machine: Machine) -> Evaluator:
+    return Evaluator(
+        store=stores.evaluations,
+        journal=stores.journal,
+        log=stores.log,
+        clock=machine.clock,
+        config=settings.decision,
+        valid_for_s=VALID_FOR_PERIODS * settings.evaluation_period_s,
+        new_id=machine.new_id,
+    )
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
