@@ -76,7 +76,8 @@ import os, sys
 import pip
 here = os.path.realpath(os.path.join(os.getcwd(), ".venv"))
 with open(os.path.join(here, "bin", "pip"), encoding="utf-8") as script:
-    made_here = here in script.read(1000) or os.path.join(os.getcwd(), ".venv") in script.name
+    head = script.read(1000)
+made_here = here in head or os.path.join(os.environ.get("PWD", here), ".venv") in head
 sys.exit(not (made_here and os.path.realpath(sys.prefix) == here and sys.version_info >= (3, 11)))
 PYTHON
 }

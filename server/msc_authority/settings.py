@@ -58,11 +58,7 @@ def _not_a_boolean(value: object) -> object:
 
 
 def _decision(value: object) -> object:
-    return (
-        build_table(DecisionConfig(), value, "decision")
-        if isinstance(value, Mapping)
-        else value
-    )
+    return build_table(DecisionConfig(), value, "decision") if isinstance(value, Mapping) else value
 
 
 Seconds = Annotated[
@@ -82,29 +78,17 @@ class Settings(BaseModel):
         default_factory=default_home,
         description="Folder that holds the authority's state.",
     )
-    database_url: str = Field(
-        default="", description="Database, sqlite or postgresql. Empty: msc.db in home."
-    )
-    redis_url: str | None = Field(
-        default=None, description="Reserved: this version does not use Redis."
-    )
+    database_url: str = Field(default="", description="Database, sqlite or postgresql. Empty: msc.db in home.")
+    redis_url: str | None = Field(default=None, description="Reserved: this version does not use Redis.")
     grpc_host: str = Field(
         default="127.0.0.1",
         min_length=1,
         description="Address the gRPC server listens on.",
     )
-    grpc_port: Port = Field(
-        default=7443, description="Port of the gRPC server. 0: any free one."
-    )
-    http_port: Port = Field(
-        default=8000, description="Reserved: this version serves no HTTP."
-    )
-    allow_plaintext_remote: bool = Field(
-        default=False, description="Allow plaintext gRPC beyond this machine."
-    )
-    evaluation_period_s: Seconds = Field(
-        default=1800.0, description="Time between scheduled evaluations."
-    )
+    grpc_port: Port = Field(default=7443, description="Port of the gRPC server. 0: any free one.")
+    http_port: Port = Field(default=8000, description="Reserved: this version serves no HTTP.")
+    allow_plaintext_remote: bool = Field(default=False, description="Allow plaintext gRPC beyond this machine.")
+    evaluation_period_s: Seconds = Field(default=1800.0, description="Time between scheduled evaluations.")
     heartbeat_s: Annotated[float, BeforeValidator(_not_a_boolean)] = Field(
         default=5.0,
         ge=1,
@@ -122,9 +106,7 @@ class Settings(BaseModel):
         allow_inf_nan=False,
         description="Time that open calls get to end at a stop.",
     )
-    log_format: Literal["human", "json"] = Field(
-        default="human", description="How log lines look."
-    )
+    log_format: Literal["human", "json"] = Field(default="human", description="How log lines look.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         default="INFO", description="Least severe log line shown."
     )
@@ -132,11 +114,17 @@ class Settings(BaseModel):
         default_factory=DecisionConfig, description="The numbers of the decision model."
     )
 
+    @field_validator("home", mode="before")
+    @classmethod
+    def _path(cls, home: object) -> object:
+        # A question mark would end the path inside the database's URL.
+        if not str(home).strip() or "?" in str(home):
+            raise ValueError("must be the path of a folder, without a question mark")
+        return home
+
     @field_validator("home")
     @classmethod
     def _expanded(cls, home: Path) -> Path:
-        if not str(home).strip() or "?" in str(home) or "\0" in str(home):
-            raise ValueError("must be the path of a folder, without a question mark")
         return home.expanduser().absolute()
 
     @field_validator("log_level", mode="before")
@@ -168,11 +156,7 @@ class Settings(BaseModel):
             "redis_url": "this version does not use Redis: the policy is stored in the database and streamed over gRPC",
             "http_port": "this version serves no HTTP: use gRPC or the msc commands",
         }
-        return tuple(
-            f"{key} is set, but {why}"
-            for key, why in unused.items()
-            if key in self.model_fields_set
-        )
+        return tuple(f"{key} is set, but {why}" for key, why in unused.items() if key in self.model_fields_set)
 
     def for_demo(self) -> Settings:
         """The same settings on the subfolder `demo` of home, with a database of its own."""
@@ -236,30 +220,15 @@ def load(
     for values, origin in layers:
         merged.update(values)
         origins.update({key: origin(key) for key in values})
-    return Loaded(
-        settings=_validated(merged, origins), origins=_flat_origins(origins, table)
-    )
+    return Loaded(settings=_validated(merged, origins), origins=_flat_origins(origins, table))
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
-    keys = {
-        ENV_PREFIX + key.upper(): key
-        for key in Settings.model_fields
-        if key != "decision"
-    }
-    names = [
-        name
-        for name in environ
-        if name.startswith(ENV_PREFIX) and name not in ENV_USED_ELSEWHERE
-    ]
+    keys = {ENV_PREFIX + key.upper(): key for key in Settings.model_fields if key != "decision"}
+    names = [name for name in environ if name.startswith(ENV_PREFIX) and name not in ENV_USED_ELSEWHERE]
     unknown = [name for name in names if name not in keys]
     if unknown:
-        raise ConfigurationError(
-            *(
-                f"{name}: unknown variable{_hint(name, keys)}"
-                for name in sorted(unknown)
-            )
-        )
+        raise ConfigurationError(*(f"{name}: unknown variable{_hint(name, keys)}" for name in sorted(unknown)))
     return {keys[name]: environ[name] for name in names if environ[name] != ""}
 
 
@@ -267,18 +236,11 @@ def _hint(name: str, known: Mapping[str, str]) -> str:
     if name.startswith("MSC_DECISION"):
         return "; the decision model is set in the [decision] table of the configuration file"
     near = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
-    return (
-        f"; did you mean {' or '.join(near)}?"
-        if near
-        else "; unset it (msc config show lists what there is)"
-    )
+    return f"; did you mean {' or '.join(near)}?" if near else "; unset it (msc config show lists what there is)"
 
 
 def _from_file(config: Path | None, home: object) -> tuple[Path, dict[str, object]]:
-    path = (
-        config
-        or (Path(str(home)).expanduser() if home else default_home()) / CONFIG_FILE_NAME
-    )
+    path = config or (Path(str(home)).expanduser() if home else default_home()) / CONFIG_FILE_NAME
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -288,9 +250,7 @@ def _from_file(config: Path | None, home: object) -> tuple[Path, dict[str, objec
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from error
     if config is None and "home" in table:
-        raise ConfigurationError(
-            f"{path}: home cannot be set in the file found through it; use MSC_HOME or --home"
-        )
+        raise ConfigurationError(f"{path}: home cannot be set in the file found through it; use MSC_HOME or --home")
     return path, table
 
 
@@ -303,33 +263,21 @@ def _validated(merged: Mapping[str, object], origins: Mapping[str, str]) -> Sett
 
 def _problems(error: ValidationError, origins: Mapping[str, str]) -> list[str]:
     problems = []
-    for item in error.errors(
-        include_url=False, include_context=False, include_input=False
-    ):
+    for item in error.errors(include_url=False, include_context=False, include_input=False):
         key = ".".join(str(part) for part in item["loc"])
         text = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(
-                key, Settings.model_fields, n=2, cutoff=0.6
-            )
-            text = (
-                f"unknown key; did you mean {' or '.join(near)}?"
-                if near
-                else "unknown key; remove it"
-            )
+            near = difflib.get_close_matches(key, Settings.model_fields, n=2, cutoff=0.6)
+            text = f"unknown key; did you mean {' or '.join(near)}?" if near else "unknown key; remove it"
         where = f" (from {origins[key]})" if key in origins else ""
         named = not key or text.startswith(f"{key}.")
         problems.append(f"{text}{where}" if named else f"{key}{where}: {text}")
     return problems
 
 
-def _flat_origins(
-    origins: Mapping[str, str], table: Mapping[str, object]
-) -> dict[str, str]:
+def _flat_origins(origins: Mapping[str, str], table: Mapping[str, object]) -> dict[str, str]:
     flat = {key: origin for key, origin in origins.items() if key != "decision"}
     decision = table.get("decision")
     if isinstance(decision, Mapping):
-        flat.update(
-            {key: origins["decision"] for key, _ in flatten_table(decision, "decision")}
-        )
+        flat.update({key: origins["decision"] for key, _ in flatten_table(decision, "decision")})
     return flat

@@ -34,9 +34,7 @@ def build_table(default: T, table: Mapping[object, object], path: str) -> T:
         name = str(key)
         if name not in names:
             raise TableError(f"{path}.{name}: unknown key{_hint(name, names)}")
-        changed[name] = _built(
-            getattr(default, name), types[name], value, f"{path}.{name}"
-        )
+        changed[name] = _built(getattr(default, name), types[name], value, f"{path}.{name}")
     try:
         return replace(default, **changed)
     except ValueError as error:
@@ -48,9 +46,7 @@ def table_of(value: DataclassInstance) -> dict[str, object]:
     return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
 
 
-def flatten_table(
-    table: Mapping[str, object], path: str
-) -> Iterator[tuple[str, object]]:
+def flatten_table(table: Mapping[str, object], path: str) -> Iterator[tuple[str, object]]:
     """Yields each leaf of nested tables with its dotted path."""
     for key, value in table.items():
         if isinstance(value, Mapping):
@@ -72,7 +68,7 @@ def _leaf(kind: object, value: object, path: str) -> object:
         raise TableError(f"{path}: must be a finite number")
     adapter: TypeAdapter[object] = TypeAdapter(cast("type[object]", kind))
     try:
-        return adapter.validate_python(value, strict=not isinstance(value, str | list))
+        return adapter.validate_python(value, strict=True)
     except ValidationError as error:
         raise TableError(f"{path}: {error.errors()[0]['msg']}") from None
 
@@ -87,8 +83,4 @@ def _plain(value: object) -> object:
 
 def _hint(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
-    return (
-        f"; did you mean {' or '.join(near)}?"
-        if near
-        else f"; known are {', '.join(known)}"
-    )
+    return f"; did you mean {' or '.join(near)}?" if near else f"; known are {', '.join(known)}"
