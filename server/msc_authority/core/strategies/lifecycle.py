@@ -191,10 +191,11 @@ def _life_after(
 
 
 def _from_active(standing: Standing, config: StrategyConfig) -> Move | None:
-    if standing.probability_positive < config.probability_to_stay:
-        return Move(after=StrategyState.BENCHED, reason=why.probability_low(standing, config.probability_to_stay))
+    # Stale first: with its own evidence gone, the probability only says how the others are doing.
     if standing.evidence.weight < config.stale_below_trades:
         return Move(after=StrategyState.PROBATION, reason=why.evidence_stale(standing, config.stale_below_trades))
+    if standing.probability_positive < config.probability_to_stay:
+        return Move(after=StrategyState.BENCHED, reason=why.probability_low(standing, config.probability_to_stay))
     return None
 
 
