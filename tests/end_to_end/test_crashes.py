@@ -1,0 +1,149 @@
+"""The authority is killed in the middle of commits and of ingest, again and again; nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import grpc
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from process_harness import AuthorityProcess, until
+
+from msc_policy import v1 as pb
+
+ROUNDS = 50
+BATCH = 20
+STRATEGIES = 4
+
+
+class Traffic:
+    """Journals trades and asks for evaluations until the authority dies, and remembers what was acknowledged."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self.acknowledged: set[str] = set()
+        self.versions: list[tuple[int, int]] = []
+        self._began = datetime.now(UTC)  # noqa: DTZ005 TID251 - the journal of a real process needs the real time
+
+    def run_until_killed(self, authority: AuthorityProcess, after: int) -> None:
+        """Kills the authority once `after` calls were acknowledged, while others are under way."""
+        acknowledgements = itertools.count(1)
+        enough = threading.Event()
+
+        def acknowledged() -> None:
+            if next(acknowledgements) >= after:
+                enough.set()
+
+        threads = [
+            threading.Thread(target=self._journal, args=(authority, acknowledged)),
+            threading.Thread(target=self._evaluate, args=(authority, acknowledged)),
+            threading.Thread(target=self._watch, args=(authority,)),
+        ]
+        for thread in threads:
+            thread.start()
+        assert enough.wait(30), authority.printed()
+        authority.kill()
+        for thread in threads:
+            thread.join(30)
+            assert not thread.is_alive()
+
+    def _journal(self, authority: AuthorityProcess, acknowledged: Callable[[], None]) -> None:
+        with authority.channel() as channel:
+            stub = pb.JournalServiceStub(channel)
+            while True:
+                entries = [self._trade(next(self._numbers)) for _ in range(BATCH)]
+                try:
+                    answer = stub.Record(iter([pb.RecordRequest(entries=entries)]), timeout=10)
+                except grpc.RpcError:
+                    return
+                assert answer.refused_total == 0, answer
+                self.acknowledged.update(entry.trade.trade_id for entry in entries)
+                acknowledged()
+
+    def _evaluate(self, authority: AuthorityProcess, acknowledged: Callable[[], None]) -> None:
+        with authority.stub() as stub:
+            while True:
+                try:
+                    answer = stub.Evaluate(pb.EvaluateRequest(), timeout=10)
+                except grpc.RpcError:
+                    return
+                self.versions.append((answer.head.epoch, answer.head.version))
+                acknowledged()
+
+    def _watch(self, authority: AuthorityProcess) -> None:
+        with authority.stub() as stub:
+            try:
+                for message in stub.WatchPolicy(pb.WatchPolicyRequest(), timeout=60):
+                    self.versions.append((message.head.epoch, message.head.version))
+            except grpc.RpcError:
+                return
+
+    def _trade(self, number: int) -> pb.JournalEntry:
+        closed = self._began - timedelta(days=1) + timedelta(milliseconds=number)
+        pnl = "30" if (number // BATCH) % STRATEGIES == number % STRATEGIES else "-10"
+        trade = pb.ClosedTrade(
+            trade_id=f"trade-{number}",
+            strategy_id=f"STRATEGY_{number % STRATEGIES}",
+            symbol="BTCUSDT",
+            direction=pb.DIRECTION_LONG,
+            quantity="1",
+            entry_price="100",
+            exit_price="101",
+            opened_at=_stamp(closed - timedelta(minutes=5)),
+            closed_at=_stamp(closed),
+            gross_pnl=pnl,
+            fees="0",
+            funding="0",
+            net_pnl=pnl,
+            risk_at_entry="20",
+            source=pb.TRADE_SOURCE_LIVE,
+        )
+        return pb.JournalEntry(seq=number, trade=trade)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Iterator[AuthorityProcess]:
+    process = AuthorityProcess(home=tmp_path / "authority")
+    yield process
+    process.close()
+
+
+def test_fifty_kills_lose_nothing_and_double_nothing(authority: AuthorityProcess) -> None:
+    traffic, chance = Traffic(), random.Random(20)  # noqa: S311 TID251 - seeded, for the moments of the kills
+    highest = (0, 0)
+    for _ in range(ROUNDS):
+        authority.spawn()
+        answer = until(authority.answers, deadline_s=30, what="the database opens after a kill")
+        head = (answer.head.epoch, answer.head.version)
+        assert head >= highest, "an acknowledged version is gone"
+        traffic.versions.clear()
+        traffic.run_until_killed(authority, after=chance.randint(1, 12))
+        highest = max([head, *traffic.versions])
+
+    ids, versions = _stored(authority.home)
+    assert len(ids) == len(set(ids)), "a row is doubled"
+    assert traffic.acknowledged <= set(ids), "an acknowledged row is lost"
+    assert versions == list(range(1, len(versions) + 1)), "versions have a gap"
+    assert len(versions) > 1, "the policy never changed, so commits were not tried"
+
+
+def _stored(home: Path) -> tuple[list[str], list[int]]:
+    (database,) = home.glob("*.db")
+    with sqlite3.connect(database) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        ids = [row[0] for row in connection.execute("SELECT trade_id FROM trade_logs")]
+        versions = [row[0] for row in connection.execute("SELECT version FROM msc_policies ORDER BY version")]
+    connection.close()
+    return ids, versions
+
+
+def _stamp(instant: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(instant)
+    return stamp
