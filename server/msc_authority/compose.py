@@ -18,7 +18,7 @@ from msc_authority.app.broker import Broker
 from msc_authority.app.evaluate import Evaluator
 from msc_authority.app.events import EventBus, alerts_of, log_event, name_of
 from msc_authority.app.fleet import Fleet
-from msc_authority.app.scheduler import Scheduler
+from msc_authority.app.scheduler import Evaluates, Scheduler
 from msc_authority.app.timing import LoopTimer, Timer, Uniform, pause
 from msc_authority.app.vitals import HeadKeeper, Vitals, read_current
 from msc_authority.app.work import Worker
@@ -174,14 +174,19 @@ def _told_to_stop(stop: asyncio.Event | None) -> Iterator[asyncio.Event]:
 
 
 @asynccontextmanager
-async def running(settings: Settings, stores: Stores, machine: Machine) -> AsyncIterator[Running]:
+async def running(
+    settings: Settings, stores: Stores, machine: Machine, *, evaluator: Evaluates | None = None
+) -> AsyncIterator[Running]:
     """Yields an authority that answers calls, and stops it gracefully behind the block.
+
+    `evaluator` None: the one that decides from the journal.
 
     Raises:
         PortInUse: it cannot listen on the configured port.
         StoreUnavailable: the store does not answer.
     """
-    authority = await _Authority.made(settings, stores, machine)
+    evaluator = evaluator or _evaluator(settings, stores, machine)
+    authority = await _Authority.made(settings, stores, machine, evaluator)
     async with AsyncExitStack() as stack:
         stack.callback(authority.close)
         port = await authority.server.start(settings.grpc_host, settings.grpc_port)
@@ -193,7 +198,15 @@ async def running(settings: Settings, stores: Stores, machine: Machine) -> Async
 class _Authority:
     """Everything that lives, wired."""
 
-    def __init__(self, settings: Settings, stores: Stores, machine: Machine, broker: Broker, events: EventBus) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        stores: Stores,
+        machine: Machine,
+        evaluator: Evaluates,
+        broker: Broker,
+        events: EventBus,
+    ) -> None:
         clock, timer = machine.clock, machine.timer
         self._settings, self._broker, self._clock, self._timer = settings, broker, clock, timer
         self._server_id = machine.new_id()
@@ -201,7 +214,7 @@ class _Authority:
         self._reads = Worker(threads=STORE_THREADS, name="store")
         self._health = Health()
         self._scheduler = Scheduler(
-            evaluator=_evaluator(settings, stores, machine),
+            evaluator=evaluator,
             broker=broker,
             events=events,
             clock=clock,
@@ -238,7 +251,9 @@ class _Authority:
         )
 
     @classmethod
-    async def made(cls, settings: Settings, stores: Stores, machine: Machine) -> _Authority:
+    async def made(
+        cls, settings: Settings, stores: Stores, machine: Machine, evaluator: Evaluates
+    ) -> _Authority:
         events = EventBus()
         events.subscribe(log_event)
         current = await asyncio.to_thread(read_current, stores.policies, machine.clock)
@@ -251,7 +266,7 @@ class _Authority:
         )
         if current.head.policy:
             events.emit(*alerts_of(current.head.policy))
-        return cls(settings, stores, machine, broker, events)
+        return cls(settings, stores, machine, evaluator, broker, events)
 
     def _handlers(self, stores: Stores) -> Sequence[grpc.GenericRpcHandler]:
         fleet = Fleet(max_clients=CLIENTS_PER_WATCHER * self._settings.max_watchers)

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from msc_builders import START, a_content
+from msc_live import ManualTime, Told, a_broker, a_head, settle
+
+from msc_authority.app.broker import Broker, Draining, Ending, WatcherLimitReached, versions_between
+from msc_authority.app.events import Alert
+from msc_authority.core.policy import PolicyRef, RiskMode
+
+
+def published(broker: Broker, time: ManualTime, version: int, epoch: int = 7) -> bool:
+    return broker.publish(a_head(version, epoch), confirmed_at=time.monotonic())
+
+
+async def test_a_newer_head_replaces_the_one_before_and_wakes_every_watcher() -> None:
+    time = ManualTime()
+    broker = a_broker(time)
+    seen: list[int] = []
+
+    async def follow() -> None:
+        with broker.watch() as watcher:
+            await watcher.wait_until(time.monotonic() + 5)
+            seen.append(broker.current.head.ref.version)
+
+    tasks = [asyncio.create_task(follow()) for _ in range(3)]
+    await settle()
+    assert published(broker, time, 2)
+    await asyncio.gather(*tasks)
+    assert seen == [2, 2, 2]
+    assert broker.watchers == 0
+
+
+async def test_a_watcher_that_was_not_waiting_finds_only_the_latest_head() -> None:
+    time = ManualTime()
+    broker = a_broker(time)
+    with broker.watch() as watcher:
+        for version in (2, 3, 4):
+            published(broker, time, version)
+        waiting = asyncio.create_task(watcher.wait_until(time.monotonic() + 5))
+        await settle()
+        assert broker.current.head.ref.version == 4
+        assert not waiting.done()
+        await time.advance(5)
+        await waiting
+
+
+async def test_an_older_head_is_refused_and_confirms_nothing() -> None:
+    time = ManualTime()
+    broker = a_broker(time, a_head(5))
+    await time.advance(10)
+    assert not published(broker, time, 4)
+    assert not published(broker, time, 9, epoch=6)
+    assert broker.current.head.ref == PolicyRef(7, 5)
+    assert broker.freshness().replica_age_s == 10
+
+
+async def test_a_greater_epoch_may_lower_the_version() -> None:
+    time = ManualTime()
+    broker = a_broker(time, a_head(5))
+    assert published(broker, time, 1, epoch=8)
+    assert broker.current.head.ref == PolicyRef(8, 1)
+
+
+async def test_the_same_reference_with_other_content_is_an_integrity_alert_and_is_not_served() -> None:
+    time, told = ManualTime(), Told()
+    broker = a_broker(time, a_head(5), told)
+    await time.advance(3)
+    other = a_head(5, content=a_content(RiskMode.AGGRESSIVE))
+    assert not broker.publish(other, confirmed_at=time.monotonic())
+    assert broker.current.head == a_head(5)
+    assert broker.freshness().replica_age_s == 3
+    [alert] = told.events
+    assert isinstance(alert, Alert)
+    assert alert.critical
+
+
+async def test_confirming_the_same_head_renews_age_and_validity_without_waking_anyone() -> None:
+    time = ManualTime()
+    broker = a_broker(time)
+    with broker.watch() as watcher:
+        waiting = asyncio.create_task(watcher.wait_until(time.monotonic() + 3600))
+        await time.advance(1800)
+        assert broker.freshness().ttl_s == 1800
+        renewed = replace(a_head(), evaluated_at=time.now())
+        assert broker.publish(renewed, confirmed_at=time.monotonic())
+        await settle()
+        assert not waiting.done()
+        waiting.cancel()
+    assert broker.freshness().replica_age_s == 0
+    assert broker.freshness().ttl_s == 3600
+
+
+async def test_a_read_that_comes_late_does_not_take_back_a_later_confirmation() -> None:
+    time = ManualTime()
+    broker = a_broker(time)
+    await time.advance(100)
+    broker.publish(replace(a_head(), evaluated_at=time.now()), confirmed_at=time.monotonic())
+    assert broker.publish(replace(a_head(), evaluated_at=START), confirmed_at=time.monotonic() - 50)
+    assert broker.freshness().replica_age_s == 0
+    assert broker.freshness().ttl_s == 3600
+
+
+async def test_validity_is_counted_from_the_evaluation_and_may_be_used_up() -> None:
+    time = ManualTime()
+    broker = a_broker(time, replace(a_head(), evaluated_at=START - timedelta(seconds=600)))
+    assert broker.freshness().ttl_s == 3000
+    await time.advance(3100)
+    assert broker.freshness().ttl_s == -100
+
+
+async def test_without_a_policy_there_is_no_validity() -> None:
+    assert a_broker(ManualTime(), a_head(0)).freshness().ttl_s is None
+
+
+async def test_watchers_above_the_limit_are_refused_until_one_leaves() -> None:
+    broker = a_broker(ManualTime(), max_watchers=1)
+    with broker.watch(), pytest.raises(WatcherLimitReached):
+        broker.watch()
+    with broker.watch():
+        assert broker.watchers == 1
+
+
+async def test_draining_asks_every_watch_to_end_and_refuses_new_ones() -> None:
+    time = ManualTime()
+    broker = a_broker(time)
+
+    async def follow() -> Ending | None:
+        with broker.watch() as watcher:
+            await watcher.wait_until(time.monotonic() + 3600)
+            return watcher.ending
+
+    task = asyncio.create_task(follow())
+    await settle()
+    idle = asyncio.create_task(broker.idle())
+    broker.drain()
+    assert await task is Ending.DRAINING
+    await idle
+    with pytest.raises(Draining):
+        broker.watch()
+
+
+async def test_only_a_write_that_is_pending_too_long_is_cancelled() -> None:
+    time = ManualTime()
+    broker = a_broker(time)
+    never = asyncio.Event()
+
+    async def write(began_ago_s: float | None) -> Ending | None:
+        with broker.watch() as watcher:
+            watcher.write_began = None if began_ago_s is None else time.monotonic() - began_ago_s
+            try:
+                await never.wait()
+            except asyncio.CancelledError:
+                return watcher.ending
+        return None
+
+    stuck, slow, idle = (asyncio.create_task(write(ago)) for ago in (10.5, 9.5, None))
+    await settle()
+    broker.end_slow(10.0)
+    assert await stuck is Ending.SLOW_CONSUMER
+    assert not slow.done()
+    assert not idle.done()
+    never.set()
+    await asyncio.gather(slow, idle)
+
+
+@pytest.mark.parametrize(
+    ("held", "head", "skipped"),
+    [
+        (None, PolicyRef(7, 5), 0),
+        (PolicyRef(7, 4), PolicyRef(7, 5), 0),
+        (PolicyRef(7, 2), PolicyRef(7, 5), 2),
+        (PolicyRef(6, 2), PolicyRef(7, 5), 0),
+        (PolicyRef(7, 5), PolicyRef(7, 5), 0),
+    ],
+)
+def test_skipped_versions_count_inside_one_epoch_only(held: PolicyRef | None, head: PolicyRef, skipped: int) -> None:
+    assert versions_between(held, head) == skipped
