@@ -1,0 +1,172 @@
+"""The controller: ledger, state and configuration in, a verdict and the next state out. Pure, and explained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from msc_authority.core.assessment import Assessment, assess, recent_changes
+from msc_authority.core.config import DecisionConfig
+from msc_authority.core.document import content_of, rankings_as_granted
+from msc_authority.core.effective import Effective
+from msc_authority.core.evaluation import Verdict
+from msc_authority.core.high_water import HighWaterMark
+from msc_authority.core.hysteresis import ModeState, changes_used_up, next_mode
+from msc_authority.core.ledger import Ledger
+from msc_authority.core.limits import limits_for
+from msc_authority.core.policy import Reason, TradingState
+from msc_authority.core.rebase import reduced_risk
+from msc_authority.core.report import judged_metrics, measured, other_metrics
+from msc_authority.core.state import ControllerState
+from msc_authority.core.strategies.selection import StrategyOutcome, judge
+from msc_authority.core.survey import origin_of
+from msc_authority.core.trading_state import next_trading_state
+from msc_authority.core.what_if import what_if
+
+__all__ = ["ControllerState", "Decision", "clear_halt", "decide", "halt", "what_if"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What was decided, and the state that the next evaluation starts from."""
+
+    verdict: Verdict
+    state: ControllerState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Course:
+    """The way from the last permission to the next one."""
+
+    mode: ModeState
+    outcome: StrategyOutcome
+    effective: Effective
+    changes: tuple[datetime, ...]
+    reasons: tuple[Reason, ...]
+
+
+def decide(
+    ledger: Ledger,
+    state: ControllerState,
+    config: DecisionConfig,
+    as_of: datetime,
+    *,
+    newest_fact_at: datetime | None = None,
+) -> Decision:
+    """Returns the decision from all evidence up to `as_of`. The ledger is only read.
+
+    `newest_fact_at` is the instant of the newest fact of any kind, also of those that are no evidence; it counts for
+    freshness unless it is later than `as_of`.
+
+    Raises:
+        ValueError: the ledger holds evidence later than `as_of`. Fold only what happened up to then.
+    """
+    assessment = assess(ledger, state, config, as_of, newest_fact_at)
+    course = _plot(assessment, ledger, state, config)
+    return Decision(verdict=_verdict(assessment, course, state, config), state=_state_after(assessment, course))
+
+
+def clear_halt(state: ControllerState, ledger: Ledger, as_of: datetime) -> ControllerState:
+    """Returns the state after a person's reset: no halt, and the hard high-water mark at the current NAV.
+
+    A halted system goes on as REDUCING. The next evaluation lets entries resume if the drawdown allows it.
+    """
+    reading = ledger.curve.settled().reading(as_of)
+    nav = reading.nav if reading is not None else None
+    mark = HighWaterMark(since=as_of, nav=nav, origin=origin_of(ledger, reading))
+    if state.trading_state is not TradingState.HALTED:
+        return replace(state, hard_mark=mark)
+    return replace(_in_trading_state(state, TradingState.REDUCING), hard_mark=mark)
+
+
+def halt(state: ControllerState) -> ControllerState:
+    """Returns the state after a person has stopped trading. Only `clear_halt` ends it."""
+    return _in_trading_state(state, TradingState.HALTED)
+
+
+def _in_trading_state(state: ControllerState, trading_state: TradingState) -> ControllerState:
+    # What was decided last moves along, so that a person's word is no change of the evaluations' own.
+    last = state.effective
+    effective = None if last is None else replace(last, trading_state=trading_state)
+    return replace(state, trading_state=trading_state, effective=effective)
+
+
+def _plot(assessment: Assessment, ledger: Ledger, state: ControllerState, config: DecisionConfig) -> _Course:
+    now = assessment.now
+    mode, mode_reasons = next_mode(state.mode, assessment.grading, assessment.inputs, now, config.hysteresis)
+    trading_state, trading_reason = next_trading_state(
+        state.trading_state,
+        drawdown_pct=assessment.reference.drawdown_pct,
+        hard_drawdown_pct=assessment.hard_drawdown_pct,
+        nav=assessment.seen.nav,
+        config=config.trading_state,
+    )
+    seats = config.modes.of(mode.mode).max_strategies
+    outcome = judge(ledger.book, state.lives, mode.mode, config.strategies, now.as_of, max_strategies=seats)
+    reduction = reduced_risk(assessment.reference.mark, now.as_of, config.rebase)
+    multiplier = config.rebase.reduced_risk_multiplier if reduction is not None else 1.0
+    wanted = Effective(
+        mode=mode.mode,
+        trading_state=trading_state,
+        limits=limits_for(mode.mode, config.modes, risk_multiplier=multiplier),
+        grants=outcome.grants,
+    )
+    effective, changes, held = _within_budget(wanted, state, config, now.as_of)
+    reasons = (*mode_reasons, trading_reason, assessment.reference.reason, reduction, held, _nobody(effective))
+    return _Course(
+        mode=mode,
+        outcome=outcome,
+        effective=effective,
+        changes=changes,
+        reasons=tuple(reason for reason in reasons if reason is not None),
+    )
+
+
+def _within_budget(
+    wanted: Effective, state: ControllerState, config: DecisionConfig, as_of: datetime
+) -> tuple[Effective, tuple[datetime, ...], Reason | None]:
+    recent, last = recent_changes(state, config, as_of), state.effective
+    if last is None or not wanted.is_looser_than(last):
+        return wanted, recent, None
+    if len(recent) < config.hysteresis.max_changes_per_window:
+        return wanted, (*recent, as_of), None
+    return wanted.tightened_to(last), recent, changes_used_up(len(recent), config.hysteresis)
+
+
+def _nobody(effective: Effective) -> Reason | None:
+    if effective.grants:
+        return None
+    return Reason(code="NOBODY_ALLOWED", text="no strategy is allowed to open positions")
+
+
+def _state_after(assessment: Assessment, course: _Course) -> ControllerState:
+    return ControllerState(
+        mode=course.mode,
+        trading_state=course.effective.trading_state,
+        changes=course.changes,
+        hard_mark=assessment.hard_mark,
+        rebase_mark=assessment.reference.mark,
+        effective=course.effective,
+        evaluated_at=assessment.now.as_of,
+        lives=course.outcome.lives,
+    )
+
+
+def _verdict(assessment: Assessment, course: _Course, state: ControllerState, config: DecisionConfig) -> Verdict:
+    seen, inputs, grading = assessment.seen, assessment.inputs, assessment.grading
+    provenances = measured(seen, config)
+    reasons = (*grading.reasons, *course.reasons)
+    return Verdict(
+        as_of=assessment.now.as_of,
+        system_health=grading.health,
+        warning_points=grading.warning_points,
+        mode_before=state.mode.mode if state.evaluated_at is not None else None,
+        mode_target=grading.target,
+        mode_after=course.mode.mode,
+        metrics=judged_metrics(inputs, grading.points, config, provenances)
+        + other_metrics(seen, assessment.hard_drawdown_pct, inputs, config, provenances),
+        reasons=reasons,
+        candidate=content_of(course.effective, inputs, grading, seen.equity_source, reasons),
+        strategies=rankings_as_granted(course.outcome.rankings, course.effective),
+        transitions=course.outcome.transitions,
+    )

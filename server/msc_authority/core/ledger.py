@@ -1,0 +1,152 @@
+"""The ledger: everything an evaluation needs to know of the journal, folded row by row, in bounded memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import datetime
+
+from msc_authority.core import codec
+from msc_authority.core.config import DecisionConfig
+from msc_authority.core.equity import EquityCurve
+from msc_authority.core.evidence import EquityEvidence, Evidence, TradeEvidence
+from msc_authority.core.strategies.evidence import StrategyBook
+from msc_authority.core.trades import TradeTape
+
+_FORMAT = 1
+EQUITY_POINTS = "equity_points"
+CLOSED_TRADES = "closed_trades"
+NO_EQUITY = "none"
+
+
+class Ledger:
+    """A mutable accumulator of evidence in order of (at, id). One owner; deciding only reads it.
+
+    Folding in pieces, with encoding and decoding in between, gives the same bytes as folding at once.
+    """
+
+    __slots__ = ("_accounts", "_config", "_curve", "_equity_points", "_tape", "_watermark", "book")
+
+    def __init__(self, config: DecisionConfig) -> None:
+        self._config = config
+        self._tape = TradeTape(config.tape)
+        self._curve = EquityCurve(config.equity)
+        self._accounts: dict[str, float] = {}
+        self._equity_points = 0
+        self._watermark: datetime | None = None
+        self.book = StrategyBook.empty(config.strategies)
+
+    @classmethod
+    def empty(cls, config: DecisionConfig) -> Ledger:
+        """Returns a ledger without a row."""
+        return cls(config)
+
+    @property
+    def watermark(self) -> datetime | None:
+        """The instant of the newest row, or None."""
+        return self._watermark
+
+    @property
+    def tape(self) -> TradeTape:
+        """The newest closed LIVE trades, to read only."""
+        return self._tape
+
+    @property
+    def curve(self) -> EquityCurve:
+        """The equity curve, to read only: of the account once there is a reading of it, of closed trades before."""
+        return self._curve
+
+    @property
+    def equity_source(self) -> str:
+        """Where the curve comes from: "equity_points", "closed_trades" or "none"."""
+        if self._equity_points:
+            return EQUITY_POINTS
+        return CLOSED_TRADES if self._curve.started else NO_EQUITY
+
+    def fold(self, evidence: Iterable[Evidence]) -> None:
+        """Takes rows into account, in order of (at, id). Numbers that make no sense make the ledger invalid, visibly.
+
+        Raises:
+            ValueError: a row is earlier than one before it. The rows before it are folded; decode the last encoded
+                ledger to start again.
+        """
+        watermark = self._watermark
+        for row in evidence:
+            at = row[0]
+            if watermark is not None and at < watermark:
+                self._watermark = watermark
+                raise ValueError(f"evidence {row[1]!r} at {at.isoformat()} is earlier than {watermark.isoformat()}")
+            watermark = at
+            if isinstance(row, TradeEvidence):
+                self._fold_trade(row)
+            else:
+                self._fold_equity(row)
+        self._watermark = watermark
+
+    def _fold_trade(self, trade: TradeEvidence) -> None:
+        try:
+            self.book.fold(trade)
+        except ValueError:  # no sense: the grade says so until the trade has left the tape
+            self._tape.fold_senseless(trade.at)
+            return
+        if not trade.live:
+            return
+        tape = self._tape
+        tape.fold(trade.at, float(trade.net_pnl))
+        if not self._equity_points:
+            self._curve.observe(trade.at, self._config.equity.starting_capital + tape.closed_pnl, 0.0)
+
+    def _fold_equity(self, point: EquityEvidence) -> None:
+        if not self._equity_points:
+            self._curve = EquityCurve(self._config.equity)
+        self._equity_points += 1
+        equity = float(point.wallet_balance) + float(point.unrealized_pnl)
+        # All that an account holds when it is first seen is capital brought in: it is no gain of the others.
+        flow = float(point.net_flow) if point.id in self._accounts else equity
+        self._accounts[point.id] = equity
+        total = equity if len(self._accounts) == 1 else _sum(self._accounts)
+        self._curve.observe(point.at, total, flow)
+
+    def encode(self) -> bytes:
+        """Returns the ledger as canonical bytes."""
+        return codec.to_bytes(
+            {
+                "accounts": {name: codec.finite_or_none(equity) for name, equity in self._accounts.items()},
+                "book": self.book.encode(),
+                "config": codec.fingerprint(self._config.tape, self._config.equity),
+                "curve": self._curve.encode(),
+                "equity_points": self._equity_points,
+                "format": _FORMAT,
+                "tape": self._tape.encode(),
+                "watermark": codec.instant_text(self._watermark),
+            }
+        )
+
+    @classmethod
+    def decode(cls, payload: bytes, config: DecisionConfig) -> Ledger:
+        """Returns the ledger that `encode` wrote.
+
+        Raises:
+            StateMismatch: not such bytes, or folded with other numbers than `config` holds. Fold the journal anew.
+        """
+        stored = codec.from_bytes(payload, kind="ledger")
+        stored.expect("format", _FORMAT)
+        stored.expect("config", codec.fingerprint(config.tape, config.equity))
+        ledger = cls(config)
+        ledger._tape = TradeTape.decode(stored.inner("tape"), config.tape)
+        ledger._curve = EquityCurve.decode(stored.inner("curve"), config.equity)
+        ledger._accounts = {
+            name: codec.number_or_nan(value) for name, value in stored.get("accounts", codec.mapping).items()
+        }
+        ledger._equity_points = stored.get("equity_points", codec.integer)
+        ledger._watermark = stored.maybe("watermark", codec.instant)
+        ledger.book = stored.get("book", lambda value: StrategyBook.decode(codec.mapping(value), config.strategies))
+        return ledger
+
+
+def _sum(accounts: dict[str, float]) -> float:
+    # Exact, so that the order in which accounts were first seen does not show.
+    try:
+        return math.fsum(accounts.values())
+    except (OverflowError, ValueError):
+        return math.nan
