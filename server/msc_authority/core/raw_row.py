@@ -204,10 +204,14 @@ class RawRow:
 
     def optional_fraction(self, field: str) -> float | None:
         """Returns a number from 0 to 1, or None when nothing was said."""
-        number = self.optional_number(field)
-        if number is not None and not 0 <= number <= 1:
-            self._refuse(field, RefusalCode.OUT_OF_RANGE, f"is {number}; a fraction is from 0 to 1")
-        return None if number is None else float(number)
+        value = self._said(field)
+        if value is None:
+            return None
+        # No bound on its digits: it is kept as a float, and never added to money.
+        number = self._finite(field, value)
+        if not 0 <= number <= 1:
+            self._refuse(field, RefusalCode.OUT_OF_RANGE, f"is {number:.6g}; a fraction is from 0 to 1")
+        return float(number)
 
     def optional_version(self, field: str) -> int:
         """Returns a policy version, 0 when nothing was said."""

@@ -1,0 +1,1 @@
+"""The only place that maps protobuf to the client's types."""
