@@ -100,11 +100,7 @@ class Settings(BaseModel):
         default=10_000, ge=1, le=1_000_000, description="Watches open at once."
     )
     drain_s: Annotated[float, BeforeValidator(_not_a_boolean)] = Field(
-        default=1.0,
-        ge=0,
-        le=60,
-        allow_inf_nan=False,
-        description="Time that open calls get to end at a stop.",
+        default=1.0, ge=0, le=1.4, allow_inf_nan=False, description="Time that watches get to end at a stop."
     )
     log_format: Literal["human", "json"] = Field(default="human", description="How log lines look.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
@@ -164,9 +160,9 @@ class Settings(BaseModel):
         return self.model_copy(update={"home": home, "database_url": sqlite_url(home)})
 
 
-def sqlite_url(home: Path) -> str:
-    """URL of the database that a home folder holds."""
-    return f"sqlite:///{home / DATABASE_FILE_NAME}"
+def sqlite_url(home: Path, name: str = DATABASE_FILE_NAME) -> str:
+    """URL of a database in a home folder."""
+    return f"sqlite:///{home / name}"
 
 
 def is_loopback(host: str) -> bool:

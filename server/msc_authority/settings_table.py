@@ -21,7 +21,7 @@ class TableError(ValueError):
     """A table does not fit. The message starts with the dotted path of the key."""
 
 
-def build_table(default: T, table: Mapping[object, object], path: str) -> T:
+def build_table(default: T, table: Mapping[str, object], path: str) -> T:
     """`default` with the values of `table` in place; nested tables change nested dataclasses.
 
     Raises:

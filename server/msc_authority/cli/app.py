@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from msc_authority.cli.config import config_app
+from msc_authority.cli.doctor import doctor
 from msc_authority.cli.errors import debugging
 from msc_authority.cli.evaluate import evaluate
 from msc_authority.cli.insight import clients, health, strategies
 from msc_authority.cli.policy import history, status
+from msc_authority.cli.serve import serve
 from msc_authority.cli.version import version
 from msc_authority.cli.watch import watch
 
@@ -31,7 +33,7 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_global)
-    for function in (status, watch, history, strategies, health, evaluate, clients, version):
+    for function in (serve, status, watch, history, strategies, health, evaluate, clients, doctor, version):
         app.command()(function)
     app.add_typer(config_app, name="config")
     return app

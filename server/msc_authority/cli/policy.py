@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from msc_authority.cli.asking import asking
-from msc_authority.cli.errors import ExitCode, command
+from msc_authority.cli.errors import CommandError, ExitCode, command
 from msc_authority.cli.options import DEFAULT_TARGET, JsonOption, TargetOption
 from msc_authority.cli.output import (
     console,
@@ -21,6 +21,9 @@ from msc_authority.cli.output import (
     print_json,
     text,
 )
+
+if TYPE_CHECKING:
+    from msc_authority.rpc.plain import Plain
 
 Document = Mapping[str, object]
 
@@ -35,18 +38,28 @@ def status(
 
     Exit code 1: there is no policy yet, or its validity is used up.
     """
-    with asking(target) as remote:
-        answer = remote.policy(version)
-    policy = cast("dict[str, object] | None", answer["policy"])
+    answer = _asked(target, version)
+    policy = cast("dict[str, object]", answer["policy"])
     freshness = cast("dict[str, object]", answer["freshness"] or {})
     if as_json:
-        print_json({**(policy or {}), **{key: answer[key] for key in ("head", "freshness", "server_time")}})
-    elif policy is None:
-        typer.echo("There is no policy yet: msc evaluate makes the first one.")
+        print_json({**policy, **{key: answer[key] for key in ("head", "freshness", "server_time")}})
     else:
         _show(policy, freshness)
     expired = version == 0 and _used_up(freshness.get("ttl_s"))
-    raise typer.Exit(ExitCode.BAD_NEWS if policy is None or expired else ExitCode.OK)
+    raise typer.Exit(ExitCode.BAD_NEWS if expired else ExitCode.OK)
+
+
+def _asked(target: str, version: int) -> Plain:
+    from msc_authority.rpc.remote_error import RemoteError
+
+    with asking(target) as remote:
+        try:
+            return remote.policy(version)
+        except RemoteError as error:
+            if version or error.reason != "POLICY_NOT_FOUND":
+                raise
+            advice = "msc evaluate makes the first one, and an empty journal makes it DEFENSIVE"
+            raise CommandError("there is no policy yet", advice=advice, reason=error.reason) from error
 
 
 @command

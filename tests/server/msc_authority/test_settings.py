@@ -206,7 +206,7 @@ def test_settings_made_directly_read_no_environment(monkeypatch: pytest.MonkeyPa
 
 def test_settings_cannot_be_changed(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="frozen"):
-        Settings(home=tmp_path).grpc_port = 1  # type: ignore[misc]  # that is the point
+        Settings(home=tmp_path).grpc_port = 1
 
 
 def test_the_decision_model_survives_a_round_trip_through_tables() -> None:
