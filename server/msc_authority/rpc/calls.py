@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 
 from msc_authority.rpc.errors import FieldProblem, InvalidRequest
 
-Context = grpc.aio.ServicerContext[bytes, bytes]
+if TYPE_CHECKING:
+    Context = grpc.aio.ServicerContext[bytes, bytes]
+    Handler = grpc.RpcMethodHandler[bytes, bytes]
 _Request = TypeVar("_Request", bound=Message)
-Handler = grpc.RpcMethodHandler[bytes, bytes]
 
 
 def unary(kind: type[_Request], method: Callable[[_Request, Context], Awaitable[Message]]) -> Handler:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
 import grpc
 
 from msc_authority.ports import Clock
-from msc_authority.rpc.calls import Context, Handler
 from msc_authority.rpc.errors import Refusal, opaque, refusal_of
+
+if TYPE_CHECKING:
+    from msc_authority.rpc.calls import Context, Handler
+
+    Behaviour = Callable[[object, Context], Awaitable[bytes | None]]
 
 _log = logging.getLogger(__name__)
 
 OURS = "/msc_policy."
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
-_Behaviour = Callable[[object, Context], Awaitable[bytes | None]]
 # gRPC's types describe the blocking server; ours are coroutines on bytes, see calls.py.
 _KINDS = cast(
-    "Mapping[str, Callable[[_Behaviour], Handler]]",
+    "Mapping[str, Callable[[Behaviour], Handler]]",
     {
         "unary_unary": grpc.unary_unary_rpc_method_handler,
         "unary_stream": grpc.unary_stream_rpc_method_handler,
@@ -50,7 +53,7 @@ class _Around(grpc.aio.ServerInterceptor):
                 return make(self._around(method, behaviour))
         return handler
 
-    def _around(self, method: str, behaviour: _Behaviour) -> _Behaviour:
+    def _around(self, method: str, behaviour: Behaviour) -> Behaviour:
         raise NotImplementedError
 
 
@@ -60,7 +63,7 @@ class LogCalls(_Around):
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def _around(self, method: str, behaviour: _Behaviour) -> _Behaviour:
+    def _around(self, method: str, behaviour: Behaviour) -> Behaviour:
         async def logged(request: object, context: Context) -> bytes | None:
             began = self._clock.monotonic()
             end = "OK"
@@ -81,7 +84,7 @@ class AnswerErrors(_Around):
     def __init__(self, new_id: Callable[[], str]) -> None:
         self._new_id = new_id
 
-    def _around(self, method: str, behaviour: _Behaviour) -> _Behaviour:
+    def _around(self, method: str, behaviour: Behaviour) -> Behaviour:
         async def answered(request: object, context: Context) -> bytes | None:
             try:
                 return await behaviour(request, context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import grpc
 
@@ -15,7 +16,7 @@ from msc_authority.app.scheduler import Scheduler
 from msc_authority.app.work import Worker
 from msc_authority.core.policy import Policy, PolicyRef
 from msc_authority.ports import Clock, EvaluationLog, PolicyStore
-from msc_authority.rpc.calls import Context, server_stream, unary
+from msc_authority.rpc.calls import server_stream, unary
 from msc_authority.rpc.errors import EtagMismatch, FieldProblem, InvalidRequest, PolicyNotFound
 from msc_authority.rpc.mapping.basics import duration_to_proto, instant_to_proto
 from msc_authority.rpc.mapping.fleet import client_of, entry_to_proto, status_of
@@ -33,12 +34,15 @@ from msc_authority.rpc.pages import fitting, make_token, page_size, read_token
 from msc_authority.rpc.watch import check_not_behind
 from msc_policy import v1 as pb
 
+if TYPE_CHECKING:
+    from msc_authority.rpc.calls import Context
+
+    WatchMethod = Callable[[pb.WatchPolicyRequest, Context], Awaitable[None]]
+
 SERVICE = "msc_policy.v1.PolicyAuthority"
 REPORT_PERIOD_S = 30.0
 MAX_REASON_CHARS = 256
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{0,64}", re.ASCII)
-
-WatchMethod = Callable[[pb.WatchPolicyRequest, Context], Awaitable[None]]
 
 
 class PolicyService:

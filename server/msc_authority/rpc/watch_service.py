@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from msc_authority.app.broker import Broker, Ending, Watcher
 from msc_authority.app.fleet import ClientInfo, Fleet
 from msc_authority.app.timing import Uniform
 from msc_authority.ports import Clock
-from msc_authority.rpc.calls import Context
 from msc_authority.rpc.errors import SlowConsumer, refusal_of
 from msc_authority.rpc.frames import Frames
 from msc_authority.rpc.interceptors import abort
@@ -20,6 +20,9 @@ from msc_authority.rpc.mapping.fleet import client_of, status_of
 from msc_authority.rpc.mapping.policies import ref_of
 from msc_authority.rpc.watch import Held, StreamIdentity, Watch, heartbeat_interval
 from msc_policy import v1 as pb
+
+if TYPE_CHECKING:
+    from msc_authority.rpc.calls import Context
 
 ABORT_WITHIN_S = 1.0
 

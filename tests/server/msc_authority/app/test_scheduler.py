@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+from msc_builders import a_content, an_entry
+from msc_live import ManualTime, Told, a_broker, a_head, until
+
+from msc_authority.app.broker import Broker
+from msc_authority.app.evaluate import EvaluationOutcome
+from msc_authority.app.scheduler import MAX_WAITING, Scheduler, TooManyEvaluations
+from msc_authority.app.work import Worker
+from msc_authority.core.evaluation import SuppliedMetrics
+from msc_authority.core.policy import FieldChange
+from msc_authority.ports import Head, StoreUnavailable
+
+PERIOD_S = 1800.0
+
+
+@dataclass
+class ScriptedEvaluator:
+    """Evaluates as told: `head` is what it leads to, `error` what it raises; waits while `gate` is closed."""
+
+    time: ManualTime
+    head: Head = field(default_factory=a_head)
+    error: Exception | None = None
+    known: EvaluationOutcome | None = None
+    gate: threading.Event = field(default_factory=threading.Event)
+    triggers: list[str] = field(default_factory=list)
+    at_once: int = 0
+    most_at_once: int = 0
+
+    def evaluate(
+        self, *, trigger: str, request_id: str = "", requested_by: str = "", reason: str = ""
+    ) -> EvaluationOutcome:
+        self.triggers.append(trigger)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.gate.wait(10)
+        self.at_once -= 1
+        if self.error is not None:
+            raise self.error
+        return self.known or self.outcome()
+
+    def outcome(self) -> EvaluationOutcome:
+        entry = an_entry(started_at=self.time.now())
+        change = FieldChange(field="max_positions", before="8", after="10")
+        return EvaluationOutcome(entry=entry, candidate=a_content(), changes=(change,), head=self.head)
+
+    def preview(self, *, requested_by: str = "", reason: str = "") -> EvaluationOutcome:
+        return self.outcome()
+
+    def what_if(self, supplied: SuppliedMetrics) -> EvaluationOutcome:
+        return self.outcome()
+
+
+@dataclass
+class Scene:
+    time: ManualTime
+    evaluator: ScriptedEvaluator
+    scheduler: Scheduler
+    broker: Broker
+    told: Told
+
+    def ended(self, count: int) -> bool:
+        return self.told.names().count("EvaluationDone") + self.told.names().count("EvaluationNotMade") == count
+
+
+@asynccontextmanager
+async def a_scene(*, scheduled: bool = False) -> AsyncIterator[Scene]:
+    time, told = ManualTime(), Told()
+    evaluator = ScriptedEvaluator(time)
+    evaluator.gate.set()
+    broker = a_broker(time, told=told)
+    worker, previews = Worker(threads=1, name="evaluate"), Worker(threads=1, name="preview")
+    scheduler = Scheduler(
+        evaluator=evaluator,
+        broker=broker,
+        events=told.bus,
+        clock=time,
+        timer=time,
+        worker=worker,
+        previews=previews,
+        period_s=PERIOD_S,
+    )
+    task = asyncio.create_task(scheduler.run()) if scheduled else None
+    try:
+        yield Scene(time, evaluator, scheduler, broker, told)
+    finally:
+        evaluator.gate.set()
+        if task is not None:
+            task.cancel()
+        worker.close()
+        previews.close()
+
+
+async def demanded(scene: Scene) -> EvaluationOutcome:
+    return await scene.scheduler.evaluate(request_id="", requested_by="me", reason="")
+
+
+async def test_it_evaluates_at_start_and_then_every_period() -> None:
+    async with a_scene(scheduled=True) as scene:
+        await until(lambda: scene.ended(1))
+        await scene.time.advance(PERIOD_S - 1)
+        assert scene.evaluator.triggers == ["start"]
+        await scene.time.advance(1)
+        await until(lambda: scene.ended(2))
+        await scene.time.advance(PERIOD_S)
+        await until(lambda: scene.ended(3))
+        assert scene.evaluator.triggers == ["start", "schedule", "schedule"]
+
+
+async def test_an_evaluation_on_demand_does_not_move_the_schedule() -> None:
+    async with a_scene(scheduled=True) as scene:
+        await until(lambda: scene.ended(1))
+        await scene.time.advance(600)
+        await demanded(scene)
+        assert scene.scheduler.next_in_s() == PERIOD_S - 600
+
+
+async def test_a_failed_evaluation_keeps_the_policy_is_told_and_the_schedule_goes_on() -> None:
+    async with a_scene(scheduled=True) as scene:
+        await until(lambda: scene.ended(1))
+        scene.evaluator.error = RuntimeError("no NAV")
+        await scene.time.advance(PERIOD_S)
+        await until(lambda: scene.ended(2))
+        assert scene.told.names() == ["EvaluationDone", "EvaluationNotMade"]
+        assert scene.broker.current.head.ref.version == 1
+        scene.evaluator.error = None
+        await scene.time.advance(PERIOD_S)
+        await until(lambda: scene.ended(3))
+        assert scene.told.names()[-1] == "EvaluationDone"
+
+
+async def test_what_an_evaluation_commits_is_published_with_the_fields_that_changed() -> None:
+    async with a_scene() as scene:
+        scene.evaluator.head = a_head(2)
+        await demanded(scene)
+        assert scene.broker.current.head == a_head(2)
+        assert scene.broker.current.changed_fields == ("max_positions",)
+
+
+async def test_an_evaluation_that_changes_nothing_renews_the_validity() -> None:
+    async with a_scene() as scene:
+        await scene.time.advance(1000)
+        scene.evaluator.head = replace(a_head(), evaluated_at=scene.time.now())
+        await demanded(scene)
+        assert scene.broker.freshness().ttl_s == 3600
+        assert scene.broker.freshness().replica_age_s == 0
+
+
+async def test_a_failure_reaches_the_caller_who_asked() -> None:
+    async with a_scene() as scene:
+        scene.evaluator.error = StoreUnavailable("locked")
+        with pytest.raises(StoreUnavailable):
+            await demanded(scene)
+
+
+async def test_evaluations_are_made_one_at_a_time() -> None:
+    async with a_scene() as scene:
+        await asyncio.gather(*(demanded(scene) for _ in range(5)))
+        assert scene.evaluator.most_at_once == 1
+        assert len(scene.evaluator.triggers) == 5
+
+
+async def test_evaluations_that_would_wait_too_long_are_refused() -> None:
+    async with a_scene() as scene:
+        scene.evaluator.gate.clear()
+        waiting = [asyncio.create_task(demanded(scene)) for _ in range(MAX_WAITING + 1)]
+        await until(lambda: len(scene.evaluator.triggers) == 1)
+        with pytest.raises(TooManyEvaluations):
+            await demanded(scene)
+        scene.evaluator.gate.set()
+        await asyncio.gather(*waiting)
+
+
+async def test_an_evaluation_whose_caller_left_runs_to_its_end_and_is_published() -> None:
+    async with a_scene() as scene:
+        scene.evaluator.gate.clear()
+        scene.evaluator.head = a_head(2)
+        caller = asyncio.create_task(demanded(scene))
+        await until(lambda: len(scene.evaluator.triggers) == 1)
+        caller.cancel()
+        scene.evaluator.gate.set()
+        await until(lambda: scene.ended(1))
+        assert caller.cancelled()
+        assert scene.broker.current.head.ref.version == 2
+
+
+async def test_an_outcome_returned_again_is_not_told_again() -> None:
+    async with a_scene() as scene:
+        scene.evaluator.known = scene.evaluator.outcome()
+        await scene.time.advance(60)
+        assert await demanded(scene) == scene.evaluator.known
+        assert scene.told.names() == []
+
+
+async def test_previews_and_what_ifs_publish_nothing() -> None:
+    async with a_scene() as scene:
+        scene.evaluator.head = a_head(2)
+        await scene.scheduler.preview(requested_by="me", reason="")
+        await scene.scheduler.what_if(SuppliedMetrics(drawdown_pct=1.0))
+        assert scene.broker.current.head.ref.version == 1
+        assert scene.told.names() == []
