@@ -92,11 +92,12 @@ class MemoryJournal:
         accepted = 0
         with self._lock:
             for index, (fact, at) in enumerate(zip(facts, instants, strict=True)):
-                stored = self._facts.setdefault((type(fact), id_of(fact)), fact)
-                if stored is fact:
+                key = (type(fact), id_of(fact))
+                if key not in self._facts:
+                    self._facts[key] = fact
                     self._take(fact, at)
                     accepted += 1
-                elif stored != fact:
+                elif self._facts[key] != fact:
                     refused.append(id_conflict(index, fact))
         return RecordOutcome(accepted=accepted, duplicates=len(facts) - accepted - len(refused), refused=tuple(refused))
 
@@ -116,11 +117,9 @@ class MemoryJournal:
     def earliest_between(self, after: JournalCursor, upto: JournalCursor) -> datetime | None:
         """Returns the smallest `at` of the evidence that arrived later than `after` and no later than `upto`."""
         with self._lock:
-            arrived = (
-                *self._trades[after.trades : upto.trades],
-                *self._equity[after.equity : upto.equity],
-            )
-        return min((evidence.at for evidence in arrived), default=None)
+            trades = [row.at for row in self._trades[after.trades : upto.trades]]
+            equity = [row.at for row in self._equity[after.equity : upto.equity]]
+        return min(trades + equity, default=None)
 
     def evidence_after(self, after: datetime | None, upto: JournalCursor) -> Iterator[Evidence]:
         """Yields evidence with at > `after` (None: all) that arrived no later than `upto`, ordered by (at, id),
@@ -239,7 +238,9 @@ class MemoryEvaluationLog:
 
     def by_request(self, request_id: str, since: datetime) -> EvaluationEntry | None:
         """Returns the evaluation that `request_id` led to, if it started at `since` or later."""
-        asked = (entry for entry in self._newest_first() if entry.request_id == request_id != "")
+        if not request_id:
+            return None
+        asked = (entry for entry in self._newest_first() if entry.request_id == request_id)
         return next((entry for entry in asked if entry.started_at >= since), None)
 
     def page(self, before: int | None, limit: int) -> list[EvaluationEntry]:

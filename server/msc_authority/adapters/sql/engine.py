@@ -33,10 +33,10 @@ class WriteLock(IntEnum):
 class Database:
     """Opens transactions. Driver errors leave it as StoreUnavailable or StoreError."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         self.url = _checked_url(url)
         with store_errors(self.url):
-            self._engine = _engine_for(self.url)
+            self._engine = _engine_for(self.url, busy_timeout_s)
         self._is_sqlite = self._engine.dialect.name == "sqlite"
         # A reader sees one state of the database from its first query to its last.
         consistent = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -86,7 +86,7 @@ def insert_new(connection: Connection, table: Table, names: Sequence[str], rows:
 def _checked_url(text: str) -> URL:
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         # The parser's message may quote the URL, and the URL may hold a password.
         raise StoreError(
             "the database URL cannot be read: expected sqlite:///path/to/file.db or postgresql://…"
@@ -98,11 +98,11 @@ def _checked_url(text: str) -> URL:
     return url
 
 
-def _engine_for(url: URL) -> Engine:
+def _engine_for(url: URL, busy_timeout_s: float) -> Engine:
     options = {"hide_parameters": True, "json_serializer": _json_text}
     if url.get_backend_name() == "sqlite":
         _prepare_folder(url)
-        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, **options)
+        engine = create_engine(url, connect_args={"timeout": busy_timeout_s}, **options)
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine

@@ -54,10 +54,10 @@ class SqlEvaluationLog:
             rankings = [_ranking_from(row) for row in connection.execute(ranked).mappings()]
             return rankings, connection.scalar(newest)
 
-    def _first(self, wanted: Select[tuple[object, ...]]) -> EvaluationEntry | None:
+    def _first(self, wanted: Select[*tuple[object, ...]]) -> EvaluationEntry | None:
         return next(iter(self._entries(wanted.limit(1))), None)
 
-    def _entries(self, wanted: Select[tuple[object, ...]]) -> list[EvaluationEntry]:
+    def _entries(self, wanted: Select[*tuple[object, ...]]) -> list[EvaluationEntry]:
         with self._database.read() as connection:
             rows = connection.execute(wanted).mappings().all()
         return [_entry_from(row) for row in rows]

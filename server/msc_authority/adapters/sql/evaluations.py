@@ -90,7 +90,7 @@ class SqlEvaluationStore:
             write_audit(connection, self._clock.now(), _audit_line(entry, None))
 
 
-def _checkpoint_from(row: Row[tuple[object, ...]]) -> LedgerCheckpoint:
+def _checkpoint_from(row: Row[*tuple[object, ...]]) -> LedgerCheckpoint:
     return LedgerCheckpoint(
         watermark=row.watermark,
         cursor=JournalCursor(trades=row.trades_cursor, equity=row.equity_cursor),

@@ -69,8 +69,8 @@ class SqlJournal:
         """Returns the smallest `at` of the evidence that arrived later than `after` and no later than `upto`."""
         with self._database.read() as connection:
             return _earliest(
-                _first_at(connection, TRADES, after.trades, upto.trades),
-                _first_at(connection, EQUITY, after.equity, upto.equity),
+                connection.execute(TRADES.earliest_between(after.trades, upto.trades)).one()[0],
+                connection.execute(EQUITY.earliest_between(after.equity, upto.equity)).one()[0],
             )
 
     def evidence_after(self, after: datetime | None, upto: JournalCursor) -> Iterator[Evidence]:
@@ -94,14 +94,6 @@ class SqlJournal:
 
 def _earliest(*instants: datetime | None) -> datetime | None:
     return min((at for at in instants if at is not None), default=None)
-
-
-def _first_at(connection: Connection, table: FactTable[F], after: int, upto: int) -> datetime | None:
-    # Counted as well, because for min() alone a planner walks the index on time from its start, through all history,
-    # until it meets the first row of the range.
-    found = select(func.min(table.at), func.count()).where(table.sequence > after, table.sequence <= upto)
-    first: datetime | None = connection.execute(found).one()[0]
-    return first
 
 
 def _by_kind(
@@ -138,7 +130,7 @@ def _differs(stored: Fact, sent: Fact) -> bool:
 
 
 def _stream(
-    connection: Connection, trades: Select[tuple[object, ...]], equity: Select[tuple[object, ...]]
+    connection: Connection, trades: Select[*tuple[object, ...]], equity: Select[*tuple[object, ...]]
 ) -> Iterator[Evidence]:
     streaming = connection.execution_options(yield_per=_ROWS_AT_ONCE)
     return merged(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable
+from datetime import datetime
 from operator import attrgetter
 from typing import Generic, TypeVar
 
@@ -54,7 +55,15 @@ class FactTable(Generic[F]):
         ]
         return {self.key_of(fact): fact for fact in found}
 
-    def _with_keys(self, keys: list[Hashable]) -> Select[tuple[object, ...]]:
+    def earliest_between(self, after: int, upto: int) -> Select[datetime | None, int]:
+        """Asks for the smallest instant that arrived later than `after` and no later than `upto`, and how many did.
+
+        The count is there for the planner: for min() alone it walks the index on time from its start, through all
+        history, until it meets the first row of the range.
+        """
+        return select(func.min(self.at), func.count()).where(self.sequence > after, self.sequence <= upto)
+
+    def _with_keys(self, keys: list[Hashable]) -> Select[*tuple[object, ...]]:
         columns = [self.table.c[name] for name in self._names]
         single = len(self._key_columns) == 1
         key = self._key_columns[0] if single else tuple_(*self._key_columns)

@@ -8,7 +8,7 @@ from typing import Self
 from sqlalchemy import Connection, insert, select, update
 
 from msc_authority.adapters.sql.audit import AuditLine, write_audit
-from msc_authority.adapters.sql.engine import Database, WriteLock
+from msc_authority.adapters.sql.engine import BUSY_TIMEOUT_S, Database, WriteLock
 from msc_authority.adapters.sql.evaluation_log import SqlEvaluationLog
 from msc_authority.adapters.sql.evaluations import SqlEvaluationStore
 from msc_authority.adapters.sql.journal import SqlJournal
@@ -78,14 +78,16 @@ class SqlStore:
         return epoch
 
 
-def open_store(url: str, clock: Clock) -> SqlStore:
+def open_store(url: str, clock: Clock, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> SqlStore:
     """Opens the database at `url`, makes it where there is none, and brings it to the schema of this program.
+
+    `busy_timeout_s` is how long SQLite waits for another process that writes.
 
     Raises:
         StoreUnavailable: it cannot be reached, or is locked.
         StoreError: the URL, the folder or the file cannot be used, or the schema is of a newer program.
     """
-    database = Database(url)
+    database = Database(url, busy_timeout_s)
     try:
         bring_to_head(database)
         store = SqlStore(database, clock)

@@ -225,7 +225,7 @@ msc_audit = Table(
 msc_state = Table(
     "msc_state",
     metadata,
-    Column("id", Integer, CheckConstraint("id = 1", name="one_row"), primary_key=True, autoincrement=False),
+    Column("id", Integer, primary_key=True, autoincrement=False),
     Column("generation", BigInteger, nullable=False),
     Column("evaluated_at", UtcTime),
     Column("controller", LargeBinary),
@@ -233,6 +233,7 @@ msc_state = Table(
     Column("trades_cursor", BigInteger, nullable=False),
     Column("equity_cursor", BigInteger, nullable=False),
     Column("ledger", LargeBinary),
+    CheckConstraint("id = 1", name="one_row"),
 )
 
 msc_ledger_checkpoints = Table(

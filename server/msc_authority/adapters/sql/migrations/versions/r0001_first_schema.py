@@ -152,6 +152,7 @@ def _create_msc_state() -> None:
         sa.Column("trades_cursor", sa.BigInteger(), nullable=False),
         sa.Column("equity_cursor", sa.BigInteger(), nullable=False),
         sa.Column("ledger", sa.LargeBinary(), nullable=True),
+        sa.CheckConstraint("id = 1", name=op.f("ck_msc_state_one_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_msc_state")),
     )
 
