@@ -3,6 +3,7 @@
 A fenced block of the README counts when the line above its fence is one of
 
     <!-- runnable: PATTERN -->            it ends with exit code 0, and its output has a match of PATTERN
+    <!-- runnable news: PATTERN -->       likewise, but the news may be bad: exit code 1
     <!-- runnable stream: PATTERN -->     it does not end; its output has a match of PATTERN before it is stopped
 """
 
@@ -23,7 +24,7 @@ from process_harness import AuthorityProcess, until
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 60.0
 LANGUAGES = ("sh", "python")
-MARK = re.compile(r"^<!-- runnable(?P<stream> stream)?: (?P<pattern>.+) -->$")
+MARK = re.compile(r"^<!-- runnable(?: (?P<kind>news|stream))?: (?P<pattern>.+) -->$")
 FENCE = re.compile(r"^```(?P<language>\w*)$")
 
 
@@ -36,6 +37,7 @@ class DocumentCommand:
     text: str
     pattern: str
     streams: bool
+    good_exits: tuple[int, ...]
 
     @property
     def title(self) -> str:
@@ -68,7 +70,8 @@ def _command(lines: list[str], number: int, mark: re.Match[str]) -> DocumentComm
         language=fence["language"],
         text="\n".join(lines[number + 1 : end]),
         pattern=mark["pattern"],
-        streams=mark["stream"] is not None,
+        streams=mark["kind"] == "stream",
+        good_exits=(0, 1) if mark["kind"] == "news" else (0,),
     )
 
 
@@ -84,15 +87,17 @@ def test_marked_blocks_are_found_and_others_are_not(tmp_path: Path) -> None:
             tmp_path,
             "```sh\nrm -r everything\n```\n"
             "<!-- runnable: all good -->\n```sh\nmsc status\nmsc health\n```\n"
-            '<!-- runnable stream: "x" -->\n```python\nwatch("127.0.0.1:7443")\n```\n',
+            '<!-- runnable stream: "x" -->\n```python\nwatch("127.0.0.1:7443")\n```\n'
+            "<!-- runnable news: POOR -->\n```sh\nmsc health\n```\n",
         )
     )
 
-    assert [(command.line, command.language, command.streams) for command in found] == [
-        (4, "sh", False),
-        (9, "python", True),
+    assert [(command.line, command.language, command.streams, command.good_exits) for command in found] == [
+        (4, "sh", False, (0,)),
+        (9, "python", True, (0,)),
+        (13, "sh", False, (0, 1)),
     ]
-    assert [command.pattern for command in found] == ["all good", '"x"']
+    assert [command.pattern for command in found] == ["all good", '"x"', "POOR"]
     assert found[0].text == "msc status\nmsc health"
 
 
@@ -154,7 +159,7 @@ def test_a_command_of_the_readme_runs_as_printed(
             until(lambda: _matches(command, output) or process.poll() is not None, deadline_s=DEADLINE_S)
             assert process.poll() is None, f"it ended:\n{output.read_text()}"
         else:
-            assert process.wait(DEADLINE_S) == 0, output.read_text()
+            assert process.wait(DEADLINE_S) in command.good_exits, output.read_text()
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
