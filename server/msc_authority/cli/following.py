@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -38,6 +38,7 @@ class Pace:
     """How often the follower looks up, and how long it waits. Seconds."""
 
     tick_s: float = 1.0
+    shortest_pause_s: float = 0.05
     first_pause_s: float = 0.25
     longest_pause_s: float = 5.0
 
@@ -47,24 +48,26 @@ class _End:
     error: Exception | None
 
 
-def follow(open_watch: Opens, pace: Pace) -> Iterator[Event | None]:
+def follow(open_watch: Opens, pace: Pace, uniform: Callable[[float, float], float]) -> Iterator[Event | None]:
     """Yields every event of one stream after another, and None once a tick while nothing comes.
 
-    Between streams comes one event "disconnected" with `reason`, `message` and `retry_in_s`. A stream that is silent
+    `uniform(low, high)` is chance: many followers do not come back in the same instant. Between streams comes one event "disconnected" with `reason`, `message` and `retry_in_s`. A stream that is silent
     for three heartbeats and a second is ended: a frozen authority answers nothing, and closes nothing.
     """
     known: tuple[int, int, str] | None = None
     failures = 0
     while True:
-        end = _End(None)
+        end, asked_s = _End(None), 0.0
         for item in _one_stream(open_watch(known), pace):
             if isinstance(item, _End):
                 end = item
                 break
             if item is not None:
                 failures, known = 0, _held(item, known)
+                asked_s = _seconds(item.get("reconnect_after_s"))
             yield item
-        pause_s = min(pace.longest_pause_s, pace.first_pause_s * 2.0**failures)
+        backoff_s = min(pace.longest_pause_s, pace.first_pause_s * 2.0**failures)
+        pause_s = uniform(0.0, asked_s) if asked_s else uniform(pace.shortest_pause_s, backoff_s)
         failures = min(failures + 1, 10)
         yield {"event": "disconnected", **_why(end), "retry_in_s": pause_s}
         yield from _wait(pause_s, pace.tick_s)
@@ -109,6 +112,10 @@ def _patience(event: Event, before: float) -> float:
     if not isinstance(info, dict):
         return before if before != float("inf") else 3 * DEFAULT_HEARTBEAT_S + 1
     return 3 * float(info.get("heartbeat_interval_s") or DEFAULT_HEARTBEAT_S) + 1
+
+
+def _seconds(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _held(event: Event, before: tuple[int, int, str] | None) -> tuple[int, int, str] | None:

@@ -105,12 +105,14 @@ def metric_table(metrics: Sequence[Document]) -> object:
 
 def _show_ranking(ranking: Sequence[Document], as_of: object) -> None:
     columns = ("#", "strategy", "state", "score", "low10", "mean", "-dd", "-sel", "P>0", "n", "win")
-    table = grid(*columns, right=[name for name in columns if name not in {"strategy", "state"}])
+    table = grid(
+        *columns, right=[name for name in columns if name not in {"strategy", "state"}], fold=("strategy",), gap=1
+    )
     for row in ranking:
         table.add_row(
             str(row["rank"]),
             text(row["strategy_id"]),
-            f"{row['state']}{'' if row['allowed'] else ' (no)'}",
+            str(row["state"]),
             *(
                 number(row[name], 2)
                 for name in (
@@ -129,11 +131,12 @@ def _show_ranking(ranking: Sequence[Document], as_of: object) -> None:
     out.print(table)
     out.print(
         f"As of {instant(as_of)}. score = low10 (lower 10 % bound of mean R) - dd (own drawdown) - sel (choosing among "
-        "many); n = effective trades; (no) = may not open positions."
+        "many), in R; n = effective trades."
     )
     for row in ranking:
         reason = cast("Document | None", row["reason"])
-        out.print(f"{text(row['strategy_id'])}: {text(reason['text']) if reason else UNKNOWN}")
+        may = "" if row["allowed"] else "may NOT open positions; "
+        out.print(f"{text(row['strategy_id'])}: {may}{text(reason['text']) if reason else UNKNOWN}")
 
 
 def _show_health(evaluation: Document | None, failure: Document | None, next_in_s: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -30,21 +30,27 @@ def console() -> Console:
 
 
 def fact_table(rows: Iterable[tuple[str, str]]) -> Table:
-    """Names and values, one a line, without borders."""
+    """Names and values, one a line."""
     table = grid("", "", header=False)
     for name, value in rows:
         table.add_row(name, value)
     return table
 
 
-def grid(*columns: str, header: bool = True, right: Sequence[str] = ()) -> Table:
-    """An empty table with `columns`; those in `right` are aligned to the right and never folded."""
-    from rich.box import SIMPLE_HEAD
+def grid(
+    *columns: str, header: bool = True, right: Sequence[str] = (), fold: Sequence[str] = (), gap: int = 2
+) -> Table:
+    """An empty table with `columns`, `gap` characters apart and without lines.
+
+    Those in `right` are aligned to the right; the last one and those in `fold` give way where the terminal is narrow.
+    """
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD if header else None, show_header=header, pad_edge=False, header_style="bold")
+    table = Table(box=None, show_header=header, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
     for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", no_wrap=name in right, overflow="fold")
+        gives_way = name == columns[-1] or name in fold
+        justify: Literal["left", "right"] = "right" if name in right else "left"
+        table.add_column(name.upper(), justify=justify, no_wrap=not gives_way, overflow="fold")
     return table
 
 

@@ -119,8 +119,12 @@ def metrics_text(metrics: Document) -> str:
 
 def changes_text(changes: Iterable[Document]) -> str:
     """What changed, field by field."""
+    shown = {str(change["field"]): change for change in changes}
+    if "allowed_strategies" in shown:
+        # The grants repeat the list; the whole of both is in the JSON.
+        shown.pop("strategy_grants", None)
     return "; ".join(
-        f"{change['field']}: {change['before'] or 'none'} → {change['after'] or 'none'}" for change in changes
+        f"{name}: {change['before'] or 'none'} → {change['after'] or 'none'}" for name, change in shown.items()
     )
 
 

@@ -19,7 +19,7 @@ from msc_authority.cli.policy import policy_facts
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from msc_authority.cli.following import Event
+    from msc_authority.cli.following import Event, OpenWatch
     from msc_authority.rpc.remote import Remote
 
 SHOWN_EVENTS = 8
@@ -52,11 +52,16 @@ def watch(
 
 
 def _events(remote: Remote) -> Iterator[Event | None]:
+    from msc_authority.adapters.clock import uniform
     from msc_authority.cli.following import Pace, follow
     from msc_authority.rpc.remote import Watcher
 
     instance_id = uuid.uuid4().hex
-    return follow(lambda known: remote.watch(Watcher(instance_id=instance_id, name="msc watch", known=known)), Pace())
+
+    def open_watch(known: tuple[int, int, str] | None) -> OpenWatch:
+        return remote.watch(Watcher(instance_id=instance_id, name="msc watch", known=known))
+
+    return follow(open_watch, Pace(), uniform)
 
 
 def _print_events(events: Iterator[Event | None], count: int | None) -> None:
