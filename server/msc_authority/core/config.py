@@ -133,7 +133,7 @@ class ModeLimits:
     max_strategies: int = count(4, low=1)
 
     def __post_init__(self) -> None:
-        check_numbers(self, "modes limits")
+        check_numbers(self, "limits")
 
 
 def _normal() -> ModeLimits:

@@ -11,7 +11,7 @@ from msc_authority.core.document import content_of, rankings_as_granted
 from msc_authority.core.effective import Effective
 from msc_authority.core.evaluation import Verdict
 from msc_authority.core.high_water import HighWaterMark
-from msc_authority.core.hysteresis import ModeState, changes_used_up, next_mode
+from msc_authority.core.hysteresis import Circumstances, ModeState, changes_used_up, facts_too_old, next_mode
 from msc_authority.core.ledger import Ledger
 from msc_authority.core.limits import limits_for
 from msc_authority.core.policy import Reason, TradingState
@@ -111,7 +111,8 @@ def _plot(assessment: Assessment, ledger: Ledger, state: ControllerState, config
         limits=limits_for(mode.mode, config.modes, risk_multiplier=multiplier),
         grants=outcome.grants,
     )
-    effective, changes, held = _within_budget(wanted, state, config, now.as_of)
+    effective, changes, held = _permitted(wanted, state, config, now)
+    held = held if held not in mode_reasons else None
     reasons = (*mode_reasons, trading_reason, assessment.reference.reason, reduction, held, _nobody(effective))
     return _Course(
         mode=mode,
@@ -122,15 +123,17 @@ def _plot(assessment: Assessment, ledger: Ledger, state: ControllerState, config
     )
 
 
-def _within_budget(
-    wanted: Effective, state: ControllerState, config: DecisionConfig, as_of: datetime
+def _permitted(
+    wanted: Effective, state: ControllerState, config: DecisionConfig, now: Circumstances
 ) -> tuple[Effective, tuple[datetime, ...], Reason | None]:
-    recent, last = recent_changes(state, config, as_of), state.effective
+    # Whatever is looser in any way is a risk-increasing change: it needs fresh facts, and there are only so many.
+    recent, last = recent_changes(state, config, now.as_of), state.effective
     if last is None or not wanted.is_looser_than(last):
         return wanted, recent, None
-    if len(recent) < config.hysteresis.max_changes_per_window:
-        return wanted, (*recent, as_of), None
-    return wanted.tightened_to(last), recent, changes_used_up(len(recent), config.hysteresis)
+    held = facts_too_old(now) or changes_used_up(now, config.hysteresis)
+    if held is not None:
+        return wanted.tightened_to(last), recent, held
+    return wanted, (*recent, now.as_of), None
 
 
 def _nobody(effective: Effective) -> Reason | None:

@@ -55,6 +55,7 @@ class EquityCurve:
 
     __slots__ = (
         "_bar_at",
+        "_bar_close",
         "_bar_high",
         "_bar_high_at",
         "_bucket",
@@ -95,6 +96,7 @@ class EquityCurve:
         self._bar_high = 0.0
         self._bar_high_at = EPOCH
         self._bar_at = EPOCH
+        self._bar_close = 0.0
         self._day_fall = 0.0
         self._day_fall_money = 0.0
         self._highs = RollingMax()
@@ -151,7 +153,7 @@ class EquityCurve:
             self._bar_high, self._bar_high_at = nav, at
         elif nav > self._bar_high:
             self._bar_high, self._bar_high_at = nav, at
-        self._bar_at = at
+        self._bar_at, self._bar_close = at, nav
         fall = self._high() - nav
         if fall > 0.0:
             self._note_fall(fall)
@@ -181,14 +183,14 @@ class EquityCurve:
 
     def _close_hour(self) -> None:
         self._highs.push(self._bucket, self._bar_high, self._bar_high_at)
-        self._volatility.close_bar(self._nav.value, self._bar_at)
+        self._volatility.close_bar(self._bar_close, self._bar_at)
 
     def _close_day(self) -> None:
         day = self._bucket // _HOURS_A_DAY
         self._falls.push(day, self._day_fall, self._bar_at)
         self._falls_money.push(day, self._day_fall_money, self._bar_at)
         self._day_fall = self._day_fall_money = 0.0
-        self._closes.append((day, self._nav.value))
+        self._closes.append((day, self._bar_close))
         volatility = self._volatility.per_root_day()
         if volatility is not None:
             self._volatility_days.append((day, volatility))
@@ -218,6 +220,7 @@ class EquityCurve:
                 self._bar_high,
                 codec.instant_text(self._bar_high_at),
                 codec.instant_text(self._bar_at),
+                self._bar_close,
             ],
             "carried_flow": codec.finite_or_none(self._carried_flow),
             "closes": [list(close) for close in self._closes],
@@ -254,10 +257,10 @@ class EquityCurve:
         return curve
 
     def _decode_bar(self, stored: codec.Reader) -> None:
-        bucket, high, high_at, at = stored.get("bar", lambda value: codec.row(value, 4))
+        bucket, high, high_at, at, close = stored.get("bar", lambda value: codec.row(value, 5))
         self._bucket = codec.integer(bucket)
         self._bucket_end = EPOCH + _HOUR * (self._bucket + 1) if self._bucket >= 0 else EPOCH
-        self._bar_high = codec.number(high)
+        self._bar_high, self._bar_close = codec.number(high), codec.number(close)
         self._bar_high_at, self._bar_at = codec.instant(high_at), codec.instant(at)
 
     def _decode_pending(self, stored: codec.Reader) -> None:

@@ -59,8 +59,8 @@ def _toward_risk(
     holds = (
         _too_soon(before, now, config),
         beyond if beyond is not None else _too_few_agree(streak, config),
-        _stale(now),
-        _too_many_changes(now, config),
+        facts_too_old(now),
+        changes_used_up(now, config),
     )
     held = tuple(reason for reason in holds if reason is not None)
     if held:
@@ -94,26 +94,23 @@ def _too_few_agree(streak: int, config: HysteresisConfig) -> Reason | None:
     )
 
 
-def _stale(now: Circumstances) -> Reason | None:
+def facts_too_old(now: Circumstances) -> Reason | None:
+    """Why nothing may become looser on these facts, or None where they are fresh."""
     if now.facts_fresh:
         return None
     age = "there is no fact" if now.facts_age_s is None else f"the newest fact is {now.facts_age_s / 3600:.1f} h old"
     return Reason(code="HELD_STALE_FACTS", text=f"held: {age}", metric="facts_age_s", value=now.facts_age_s)
 
 
-def _too_many_changes(now: Circumstances, config: HysteresisConfig) -> Reason | None:
+def changes_used_up(now: Circumstances, config: HysteresisConfig) -> Reason | None:
+    """Why nothing may become looser any more within the window, or None where it may."""
     if now.changes < config.max_changes_per_window:
         return None
-    return changes_used_up(now.changes, config)
-
-
-def changes_used_up(changes: int, config: HysteresisConfig) -> Reason:
-    """Why nothing may become looser now."""
     return Reason(
         code="HELD_CHANGES",
-        text=f"held: {changes} risk-increasing changes within {config.changes_window_s / 60:.0f} min",
+        text=f"held: {now.changes} risk-increasing changes within {config.changes_window_s / 60:.0f} min",
         metric="risk_increasing_changes",
-        value=changes,
+        value=now.changes,
         threshold=config.max_changes_per_window,
     )
 

@@ -47,16 +47,17 @@ class TradeTape:
             self.loss_streak += 1
             self.last_loss_at = at
         self.closed_pnl += net_pnl
-        self._note(at, net_pnl)
+        self.results.append(net_pnl)
+        self.last_at = at
+        self.live_trades += 1
+        if self.first_at is None:
+            self.first_at = at
 
     def fold_senseless(self, at: datetime) -> None:
         """Takes a trade whose numbers make no sense. It counts as a loss until it has left the tape."""
         self.loss_streak += 1
         self.last_loss_at = at
-        self._note(at, None)
-
-    def _note(self, at: datetime, result: float | None) -> None:
-        self.results.append(result)
+        self.results.append(None)
         self.last_at = at
         self.live_trades += 1
         if self.first_at is None:

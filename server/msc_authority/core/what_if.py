@@ -42,7 +42,8 @@ def what_if(
     it is the present one. Strategies are those whose evidence allows them in the resulting mode.
 
     Raises:
-        ValueError: a supplied metric is outside sense, by name; or the ledger holds evidence later than `as_of`.
+        ValueError: a supplied metric is outside sense ("name: what is wrong"), or the ledger holds evidence later
+            than `as_of`.
     """
     _check(supplied_metrics)
     refuse_look_ahead(ledger, as_of)
@@ -84,7 +85,7 @@ def _check(metrics: SuppliedMetrics) -> None:
         kind_ok = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
         if not kind_ok or not math.isfinite(value) or not low <= value <= high:
             kind = "a whole number" if whole else "a finite number"
-            raise ValueError(f"{name} must be {kind} from {low:g} to {high:g}, not {value!r}")
+            raise ValueError(f"{name}: must be {kind} from {low:g} to {high:g}, not {value!r}")
 
 
 def _inputs(metrics: SuppliedMetrics) -> GradeInputs:
