@@ -11,7 +11,9 @@ from msc_authority.cli.doctor import doctor
 from msc_authority.cli.errors import debugging
 from msc_authority.cli.evaluate import evaluate
 from msc_authority.cli.insight import clients, health, strategies
+from msc_authority.cli.journal import journal_app
 from msc_authority.cli.policy import history, status
+from msc_authority.cli.replay import replay
 from msc_authority.cli.serve import serve
 from msc_authority.cli.version import version
 from msc_authority.cli.watch import watch
@@ -33,8 +35,9 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_global)
-    for function in (serve, status, watch, history, strategies, health, evaluate, clients, doctor, version):
+    for function in (serve, status, watch, history, strategies, health, evaluate, replay, clients, doctor, version):
         app.command()(function)
+    app.add_typer(journal_app, name="journal")
     app.add_typer(config_app, name="config")
     return app
 

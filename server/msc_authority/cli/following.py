@@ -51,8 +51,9 @@ class _End:
 def follow(open_watch: Opens, pace: Pace, uniform: Callable[[float, float], float]) -> Iterator[Event | None]:
     """Yields every event of one stream after another, and None once a tick while nothing comes.
 
-    `uniform(low, high)` is chance: many followers do not come back in the same instant. Between streams comes one event "disconnected" with `reason`, `message` and `retry_in_s`. A stream that is silent
+    Between streams comes one event "disconnected" with `reason`, `message` and `retry_in_s`. A stream that is silent
     for three heartbeats and a second is ended: a frozen authority answers nothing, and closes nothing.
+    `uniform(low, high)` is chance: many followers do not come back in the same instant.
     """
     known: tuple[int, int, str] | None = None
     failures = 0

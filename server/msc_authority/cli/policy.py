@@ -123,9 +123,15 @@ def changes_text(changes: Iterable[Document]) -> str:
     if "allowed_strategies" in shown:
         # The grants repeat the list; the whole of both is in the JSON.
         shown.pop("strategy_grants", None)
-    return "; ".join(
-        f"{name}: {change['before'] or 'none'} → {change['after'] or 'none'}" for name, change in shown.items()
-    )
+    return "; ".join(_change_text(name, str(change["before"]), str(change["after"])) for name, change in shown.items())
+
+
+def _change_text(name: str, before: str, after: str) -> str:
+    if name != "allowed_strategies" or not before:
+        return f"{name}: {before or 'none'} → {after or 'none'}"
+    old, new = before.split(", "), [item for item in after.split(", ") if item]
+    steps = [f"+{item}" for item in new if item not in old] + [f"-{item}" for item in old if item not in new]
+    return f"strategies: {' '.join(steps) or 'order ' + after}{'' if new else ' (NOBODY left)'}"
 
 
 def reasons_text(reasons: Iterable[Document]) -> str:
