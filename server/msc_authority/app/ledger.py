@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
 
+from msc_authority.core.codec import StateMismatch
 from msc_authority.core.config import DecisionConfig
 from msc_authority.core.ledger import Ledger
 from msc_authority.ports import EvaluationStore, Journal, JournalCursor, LedgerCheckpoint
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,11 @@ def read_ledger(
     """
     end = journal.end()
     base = _usable_base(checkpoint, store, journal, end, as_of)
-    ledger = Ledger.decode(base.payload, config) if base else Ledger.empty(config)
+    try:
+        ledger = Ledger.decode(base.payload, config) if base else Ledger.empty(config)
+    except StateMismatch as mismatch:
+        _log.warning("The stored ledger cannot be used (%s): folding the whole journal anew", mismatch)
+        base, ledger = None, Ledger.empty(config)
     new = journal.evidence_after(base.watermark if base else None, end)
     ledger.fold(takewhile(lambda evidence: evidence.at <= as_of, new))
     return LedgerReading(ledger=ledger, cursor=end)
