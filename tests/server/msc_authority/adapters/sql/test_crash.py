@@ -35,7 +35,8 @@ def test_nothing_acknowledged_is_lost_or_doubled_when_the_writer_is_killed_again
 
 def run_until_killed(url: str, lines: int) -> dict[str, int]:
     """Returns the last numbers that the writer was heard to say."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(msc_builders.__file__).parent)}
+    path = [str(Path(msc_builders.__file__).parent), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
     writer = subprocess.Popen(
         [sys.executable, str(WRITER), url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
