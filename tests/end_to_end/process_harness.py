@@ -25,9 +25,7 @@ _T = TypeVar("_T")
 _WATCHING_CLIENT = Path(__file__).with_name("watching_client.py")
 
 
-def until(
-    reads: Callable[[], _T | None], *, deadline_s: float = 20.0, what: str = "", pause_s: float = 0.02
-) -> _T:
+def until(reads: Callable[[], _T | None], *, deadline_s: float = 20.0, what: str = "", pause_s: float = 0.02) -> _T:
     """Returns the first value of `reads` that is not None or False, or fails at the deadline."""
     wait = threading.Event()
     deadline = time.monotonic() + deadline_s

@@ -129,7 +129,7 @@ def never_backwards(client: WatchingClient) -> None:
 
 def record_disaster(authority: AuthorityProcess) -> None:
     """Journals an account that has lost a fifth: the next evaluation halts entries."""
-    now = datetime.now(UTC)  # noqa: DTZ005 TID251 - the journal of a real process needs the real time
+    now = datetime.now(UTC)
     points = [
         pb.EquityPoint(account="main", at=_stamp(now - timedelta(minutes=2)), wallet_balance="1000"),
         pb.EquityPoint(account="main", at=_stamp(now - timedelta(minutes=1)), wallet_balance="800"),

@@ -29,7 +29,7 @@ class Traffic:
         self._numbers = itertools.count(1)
         self.acknowledged: set[str] = set()
         self.versions: list[tuple[int, int]] = []
-        self._began = datetime.now(UTC)  # noqa: DTZ005 TID251 - the journal of a real process needs the real time
+        self._began = datetime.now(UTC)
 
     def run_until_killed(self, authority: AuthorityProcess, after: int) -> None:
         """Kills the authority once `after` calls were acknowledged, while others are under way."""
@@ -115,7 +115,7 @@ def authority(tmp_path: Path) -> Iterator[AuthorityProcess]:
 
 
 def test_fifty_kills_lose_nothing_and_double_nothing(authority: AuthorityProcess) -> None:
-    traffic, chance = Traffic(), random.Random(20)  # noqa: S311 TID251 - seeded, for the moments of the kills
+    traffic, chance = Traffic(), random.Random(20)  # noqa: S311 - seeded, for the moments of the kills
     highest = (0, 0)
     for _ in range(ROUNDS):
         authority.spawn()

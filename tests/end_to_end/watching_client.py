@@ -21,21 +21,7 @@ def main() -> None:
     source.start(wait_s=2.0)
     beat = threading.Event()
     while not beat.wait(0.05):
-        view, status = source.current(), source.status()
-        print(
-            json.dumps(
-                {
-                    "tier": view.tier.name,
-                    "version": view.ref.version if view.ref else 0,
-                    "epoch": view.ref.epoch if view.ref else 0,
-                    "state": status.state.name,
-                    "risk_mode": view.policy.risk_mode.name,
-                    "max_risk_per_trade": view.policy.max_risk_per_trade,
-                    "watchdog_timeouts": status.counters.watchdog_timeouts,
-                }
-            ),
-            flush=True,
-        )
+        _view, _status = source.current(), source.status()
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ def test_restarting_between_evaluations_changes_nothing() -> None:
     def life(*, restarts: bool) -> list[tuple[object, ...]]:
         desk = Desk()
         evaluator = desk.evaluator()
-        seen = []
+        seen: list[tuple[object, ...]] = []
         for step in range(12):
             minute = 30.0 * step
             desk.record(

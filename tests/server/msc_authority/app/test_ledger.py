@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
@@ -151,7 +152,7 @@ def test_order_of_arrival_does_not_matter(minutes: list[int], cuts: list[int], k
     journal, store = MemoryJournal(), MemoryStore(ManualClock())
     checkpoint: LedgerCheckpoint | None = None
     bounds = sorted({0, *cuts, len(facts)})
-    for round_, (begin, end) in enumerate(zip(bounds, bounds[1:], strict=False)):
+    for round_, (begin, end) in enumerate(itertools.pairwise(bounds)):
         if begin >= len(facts):
             break
         journal.record(facts[begin:end])

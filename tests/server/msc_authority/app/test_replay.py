@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -132,7 +133,7 @@ def verdicts(steps: object) -> list[object]:
 def most_risk_increases_in_an_hour(steps: list[ReplayStep]) -> int:
     increases: list[datetime] = [
         after.as_of
-        for before, after in zip(steps, steps[1:], strict=False)
+        for before, after in itertools.pairwise(steps)
         if after.outcome.candidate.risk_mode > before.outcome.candidate.risk_mode
         or after.outcome.candidate.trading_state < before.outcome.candidate.trading_state
     ]
