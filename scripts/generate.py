@@ -118,18 +118,27 @@ def _require_python_generators() -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Module:
-    """A generated module and the names people import from it."""
+    """A generated module and the names people import from it; those of `types` exist for type checkers only."""
 
     name: str
     exports: tuple[str, ...]
+    types: tuple[str, ...] = ()
 
 
 def _reexports() -> str:
     modules = sorted(_modules(), key=lambda module: (module.name.endswith("_grpc"), module.name))
     imports = [f"from msc_policy.v1.{module.name} import (\n{_lines(module.exports)})\n" for module in modules]
+    types = [
+        f"    from msc_policy.v1.{module.name} import {name} as {name}\n" for module in modules for name in module.types
+    ]
     everything = sorted(f'"{name}"' for module in modules for name in module.exports)
-    docstring = '"""Messages, enums and stubs of msc_policy.v1."""\n\n'
-    return docstring + "".join(imports) + f"\n__all__ = [\n{_lines(everything)}]\n"
+    return (
+        '"""Messages, enums and stubs of msc_policy.v1."""\n\n'
+        "from typing import TYPE_CHECKING\n\n"
+        f"{''.join(imports)}\n"
+        f"if TYPE_CHECKING:\n{''.join(types)}\n"
+        f"__all__ = [\n{_lines(everything)}]\n"
+    )
 
 
 def _lines(names: Iterable[str]) -> str:
@@ -141,13 +150,17 @@ def _modules() -> Iterator[_Module]:
         stem = file.name.removeprefix(f"{PACKAGE}/").removesuffix(".proto")
         enums = [name for enum in file.enum_type for name in (enum.name, *(value.name for value in enum.value))]
         yield _Module(f"{stem}_pb2", tuple(sorted([*enums, *(message.name for message in file.message_type)])))
-        stubs = [
-            name
-            for service in file.service
-            for name in (f"{service.name}Servicer", f"{service.name}Stub", f"add_{service.name}Servicer_to_server")
-        ]
-        if stubs:
-            yield _Module(f"{stem}_pb2_grpc", tuple(sorted(stubs)))
+        if file.service:
+            yield _stubs(f"{stem}_pb2_grpc", [service.name for service in file.service])
+
+
+def _stubs(module: str, services: list[str]) -> _Module:
+    forms = ("{}Servicer", "{}Stub", "add_{}Servicer_to_server")
+    return _Module(
+        module,
+        exports=tuple(sorted(form.format(service) for service in services for form in forms)),
+        types=tuple(sorted(f"{service}AsyncStub" for service in services)),
+    )
 
 
 def _files_with_services() -> list[str]:

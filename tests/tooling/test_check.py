@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -68,3 +69,13 @@ def test_steps_see_no_setting_of_the_person_who_runs_them(
 
 def test_the_tests_come_last_so_that_their_closing_line_closes_the_run(script: Load) -> None:
     assert script("check").STEPS[-1].name == "tests"
+
+
+def test_every_test_is_type_checked_by_one_of_the_runs_of_mypy(script: Load, root: Path) -> None:
+    configured = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["mypy"]["files"]
+    given = [name for step in script("check").STEPS if step.command[0] == "mypy" for name in step.command[1:]]
+    covered = {root / name for name in (*configured, *given)}
+
+    forgotten = [path for path in (root / "tests").rglob("*.py") if covered.isdisjoint({path, *path.parents})]
+
+    assert forgotten == []

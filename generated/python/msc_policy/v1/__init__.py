@@ -1,5 +1,7 @@
 """Messages, enums and stubs of msc_policy.v1."""
 
+from typing import TYPE_CHECKING
+
 from msc_policy.v1.fleet_pb2 import (
     CLIENT_ROLE_EXECUTOR,
     CLIENT_ROLE_ORCHESTRATOR,
@@ -129,6 +131,10 @@ from msc_policy.v1.policy_authority_pb2_grpc import (
     PolicyAuthorityStub,
     add_PolicyAuthorityServicer_to_server,
 )
+
+if TYPE_CHECKING:
+    from msc_policy.v1.journal_service_pb2_grpc import JournalServiceAsyncStub as JournalServiceAsyncStub
+    from msc_policy.v1.policy_authority_pb2_grpc import PolicyAuthorityAsyncStub as PolicyAuthorityAsyncStub
 
 __all__ = [
     "CLIENT_ROLE_EXECUTOR",
