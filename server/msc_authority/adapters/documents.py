@@ -53,7 +53,8 @@ def document_of(value: object) -> object:
 def _finite(value: float | Decimal) -> float | str:
     if not math.isfinite(value):
         raise ValueError(f"{value} is no number to keep: unknown is None")
-    return value if isinstance(value, float) else format(value, "f")
+    # Plus zero makes -0.0 a 0.0: SQLite keeps no negative zero, and an etag would tell the two apart.
+    return value + 0.0 if isinstance(value, float) else format(value, "f")
 
 
 class Fields:

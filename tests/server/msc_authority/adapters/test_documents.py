@@ -117,3 +117,7 @@ def test_what_is_no_object_is_refused(document: object) -> None:
 def test_a_flag_is_no_count() -> None:
     with pytest.raises(ValueError, match="n: expected int"):
         Fields({"n": True}).count("n")
+
+
+def test_there_is_one_zero() -> None:
+    assert str(document_of(-0.0)) == "0.0"
