@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -358,95 +355,3 @@ def test_patience_is_asked_of_the_given_pause_and_closing_ends_it(tmp_path: Path
 
     assert writer.close(0.0) is False
     assert all(0.05 <= seconds <= 5.0 for seconds in asked)
-
-
-def test_a_forked_child_is_told_to_make_its_own_and_leaves_the_parent_alone(tmp_path: Path) -> None:
-    script = """
-import os, sys
-from pathlib import Path
-from datetime import UTC, datetime
-from decimal import Decimal
-from msc_client._delivery import Answer
-from msc_client.facts import EquityPoint
-from msc_client.journal import JournalWriter, WriterForked
-
-class Sender:
-    def send(self, batch): return Answer(stored=len(batch), refused_total=0)
-    def close(self): pass
-
-folder = Path(sys.argv[1])
-writer = JournalWriter(spool_dir=folder, name="t", sender=Sender())
-at = datetime(2022, 1, 1, tzinfo=UTC)
-fact = EquityPoint(account="a", at=at, wallet_balance=Decimal(1), unrealized_pnl=Decimal(1))
-child = os.fork()
-if child == 0:
-    try:
-        writer.write(fact)
-    except WriterForked:
-        with JournalWriter(spool_dir=folder / "child", name="t", sender=Sender()) as own:
-            own.write(fact)
-            os._exit(0 if own.drain(20) else 3)
-    os._exit(4)
-_, status = os.waitpid(child, 0)
-writer.write(fact)
-print(os.waitstatus_to_exitcode(status), writer.close(20))
-"""
-    # Forking with threads about is what is tested; the interpreter rightly warns of it since 3.12.
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", script, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-    assert done.stdout.split() == ["0", "True"], done.stderr
-
-
-_WRITE_FOR_EVER = """
-import sys
-from pathlib import Path
-from datetime import UTC, datetime
-from decimal import Decimal
-from msc_client.facts import EquityPoint
-from msc_client.journal import JournalWriter
-
-target, folder, start = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-writer = JournalWriter(target, spool_dir=folder, name="t", segment_bytes=2000)
-at = datetime(2022, 1, 1, tzinfo=UTC)
-for batch in range(start, start + 1_000_000, 5):
-    for number in range(batch, batch + 5):
-        writer.write(EquityPoint(account=f"a{number}", at=at, wallet_balance=Decimal(1), unrealized_pnl=Decimal(1)))
-    if writer.flush(20):
-        print(batch + 5, flush=True)
-"""
-
-
-def test_every_fact_acknowledged_as_durable_arrives_although_the_process_is_killed_again_and_again(
-    authority: Authority, open_writer: Callable[..., JournalWriter], tmp_path: Path
-) -> None:
-    acknowledged = 0
-    for round_ in range(6):
-        if round_ % 2:
-            authority.stop()
-        acknowledged = write_until_killed(authority.target, tmp_path / "spool", acknowledged, facts=40 + 15 * round_)
-        if round_ % 2:
-            authority.start()
-
-    writer = open_writer()
-
-    assert writer.drain(DEADLINE_S)
-    arrived = set(authority.journal.arrived)
-    assert [number for number in range(acknowledged) if f"a{number}" not in arrived] == []
-
-
-def write_until_killed(target: str, folder: Path, start: int, *, facts: int) -> int:
-    arguments = [sys.executable, "-c", _WRITE_FOR_EVER, target, str(folder), str(start)]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        acknowledged = start
-        while acknowledged < start + facts:
-            acknowledged = int(process.stdout.readline())
-        process.send_signal(signal.SIGKILL)
-        rest = process.stdout.read().splitlines()
-    return int(rest[-1]) if rest and rest[-1].isdigit() else acknowledged
