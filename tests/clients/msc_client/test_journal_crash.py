@@ -1,4 +1,4 @@
-"""The writer's process dies or forks: what was acknowledged as durable arrives, and nobody writes in another's folder."""
+"""The writer's process dies or forks: what was acknowledged arrives, and nobody writes in another's folder."""
 
 from __future__ import annotations
 
