@@ -25,7 +25,7 @@ from msc_client._delivery import BatchLimits, Delivery, Pending, RefusalLog, Ret
 from msc_client._spool import MAX_PAYLOAD_BYTES, JournalError, Spool, SpoolInUse, SpoolUnusable, record_bytes
 from msc_client._transport.journal import JournalSender
 from msc_client._wire.journal import columns_of, encode_fact
-from msc_client.config import DEFAULT_TARGET
+from msc_client.config import DEFAULT_TARGET, TlsFiles
 from msc_client.facts import Fact
 
 __all__ = [
@@ -112,6 +112,7 @@ class JournalWriter:
         max_queued: int = 10_000,
         segment_bytes: int = 4_194_304,
         sync: bool = True,
+        tls: TlsFiles | None = None,
         call_deadline_s: float = 10.0,
         retry: RetryPolicy | None = None,
         limits: BatchLimits | None = None,
@@ -121,9 +122,9 @@ class JournalWriter:
     ) -> None:
         """Opens the spool, takes up what an earlier writer left there, and starts to deliver.
 
-        `target` is host:port, else MSC_TARGET, else this machine. `name` is who writes, as the authority's log shows
-        it. At most `max_spool_bytes` wait on disk and `max_queued` facts in memory. `sync` False trades the last
-        moments before a power cut for less work on the disk. `sender` and `pause` are for tests.
+        `target` is host:port, else MSC_TARGET, else this machine. `name` is what its threads are called after. At most
+        `max_spool_bytes` wait on disk and `max_queued` facts in memory. `sync` False trades the last moments before a
+        power cut for less work on the disk. `sender` and `pause` are for tests.
 
         Raises:
             SpoolInUse: another writer has the folder.
@@ -147,7 +148,7 @@ class JournalWriter:
         refusals = RefusalLog(spool_dir / REFUSED_FILE_NAME, columns_of)
         self._spool = Spool(spool_dir, segment_bytes=segment_bytes, sync=sync, after=refusals.last_seq)
         self._next_seq = self._spool.next_seq
-        self._sender = sender or JournalSender(_target(target), name=name, deadline_s=call_deadline_s)
+        self._sender = sender or JournalSender(_target(target), tls=tls, deadline_s=call_deadline_s)
         self._delivery = Delivery(
             self._spool,
             self._sender,

@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 import pytest
 
+from msc_client.config import TlsFiles
 from msc_client.facts import EquityPoint
 from msc_client.journal import (
     BatchLimits,
@@ -189,6 +190,24 @@ def test_an_error_of_the_authority_loses_nothing(
     assert writer.drain(DEADLINE_S)
     assert authority.journal.arrived == ["a"]
     assert writer.status().failed_calls == 3
+
+
+def test_missing_certificates_are_reported_and_facts_wait(
+    authority: Authority, open_writer: Callable[..., JournalWriter], tmp_path: Path
+) -> None:
+    asked, release = threading.Event(), threading.Event()
+
+    def pause(seconds: float) -> None:
+        asked.set()
+        release.wait(DEADLINE_S)
+
+    writer = open_writer(tls=TlsFiles(root_certificates=tmp_path / "none.pem"), pause=pause)
+    writer.write(point("a"))
+
+    assert asked.wait(DEADLINE_S)
+    assert "NO_CERTIFICATES" in writer.status().last_error
+    assert writer.status().pending == 1
+    release.set()
 
 
 def test_an_authority_that_dies_in_mid_call_gets_the_batch_again(

@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import cast
 
 import grpc
 
 from msc_client._delivery import Answer, Failure, Pending, SendFailed
+from msc_client._transport.channel import open_channel
 from msc_client._wire.journal import answer_of, record_request
+from msc_client.config import TlsFiles
 from msc_policy.v1 import JournalServiceStub
 
-_OPTIONS: tuple[tuple[str, int | str], ...] = (
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.ping_timeout_ms", 10_000),
-    ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.initial_reconnect_backoff_ms", 250),
-    ("grpc.min_reconnect_backoff_ms", 3_000),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-    ("grpc.max_receive_message_length", 1_048_576),
-    ("grpc.use_local_subchannel_pool", 1),
-    ("grpc.enable_http_proxy", 0),
-)
 _DENIED = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNIMPLEMENTED})
 _INVALID = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE})
 
 
 class JournalSender:
-    """Sends over one channel, which is opened by the first call."""
+    """Sends over one channel, which is opened by the first call and again after a call that was not let in."""
 
-    def __init__(self, target: str, *, name: str, deadline_s: float) -> None:
-        """Sends to `target` as `name`; a call that takes longer than `deadline_s` counts as failed."""
-        options = (*_OPTIONS, ("grpc.primary_user_agent", f"msc-journal/{name}"))
-        self._channel = grpc.insecure_channel(target, options=options)
-        self._stub = JournalServiceStub(self._channel)
+    def __init__(self, target: str, *, tls: TlsFiles | None, deadline_s: float) -> None:
+        """Sends to `target`; a call that takes longer than `deadline_s` counts as failed."""
+        self._target = target
+        self._tls = tls
         self._deadline_s = deadline_s
+        self._lock = threading.Lock()
+        self._channel: grpc.Channel | None = None
+        self._closed = False
 
     def send(self, batch: Sequence[Pending]) -> Answer:
         """Returns what became of every fact of `batch`.
@@ -43,17 +36,44 @@ class JournalSender:
         Raises:
             SendFailed: nobody knows what became of them.
         """
+        stub = JournalServiceStub(self._open())
         try:
-            return answer_of(self._stub.Record(iter([record_request(batch)]), timeout=self._deadline_s))
+            return answer_of(stub.Record(iter([record_request(batch)]), timeout=self._deadline_s))
         except grpc.RpcError as error:
-            raise _failed(error) from error
+            failed = _failed(error)
+            if failed.failure is Failure.DENIED:
+                # Certificates may have been renewed meanwhile: the next channel reads them again.
+                self._drop()
+            raise failed from error
         except ValueError as error:
-            # What a closed channel raises.
+            # What a channel raises that was closed by another thread.
             raise SendFailed(Failure.AWAY, "CLOSED", str(error)) from error
 
     def close(self) -> None:
         """Ends a call that is under way. Twice is fine."""
-        self._channel.close()
+        with self._lock:
+            self._closed = True
+        self._drop()
+
+    def _open(self) -> grpc.Channel:
+        with self._lock:
+            if self._closed:
+                raise SendFailed(Failure.AWAY, "CLOSED", "the writer was closed")
+            if self._channel is None:
+                self._channel = self._connected()
+            return self._channel
+
+    def _connected(self) -> grpc.Channel:
+        try:
+            return open_channel(self._target, self._tls)
+        except OSError as error:
+            raise SendFailed(Failure.AWAY, "NO_CERTIFICATES", str(error)) from error
+
+    def _drop(self) -> None:
+        with self._lock:
+            channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
 
 
 def _failed(error: grpc.RpcError) -> SendFailed:
