@@ -8,11 +8,12 @@ import itertools
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from msc_builders import START, a_content
+
 from msc_authority.app.broker import Broker, Current
 from msc_authority.app.events import Event, EventBus
 from msc_authority.core.policy import Policy, PolicyContent, PolicyRef
 from msc_authority.ports import Head
-from msc_builders import START, a_content
 
 EPOCH = 7
 DEADLINE_S = 20.0
@@ -65,7 +66,7 @@ async def settle() -> None:
 async def until(condition: Callable[[], bool]) -> None:
     """Returns when a condition holds, or fails at a deadline."""
     async with asyncio.timeout(DEADLINE_S):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 -- what is waited for happens in threads and in gRPC's core, too
             await asyncio.sleep(0.002)
 
 
@@ -76,9 +77,7 @@ def lowest(low: float, high: float) -> float:
 
 def a_policy(version: int = 1, epoch: int = EPOCH, content: PolicyContent | None = None) -> Policy:
     """A committed policy, created at START."""
-    return Policy(
-        ref=PolicyRef(epoch, version), created_at=START, content=content or a_content(), valid_for_s=3600.0
-    )
+    return Policy(ref=PolicyRef(epoch, version), created_at=START, content=content or a_content(), valid_for_s=3600.0)
 
 
 def a_head(version: int = 1, epoch: int = EPOCH, content: PolicyContent | None = None) -> Head:
