@@ -33,7 +33,7 @@ class EquityConfig:
     slope_min_days: int = count(5, low=2, high=90)
     daily_window_d: int = count(90, low=7, high=3650)
     ratios_min_days: int = count(14, low=2, high=3650)
-    volatility_half_life_s: float = positive(3 * 86_400.0)
+    volatility_half_life_s: float = positive(86_400.0)
     volatility_min_points: int = count(30, low=1)
     volatility_min_days: int = count(5, low=1, high=3650)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import TYPE_CHECKING, TypeVar
 
 from hypothesis import strategies as st
 
@@ -14,12 +16,22 @@ from msc_authority.core.evaluation import HealthMetric, Verdict
 from msc_authority.core.evidence import EquityEvidence, Evidence, TradeEvidence
 from msc_authority.core.ledger import Ledger
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    T = TypeVar("T", bound=DataclassInstance)
+
 CONFIG = DecisionConfig()
 T0 = datetime(2024, 3, 1, tzinfo=UTC)
 HALF_HOUR = timedelta(minutes=30)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+
+
+def changed(value: T, changes: Mapping[str, object]) -> T:
+    """The value with these fields changed, also to what their types do not allow."""
+    return replace(value, **changes)
 
 
 def a_result(
@@ -34,6 +46,11 @@ def a_result(
 def a_point(at: datetime, equity: str | float, *, flow: str | float = 0, account: str = "main") -> EquityEvidence:
     """One reading of an account without open positions."""
     return EquityEvidence(at, account, Decimal(str(equity)), Decimal(0), Decimal(str(flow)))
+
+
+def with_amount(row: Evidence, field: str, amount: Decimal) -> Evidence:
+    """The row with another amount."""
+    return row._replace(**{field: amount})  # type: ignore[arg-type]  # the field is one of amounts
 
 
 def in_order(evidence: Iterable[Evidence]) -> list[Evidence]:
@@ -70,6 +87,31 @@ def decided(
         state = decisions[-1].state
         as_of += every
     return decisions
+
+
+def thriving(days: float, *, start: datetime = T0, capital: float = 100_000.0) -> list[Evidence]:
+    """A trade an hour, two of three won, a reading of the account behind each, and a dip every other half hour."""
+    rows: list[Evidence] = [a_point(start, capital)]
+    equity = capital
+    for hour in range(1, round(days * 24) + 1):
+        at = start + hour * HOUR
+        pnl = -80.0 if hour % 3 == 0 else 100.0
+        equity += pnl
+        rows += [a_result(at, pnl), a_point(at, equity)]
+        if hour % 2:
+            rows.append(a_point(at - HALF_HOUR, f"{equity * 0.994:.4f}"))
+    return rows
+
+
+def equity_of(evidence: Iterable[Evidence]) -> float:
+    """The newest reading of a single account."""
+    return float([row for row in in_order(evidence) if isinstance(row, EquityEvidence)][-1].wallet_balance)
+
+
+def readings(equity: float, *, start: datetime, end: datetime, every: timedelta = HALF_HOUR) -> list[Evidence]:
+    """Readings of an account that stands still, after `start` until `end`."""
+    count = int((end - start) / every)
+    return [a_point(start + number * every, f"{equity:.6f}") for number in range(1, count + 1)]
 
 
 def metric(verdict: Verdict, name: str) -> HealthMetric:

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
+from msc_core_builders import changed
 
 from msc_authority.core.config import (
     DecisionConfig,
@@ -43,13 +44,13 @@ def test_each_mode_has_the_limits_of_the_table() -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -0.1, 100.1, "4", True, None])
 def test_a_percentage_outside_sense_is_refused_by_name(value: object) -> None:
     with pytest.raises(ValueError, match=r"grade\.critical_drawdown_pct"):
-        replace(GradeConfig(), critical_drawdown_pct=value)
+        changed(GradeConfig(), {"critical_drawdown_pct": value})
 
 
 @pytest.mark.parametrize("value", [0, -1, 2.5, math.nan, "10", True])
 def test_a_count_outside_sense_is_refused_by_name(value: object) -> None:
     with pytest.raises(ValueError, match=r"limits\.max_positions"):
-        replace(ModeLimits(), max_positions=value)
+        changed(ModeLimits(), {"max_positions": value})
 
 
 def test_a_whole_number_is_welcome_where_a_fraction_is_meant_and_means_the_same() -> None:
@@ -76,9 +77,9 @@ def test_a_whole_number_is_welcome_where_a_fraction_is_meant_and_means_the_same(
         (RebaseConfig(), {"reduced_risk_multiplier": 1.5}, "rebase.reduced_risk_multiplier"),
     ],
 )
-def test_a_group_out_of_order_is_refused_by_name(group: GradeConfig, changes: dict[str, float], named: str) -> None:
+def test_a_group_out_of_order_is_refused_by_name(group: GradeConfig, changes: dict[str, object], named: str) -> None:
     with pytest.raises(ValueError, match=named.replace(".", r"\.")):
-        replace(group, **changes)
+        changed(group, changes)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_a_group_out_of_order_is_refused_by_name(group: GradeConfig, changes: di
 )
 def test_a_tighter_mode_may_not_be_looser_in_any_limit(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=name):
-        ModesConfig(defensive=replace(ModeLimits(), **{name: value}))
+        ModesConfig(defensive=changed(ModeLimits(), {name: value}))
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,6 @@ def test_a_tighter_mode_may_not_be_looser_in_any_limit(name: str, value: float) 
         ({"rebase": RebaseConfig(min_drawdown_pct=3.5)}, "rebase.min_drawdown_pct"),
     ],
 )
-def test_groups_that_contradict_each_other_are_refused_by_name(changes: dict[str, float], named: str) -> None:
+def test_groups_that_contradict_each_other_are_refused_by_name(changes: dict[str, object], named: str) -> None:
     with pytest.raises(ValueError, match=named.replace(".", r"\.")):
-        replace(DecisionConfig(), **changes)
+        changed(DecisionConfig(), changes)

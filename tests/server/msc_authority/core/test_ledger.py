@@ -7,11 +7,12 @@ import math
 import re
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msc_core_builders import CONFIG, DAY, HOUR, T0, a_ledger, a_point, a_result, histories
+from msc_core_builders import CONFIG, DAY, HOUR, T0, a_ledger, a_point, a_result, histories, with_amount
 
 from msc_authority.core.codec import StateMismatch
 from msc_authority.core.config import EquityConfig
@@ -26,7 +27,7 @@ def test_folding_in_pieces_with_restarts_in_between_gives_the_bytes_of_folding_a
     at_once, in_pieces = Ledger.empty(CONFIG), Ledger.empty(CONFIG)
     at_once.fold(rows)
     edges = [0, *sorted(cuts), len(rows)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         in_pieces.fold(rows[start:end])
         in_pieces = Ledger.decode(in_pieces.encode(), CONFIG)
     assert in_pieces.encode() == at_once.encode()
@@ -138,7 +139,7 @@ def test_a_risk_without_sense_makes_the_tape_invalid(amount: str) -> None:
 @pytest.mark.parametrize("field", ["wallet_balance", "unrealized_pnl", "net_flow"])
 @pytest.mark.parametrize("amount", ["NaN", "Infinity", "1e400"])
 def test_a_reading_without_sense_makes_the_curve_invalid(field: str, amount: str) -> None:
-    bad = a_point(T0 + HOUR, 1_000)._replace(**{field: Decimal(amount)})
+    bad = with_amount(a_point(T0 + HOUR, 1_000), field, Decimal(amount))
     ledger = a_ledger([a_point(T0, 1_000), bad])
     reading = ledger.curve.settled().reading(T0 + DAY)
     assert reading is not None

@@ -9,7 +9,6 @@ from scipy.stats import theilslopes
 
 from msc_authority.core.metrics_trend import theil_sen
 
-
 POINTS = st.tuples(st.integers(0, 20), st.integers(-8, 8).map(lambda tenth: tenth / 10))
 
 
