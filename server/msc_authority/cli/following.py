@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -41,6 +41,7 @@ class Pace:
     shortest_pause_s: float = 0.05
     first_pause_s: float = 0.25
     longest_pause_s: float = 5.0
+    grace_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,9 @@ class _End:
     error: Exception | None
 
 
-def follow(open_watch: Opens, pace: Pace, uniform: Callable[[float, float], float]) -> Iterator[Event | None]:
+def follow(
+    open_watch: Opens, pace: Pace, uniform: Callable[[float, float], float]
+) -> Generator[Event | None, None, None]:
     """Yields every event of one stream after another, and None once a tick while nothing comes.
 
     Between streams comes one event "disconnected" with `reason`, `message` and `retry_in_s`. A stream that is silent
@@ -93,7 +96,7 @@ def _one_stream(watch: OpenWatch, pace: Pace) -> Iterator[Event | _End | None]:
             yield item
             if isinstance(item, _End):
                 return
-            limit_s = _patience(item, limit_s)
+            limit_s = _patience(item, limit_s, pace.grace_s)
     finally:
         watch.cancel()
 
@@ -108,11 +111,12 @@ def _pump(watch: OpenWatch, inbox: queue.SimpleQueue[Event | _End]) -> None:
         inbox.put(_End(None))
 
 
-def _patience(event: Event, before: float) -> float:
+def _patience(event: Event, before_s: float, grace_s: float) -> float:
+    """How long silence may last: the first message of a stream says what its heartbeat is."""
     info = event.get("info")
-    if not isinstance(info, dict):
-        return before if before != float("inf") else 3 * DEFAULT_HEARTBEAT_S + 1
-    return 3 * float(info.get("heartbeat_interval_s") or DEFAULT_HEARTBEAT_S) + 1
+    if isinstance(info, dict):
+        return 3 * (_seconds(info.get("heartbeat_interval_s")) or DEFAULT_HEARTBEAT_S) + grace_s
+    return before_s if before_s != float("inf") else 3 * DEFAULT_HEARTBEAT_S + grace_s
 
 
 def _seconds(value: object) -> float:

@@ -155,8 +155,9 @@ def _banner(settings: Settings, running: Running, sample: Demo | None) -> Iterat
     msc, address = _msc(), running.address
     target = "" if address == DEFAULT_TARGET else f" --target {address}"
     ref = running.head.ref
-    policy = f"policy version {ref.version} of epoch {ref.epoch}" if ref.version else "no policy yet, evaluating"
-    yield f"\nThe authority is ready on {address} ({policy})."
+    policy = f"version {ref.version} of epoch {ref.epoch}" if ref.version else "none yet, evaluating"
+    yield f"\nThe authority is ready on {address}."
+    yield f"Policy: {policy}"
     yield f"Database: {mask_text(running.database_url)}"
     if sample is not None:
         yield from _sample_lines(settings, sample)
@@ -174,8 +175,8 @@ def _banner(settings: Settings, running: Running, sample: Demo | None) -> Iterat
 def _sample_lines(settings: Settings, sample: Demo) -> Iterator[str]:
     until = instant(sample.newest_fact_at.isoformat())
     yield "\nTHIS IS SAMPLE DATA: a made-up fleet on made-up prices, not anybody's money."
-    yield f"It ends at {until}; without newer facts the authority turns DEFENSIVE after"
-    yield f"{settings.decision.facts_max_age_s / 3600:g} h. To load it anew, stop and delete {settings.home}"
+    yield f"It ends at {until}; {settings.decision.facts_max_age_s / 3600:g} h without newer facts turn the policy"
+    yield f"DEFENSIVE. To load it anew, stop this and delete {settings.home}"
 
 
 def _msc() -> str:

@@ -1,0 +1,204 @@
+"""What the doctor finds, and what it says to do."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from msc_live import ManualTime
+from typer.testing import CliRunner, Result
+
+from msc_authority.adapters.clock import SystemClock
+from msc_authority.adapters.sql import open_store
+from msc_authority.cli.app import build_app
+from msc_authority.cli.checks import Finding, Outcome, examine
+from msc_authority.sample import sample_facts
+from msc_authority.settings import Settings, sqlite_url
+
+
+def findings(settings: Settings, clock: ManualTime | None = None) -> dict[str, Finding]:
+    """The gravest finding of each check."""
+    order = list(Outcome)
+    found = sorted(examine(settings, clock or ManualTime()), key=lambda finding: order.index(finding.outcome))
+    return {finding.check: finding for finding in found}
+
+
+def doctor(*arguments: str) -> Result:
+    return CliRunner().invoke(build_app(), ["doctor", *arguments])
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home", grpc_port=0)
+
+
+@pytest.fixture
+def filled(settings: Settings) -> Settings:
+    """Settings whose database has a schema and facts that end now."""
+    clock = ManualTime()
+    with open_store(settings.database_url, clock) as store:
+        store.journal.record(sample_facts(clock.now())[-5:])
+    return settings
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def test_a_fresh_machine_is_fine_and_stays_untouched(settings: Settings) -> None:
+    found = findings(settings)
+
+    assert {finding.outcome for finding in found.values()} == {Outcome.OK}
+    assert "msc serve makes it" in found["database"].detail
+    assert not settings.home.exists()
+
+
+def test_a_database_in_order_is_named_with_its_schema(filled: Settings) -> None:
+    found = findings(filled)
+
+    assert found["database"].outcome is Outcome.OK
+    assert "integrity ok" in found["database"].detail
+    assert found["facts"].outcome is Outcome.OK
+
+
+def test_a_database_of_a_newer_program_fails(filled: Settings) -> None:
+    with sqlite3.connect(filled.home / "msc.db") as connection:
+        connection.execute("UPDATE msc_schema_version SET version_num = '9999'")
+    connection.close()
+
+    assert findings(filled)["database"].outcome is Outcome.FAIL
+
+
+def test_a_file_that_is_no_database_fails_without_a_traceback(settings: Settings) -> None:
+    settings.home.mkdir()
+    (settings.home / "msc.db").write_text("not a database, " * 500)
+
+    found = findings(settings)["database"]
+
+    assert found.outcome is Outcome.FAIL
+    assert found.advice
+
+
+def test_a_damaged_database_fails(filled: Settings) -> None:
+    file = filled.home / "msc.db"
+    size = file.stat().st_size
+    with file.open("r+b") as raw:
+        raw.seek(size // 2)
+        raw.write(b"\xff" * (size // 2))
+
+    assert findings(filled)["database"].outcome is Outcome.FAIL
+
+
+def test_a_database_that_cannot_be_reached_fails_with_its_password_masked(settings: Settings) -> None:
+    url = "postgresql://msc:hunter2@127.0.0.1:1/msc"
+
+    found = findings(settings.model_copy(update={"database_url": url}))["database"]
+
+    assert found.outcome is Outcome.FAIL
+    assert "hunter2" not in found.detail
+
+
+@pytest.mark.parametrize(
+    ("minutes", "outcome"), [(-6, Outcome.FAIL), (-4, Outcome.OK), (359, Outcome.OK), (361, Outcome.WARN)]
+)
+def test_facts_are_judged_by_their_age(minutes: float, outcome: Outcome, settings: Settings) -> None:
+    clock = ManualTime()
+    with open_store(settings.database_url, clock) as store:
+        newest = clock.now() - timedelta(minutes=minutes)
+        store.journal.record([sample_facts(newest)[-1]])
+
+    assert findings(settings, clock)["facts"].outcome is outcome
+
+
+def test_an_empty_journal_is_worth_a_warning(settings: Settings) -> None:
+    open_store(settings.database_url, ManualTime()).close()
+
+    assert "msc journal import" in findings(settings)["facts"].advice
+
+
+def test_a_home_that_is_a_file_fails(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("")
+
+    assert findings(Settings(home=tmp_path / "home", grpc_port=0))["home"].outcome is Outcome.FAIL
+
+
+def test_a_port_taken_by_something_else_fails(
+    settings: Settings, taken_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("msc_authority.cli.checks.DEADLINE_S", 0.2)
+
+    found = findings(settings.model_copy(update={"grpc_port": taken_port}))["port"]
+
+    assert found.outcome is Outcome.FAIL
+    assert str(taken_port) in found.detail
+
+
+def test_a_port_where_an_authority_answers_is_fine(settings: Settings, target: str) -> None:
+    port = int(target.rpartition(":")[2])
+
+    found = {
+        finding.check: finding for finding in examine(settings.model_copy(update={"grpc_port": port}), SystemClock())
+    }
+
+    assert "an authority answers" in found["port"].detail
+    assert "of the authority" in found["clock"].detail
+
+
+def test_a_clock_that_differs_from_the_authoritys_is_worth_a_warning(settings: Settings, target: str) -> None:
+    port = int(target.rpartition(":")[2])
+
+    found = findings(settings.model_copy(update={"grpc_port": port}))["clock"]
+
+    assert found.outcome is Outcome.WARN
+    assert "NTP" in found.advice
+
+
+class LostClock(ManualTime):
+    """A clock that came up long ago."""
+
+    def now(self) -> datetime:
+        return datetime.fromisoformat("1970-01-01T00:00:07Z")
+
+
+def test_a_clock_that_is_far_off_fails(settings: Settings) -> None:
+    assert findings(settings, LostClock())["clock"].outcome is Outcome.FAIL
+
+
+def test_what_has_no_effect_and_what_is_open_to_others_is_said(settings: Settings) -> None:
+    # A documentation address: nothing listens on it.
+    changed = {"redis_url": "redis://localhost", "grpc_host": "192.0.2.1"}
+
+    details = [finding.detail for finding in examine(settings.model_copy(update=changed), ManualTime())]
+
+    assert any("redis_url" in detail for detail in details)
+    assert any("192.0.2.1" in detail for detail in details)
+
+
+def test_the_command_ends_with_1_when_something_fails(tmp_path: Path) -> None:
+    config = tmp_path / "msc.toml"
+    config.write_text("grpc_prot = 1\n")
+
+    result = doctor("--config", str(config), "--json")
+
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["ok"]) == (1, False)
+    assert "grpc_port" in document["checks"][0]["detail"]
+
+
+def test_the_command_ends_with_0_and_a_table_when_all_is_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MSC_GRPC_PORT", "0")
+    monkeypatch.setenv("MSC_DATABASE_URL", sqlite_url(tmp_path))
+
+    result = doctor("--home", str(tmp_path))
+
+    assert result.exit_code == 0, result.output
+    assert max(map(len, result.stdout.splitlines())) <= 80
