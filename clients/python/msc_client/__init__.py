@@ -1,0 +1,94 @@
+"""The embedded client: one policy, followed, read without waiting.
+
+source = PolicySource(role=Role.EXECUTOR, name="executor-1")
+source.start()
+view = source.current()
+if view.entries_allowed(source.now_ns()) and view.policy.allows("TREND_001"): ...
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msc_client._version import __version__
+from msc_client.config import ClientConfig, TlsFiles
+from msc_client.errors import (
+    AuthorityError,
+    AuthorityUnavailable,
+    FieldViolation,
+    MscClientError,
+    PolicyInvalid,
+    SourceClosed,
+)
+from msc_client.evaluation import EvaluationResult, FieldChange, WhatIf
+from msc_client.policy import (
+    EvaluationMetrics,
+    Policy,
+    Reason,
+    Ref,
+    RiskMode,
+    StrategyGrant,
+    StrategyState,
+    SystemHealth,
+    TradingState,
+)
+from msc_client.source import PolicyReader, PolicySource
+from msc_client.status import ConnectionState, Counters, Role, SourceStatus
+from msc_client.tier import SafeDefaults, Tier
+from msc_client.view import EntryDenial, PolicyView
+
+if TYPE_CHECKING:
+    from msc_client.aio import AsyncPolicySource
+    from msc_client.local import LocalPolicySource, PolicyFeed
+
+__all__ = [
+    "AsyncPolicySource",
+    "AuthorityError",
+    "AuthorityUnavailable",
+    "ClientConfig",
+    "ConnectionState",
+    "Counters",
+    "EntryDenial",
+    "EvaluationMetrics",
+    "EvaluationResult",
+    "FieldChange",
+    "FieldViolation",
+    "LocalPolicySource",
+    "MscClientError",
+    "Policy",
+    "PolicyFeed",
+    "PolicyInvalid",
+    "PolicyReader",
+    "PolicySource",
+    "PolicyView",
+    "Reason",
+    "Ref",
+    "RiskMode",
+    "Role",
+    "SafeDefaults",
+    "SourceClosed",
+    "SourceStatus",
+    "StrategyGrant",
+    "StrategyState",
+    "SystemHealth",
+    "Tier",
+    "TlsFiles",
+    "TradingState",
+    "WhatIf",
+    "__version__",
+]
+
+# Not every host needs these: they are imported when they are first asked for.
+_LAZY = {
+    "AsyncPolicySource": "msc_client.aio",
+    "LocalPolicySource": "msc_client.local",
+    "PolicyFeed": "msc_client.local",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_LAZY[name]), name)

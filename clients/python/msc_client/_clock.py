@@ -1,0 +1,58 @@
+"""The only place that reads time and chance."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Time and chance, as the client needs them."""
+
+    @property
+    def monotonic_ns(self) -> Callable[[], int]:
+        """Reads nanoseconds that never run backwards; only differences mean anything."""
+        ...
+
+    def wall_s(self) -> float:
+        """Returns seconds since 1970, UTC, by this machine's clock."""
+        ...
+
+    def uniform(self, low: float, high: float) -> float:
+        """Returns a random number between the two."""
+        ...
+
+    def wait(self, condition: threading.Condition, timeout_s: float) -> None:
+        """Waits on a held condition until it is notified or the time is over."""
+        ...
+
+
+def _monotonic_ns() -> Callable[[], int]:
+    # CLOCK_MONOTONIC stands still while the machine is suspended, and a policy would look fresh after an hour's sleep.
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic_ns if boottime is None else partial(time.clock_gettime_ns, boottime)
+
+
+class SystemClock:
+    """The machine's own time and chance."""
+
+    def __init__(self) -> None:
+        self.monotonic_ns: Callable[[], int] = _monotonic_ns()
+        # Not seeded state: forked children would all draw the same waits.
+        self._random = random.SystemRandom()
+
+    def wall_s(self) -> float:
+        """Returns seconds since 1970, UTC."""
+        return time.time()
+
+    def uniform(self, low: float, high: float) -> float:
+        """Returns a random number between the two."""
+        return self._random.uniform(low, high)
+
+    def wait(self, condition: threading.Condition, timeout_s: float) -> None:
+        """Waits on a held condition until it is notified or the time is over."""
+        condition.wait(timeout_s)

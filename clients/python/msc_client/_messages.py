@@ -1,0 +1,108 @@
+"""What a watch says, in the client's own words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from msc_client.errors import PolicyInvalid
+from msc_client.policy import Policy, Ref
+
+
+class SnapshotReason(Enum):
+    """Why a policy was sent."""
+
+    UNKNOWN = "UNKNOWN"
+    INITIAL = "INITIAL"
+    UPDATE = "UPDATE"
+    RESET = "RESET"
+    ROLLBACK = "ROLLBACK"
+    OVERRIDE = "OVERRIDE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """How far the answering replica can vouch for its head, in seconds."""
+
+    replica_age_s: float
+    ttl_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamInfo:
+    """About one stream; in its first message only. The interval is None when it was not announced."""
+
+    server_id: str
+    heartbeat_interval_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A policy as it came: what it says, or why it cannot be read. `raw` is its serialized form, for the disk."""
+
+    ref: Ref
+    policy: Policy | PolicyInvalid
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A policy to apply."""
+
+    document: Document
+    reason: SnapshotReason
+    skipped_versions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """What the client holds is the head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A sign of life."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goodbye:
+    """The stream ends; come back after a random part of the delay."""
+
+    reason: str
+    reconnect_after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """An event of a newer contract: life, and nothing else."""
+
+
+Event = Snapshot | Unchanged | Heartbeat | Goodbye | Unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchMessage:
+    """One message of a watch. `head` and `freshness` are None when missing: then it confirms nothing."""
+
+    head: Ref | None
+    freshness: Freshness | None
+    event: Event
+    info: StreamInfo | None = None
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Garbled:
+    """Bytes that are no message. A sign of life all the same."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamEnd:
+    """How a stream ended: a gRPC status by name ("OK" for a clean end), the authority's reason, and its hint."""
+
+    code: str
+    detail: str = ""
+    reason: str = ""
+    retry_after_s: float | None = None

@@ -1,0 +1,118 @@
+"""The channel: where it leads, and exactly how it behaves."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import logging
+import socket
+
+import grpc
+
+from msc_client.config import TlsFiles
+
+_log = logging.getLogger("msc_client")
+
+_POLICY_SERVICE = "msc_policy.v1.PolicyAuthority"
+_UNARY_METHODS = (
+    "GetPolicy",
+    "Evaluate",
+    "ListPolicyRevisions",
+    "ListEvaluations",
+    "ListStrategies",
+    "GetSystemHealth",
+    "ReportClientStatus",
+    "ListClients",
+)
+
+SERVICE_CONFIG = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "healthCheckConfig": {"serviceName": _POLICY_SERVICE},
+    "methodConfig": [
+        {
+            # WatchPolicy is not among them: a retry would not cover it after its first message, nor a clean end.
+            "name": [{"service": _POLICY_SERVICE, "method": method} for method in _UNARY_METHODS],
+            "retryPolicy": {
+                "maxAttempts": 3,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+}
+
+# The names are the ones that grpc core reads; it ignores misspelt ones without a word.
+CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # keepalive_timeout does not close a connection to a frozen process; this does.
+    ("grpc.http2.ping_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    # Without the probe the receive window stays small, and a reader that lags is felt by the server early.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.initial_reconnect_backoff_ms", 250),
+    ("grpc.min_reconnect_backoff_ms", 3_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.max_receive_message_length", 1024 * 1024),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+)
+
+
+def open_channel(target: str, tls: TlsFiles | None) -> grpc.Channel:
+    """Returns a channel to the target; it connects when it is used.
+
+    May look names up, so it is no call for a thread that must not wait.
+
+    Raises:
+        OSError: a certificate file cannot be read.
+    """
+    address = channel_target(target)
+    if tls is None:
+        return grpc.insecure_channel(address, options=list(CHANNEL_OPTIONS))
+    credentials = grpc.ssl_channel_credentials(
+        root_certificates=tls.root_certificates.read_bytes(),
+        private_key=None if tls.private_key is None else tls.private_key.read_bytes(),
+        certificate_chain=None if tls.certificate_chain is None else tls.certificate_chain.read_bytes(),
+    )
+    name = [("grpc.ssl_target_name_override", tls.server_name)] if tls.server_name else []
+    return grpc.secure_channel(address, credentials, options=[*CHANNEL_OPTIONS, *name])
+
+
+def channel_target(target: str) -> str:
+    """Returns the target in grpc's words. Several `host:port`, separated by commas, become one list of addresses.
+
+    Names in a list are looked up here, once; `dns:///name:port` is looked up again whenever the connection is lost.
+    """
+    parts = [part.strip() for part in target.split(",") if part.strip()]
+    if len(parts) == 1 or "://" in target or target.startswith(("ipv4:", "ipv6:", "unix:", "dns:")):
+        return target.strip()
+    addresses = [address for part in parts for address in _addresses(part)]
+    for family in ("ipv4", "ipv6"):
+        found = [address for kind, address in addresses if kind == family]
+        if found:
+            return f"{family}:{','.join(dict.fromkeys(found))}"
+    return f"dns:///{parts[0]}"
+
+
+def _addresses(part: str) -> list[tuple[str, str]]:
+    host, _, port = part.rpartition(":")
+    try:
+        return [_address(host.strip("[]"), port)]
+    except ValueError:
+        pass
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        _log.warning("target %s cannot be looked up: %s", part, error, extra={"msc_event": "lookup_failed"})
+        return []
+    return [_address(str(entry[4][0]), port) for entry in found]
+
+
+def _address(host: str, port: str) -> tuple[str, str]:
+    if ipaddress.ip_address(host).version == 4:
+        return "ipv4", f"{host}:{port}"
+    return "ipv6", f"[{host}]:{port}"

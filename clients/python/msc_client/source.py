@@ -1,0 +1,108 @@
+"""The policy source for a process of its own: threads below, one attribute read above."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from msc_client._base import BaseSource, PolicyReader, StateDir
+from msc_client._clock import Clock, SystemClock
+from msc_client._transport.policy import GrpcStreams
+from msc_client._wire.calls import evaluate_answer, evaluate_request, get_policy_answer, get_policy_request
+from msc_client.config import ClientConfig, default_target
+from msc_client.errors import AuthorityUnavailable
+from msc_client.evaluation import EvaluationResult, WhatIf
+from msc_client.policy import Policy
+from msc_client.status import Role
+from msc_client.tier import SafeDefaults
+
+if TYPE_CHECKING:
+    import tenacity
+
+__all__ = ["PolicyReader", "PolicySource"]
+
+
+class PolicySource(BaseSource):
+    """Follows an authority over gRPC. Make it, start it, read `current()` for each decision, close it.
+
+    `target` is `host:port`, several of them separated by commas, or `dns:///name:port` (None: MSC_TARGET, else
+    127.0.0.1:7443). `name` is what people know this client by. `safe` bounds what may be done without a policy.
+    `state_dir` is where the last known good policy is kept across restarts (None: nowhere).
+    """
+
+    def __init__(
+        self,
+        target: str | None = None,
+        *,
+        role: Role,
+        name: str,
+        config: ClientConfig | None = None,
+        safe: SafeDefaults | None = None,
+        state_dir: StateDir = "default",
+        clock: Clock | None = None,
+    ) -> None:
+        config = config or ClientConfig()
+        target = target or default_target()
+        self._grpc = GrpcStreams(target, config)
+        super().__init__(
+            streams=self._grpc,
+            role=role,
+            name=name,
+            config=config,
+            safe=safe or SafeDefaults(),
+            state_dir=state_dir,
+            clock=clock or SystemClock(),
+            target=target,
+        )
+
+    def get_policy(self, version: int = 0) -> Policy:
+        """Returns the current policy (0) or one version, asked of the authority now. For display, not for decisions.
+
+        Raises:
+            AuthorityUnavailable: it could not be reached, after retries.
+            AuthorityError: it refused.
+            PolicyInvalid: what it sent cannot be acted upon.
+        """
+        return get_policy_answer(self._call("GetPolicy", get_policy_request(version), self._config.unary_deadline_s))
+
+    def evaluate(
+        self,
+        *,
+        validate_only: bool = False,
+        what_if: WhatIf | None = None,
+        reason: str = "",
+        request_id: str | None = None,
+    ) -> EvaluationResult:
+        """Has the authority evaluate now, or say what it would decide, and returns that.
+
+        The same `request_id` (None: a new one) returns the same result for 24 h, so retries are harmless.
+
+        Raises:
+            AuthorityUnavailable: it could not be reached, after retries.
+            AuthorityError: it refused; fields are named.
+        """
+        request = evaluate_request(
+            request_id=request_id or uuid.uuid4().hex, validate_only=validate_only, what_if=what_if, reason=reason
+        )
+        return evaluate_answer(self._call("Evaluate", request, self._config.evaluate_deadline_s))
+
+    def _call(self, method: str, request: bytes, deadline_s: float) -> bytes:
+        # Imported where it is used: most hosts only ever read.
+        import tenacity
+
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self._config.unary_attempts),
+            wait=_wait_s,
+            retry=tenacity.retry_if_exception_type(AuthorityUnavailable),
+            reraise=True,
+        )
+        return retrying(self._grpc.call, method, request, deadline_s)
+
+
+def _wait_s(state: tenacity.RetryCallState) -> float:
+    """Waits as long as the authority asked for, and a random time more each attempt."""
+    import tenacity
+
+    error = state.outcome.exception() if state.outcome is not None else None
+    asked_s = error.retry_after_s if isinstance(error, AuthorityUnavailable) else None
+    return (asked_s or 0.0) + tenacity.wait_random_exponential(multiplier=0.1, max=1.0)(state)

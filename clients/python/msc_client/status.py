@@ -1,0 +1,79 @@
+"""Who a source is, and how it is doing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from msc_client.policy import Ref
+from msc_client.tier import Tier
+
+
+class Role(Enum):
+    """What the process around the source does."""
+
+    EXECUTOR = "EXECUTOR"
+    ORCHESTRATOR = "ORCHESTRATOR"
+    RISK_GUARD = "RISK_GUARD"
+    OTHER = "OTHER"
+
+
+class ConnectionState(Enum):
+    """Where the stream stands. It says nothing about the value: that is the tier."""
+
+    NEW = "NEW"
+    """Not started."""
+    CONNECTING = "CONNECTING"
+    """Opened, no message yet."""
+    LIVE = "LIVE"
+    """Messages flow."""
+    BACKOFF = "BACKOFF"
+    """Waiting before the next attempt."""
+    DENIED = "DENIED"
+    """The authority refuses this client; retried slowly."""
+    FORKED = "FORKED"
+    """In a forked child, before its first read."""
+    CLOSED = "CLOSED"
+    """Closed for good."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """What happened since the start."""
+
+    applied: int = 0
+    """Policies applied."""
+    rejected: int = 0
+    """Documents refused: invalid, older, or with another etag."""
+    reconnects: int = 0
+    """Streams opened after the first."""
+    watchdog_timeouts: int = 0
+    """Silent streams ended."""
+    gaps: int = 0
+    """Versions noticed as missed through a heartbeat."""
+    callback_errors: int = 0
+    """Callbacks that raised."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceStatus:
+    """How a source is doing, in one consistent reading."""
+
+    connection: ConnectionState
+    since: datetime
+    """When that connection state began, UTC, by this machine's clock."""
+    tier: Tier
+    applied: Ref | None
+    """Revision in hand; None before the first."""
+    age_s: float | None
+    """Seconds since the authority vouched for it; None: never."""
+    ttl_s: float | None
+    """Seconds left of its validity; None: no value."""
+    last_error: str
+    """Newest problem; empty when there is none."""
+    counters: Counters
+    instance_id: str
+    server_id: str
+    """Replica that answers, empty before it said so."""
+    target: str
