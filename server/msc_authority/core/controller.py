@@ -14,7 +14,7 @@ from msc_authority.core.high_water import HighWaterMark
 from msc_authority.core.hysteresis import Circumstances, ModeState, changes_used_up, facts_too_old, next_mode
 from msc_authority.core.ledger import Ledger
 from msc_authority.core.limits import limits_for
-from msc_authority.core.policy import Reason, TradingState
+from msc_authority.core.policy import Limits, Reason, RiskMode, TradingState
 from msc_authority.core.rebase import reduced_risk
 from msc_authority.core.report import judged_metrics, measured, other_metrics
 from msc_authority.core.state import ControllerState
@@ -92,35 +92,35 @@ def _in_trading_state(state: ControllerState, trading_state: TradingState) -> Co
 
 
 def _plot(assessment: Assessment, ledger: Ledger, state: ControllerState, config: DecisionConfig) -> _Course:
-    now = assessment.now
+    now, reference = assessment.now, assessment.reference
     mode, mode_reasons = next_mode(state.mode, assessment.grading, assessment.inputs, now, config.hysteresis)
     trading_state, trading_reason = next_trading_state(
         state.trading_state,
-        drawdown_pct=assessment.reference.drawdown_pct,
+        drawdown_pct=reference.drawdown_pct,
         hard_drawdown_pct=assessment.hard_drawdown_pct,
-        nav=assessment.seen.nav,
         config=config.trading_state,
     )
     seats = config.modes.of(mode.mode).max_strategies
     outcome = judge(ledger.book, state.lives, mode.mode, config.strategies, now.as_of, max_strategies=seats)
-    reduction = reduced_risk(assessment.reference.mark, now.as_of, config.rebase)
-    multiplier = config.rebase.reduced_risk_multiplier if reduction is not None else 1.0
+    reduction = reduced_risk(reference.mark, now.as_of, config.rebase)
     wanted = Effective(
         mode=mode.mode,
         trading_state=trading_state,
-        limits=limits_for(mode.mode, config.modes, risk_multiplier=multiplier),
+        limits=_limits(mode.mode, reduction, config),
         grants=outcome.grants,
     )
     effective, changes, held = _permitted(wanted, state, config, now)
-    held = held if held not in mode_reasons else None
-    reasons = (*mode_reasons, trading_reason, assessment.reference.reason, reduction, held, _nobody(effective))
-    return _Course(
-        mode=mode,
-        outcome=outcome,
-        effective=effective,
-        changes=changes,
-        reasons=tuple(reason for reason in reasons if reason is not None),
-    )
+    reasons = _told_once(*mode_reasons, trading_reason, reference.reason, reduction, held, _nobody(effective))
+    return _Course(mode=mode, outcome=outcome, effective=effective, changes=changes, reasons=reasons)
+
+
+def _limits(mode: RiskMode, reduction: Reason | None, config: DecisionConfig) -> Limits:
+    multiplier = config.rebase.reduced_risk_multiplier if reduction is not None else 1.0
+    return limits_for(mode, config.modes, risk_multiplier=multiplier)
+
+
+def _told_once(*reasons: Reason | None) -> tuple[Reason, ...]:
+    return tuple(dict.fromkeys(reason for reason in reasons if reason is not None))
 
 
 def _permitted(

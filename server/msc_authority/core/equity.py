@@ -61,6 +61,7 @@ class EquityCurve:
         "_bucket",
         "_bucket_end",
         "_carried_flow",
+        "_closed_high",
         "_closes",
         "_config",
         "_day_fall",
@@ -100,6 +101,7 @@ class EquityCurve:
         self._day_fall = 0.0
         self._day_fall_money = 0.0
         self._highs = RollingMax()
+        self._closed_high = -math.inf
         self._falls = RollingMax()
         self._falls_money = RollingMax()
         self._closes: deque[tuple[int, float]] = deque()
@@ -132,41 +134,40 @@ class EquityCurve:
         self._pending_flow += flow
 
     def _settle(self) -> None:
+        # Runs once a reading, over the whole of history when a ledger is built: kept flat for that reason alone.
         at, total = self._pending_at, self._pending_total
         if at is None:
             return
         self._readings += 1
         flow = self._pending_flow + self._carried_flow
-        if not (math.isfinite(total) and math.isfinite(self._pending_flow)):
+        if not math.isfinite(total + self._pending_flow):
             self._valid, self._carried_flow = False, flow
             return
         self._valid, self._carried_flow = True, 0.0
-        peak = self._nav.peak
-        nav = self._nav.price(total, flow) if math.isfinite(flow) else self._nav.restate(total)
+        units = self._nav
+        peak = units.peak
+        nav = units.price(total, flow) if math.isfinite(flow) else units.restate(total)
         if nav > peak:
             self._peak_at = at
-        self._place(at, nav)
-
-    def _place(self, at: datetime, nav: float) -> None:
         if at >= self._bucket_end:
             self._turn_hour(at)
             self._bar_high, self._bar_high_at = nav, at
         elif nav > self._bar_high:
             self._bar_high, self._bar_high_at = nav, at
         self._bar_at, self._bar_close = at, nav
-        fall = self._high() - nav
-        if fall > 0.0:
-            self._note_fall(fall)
+        high = self._bar_high if self._bar_high > self._closed_high else self._closed_high
+        if nav < high:
+            self._note_fall(high, high - nav)
 
     def _high(self) -> float:
-        closed = self._highs.highest()
-        return self._bar_high if closed is None or closed < self._bar_high else closed
+        return max(self._bar_high, self._closed_high)
 
-    def _note_fall(self, fall: float) -> None:
-        high = self._high()
-        if high > 0.0 and fall / high > self._day_fall:
+    def _note_fall(self, high: float, fall: float) -> None:
+        if high > 0.0 and fall > self._day_fall * high:
             self._day_fall = fall / high
-        self._day_fall_money = max(self._day_fall_money, fall * self._nav.units)
+        money = fall * self._nav.units
+        if money > self._day_fall_money:  # noqa: PLR1730 - a call of max() costs as much as all the rest here
+            self._day_fall_money = money
 
     def _turn_hour(self, at: datetime) -> None:
         bucket = (at - EPOCH) // _HOUR
@@ -180,6 +181,7 @@ class EquityCurve:
         self._highs.expire(bucket - days * _HOURS_A_DAY)
         self._falls.expire(bucket // _HOURS_A_DAY - days)
         self._falls_money.expire(bucket // _HOURS_A_DAY - days)
+        self._closed_high = self._highs.highest(otherwise=-math.inf)
 
     def _close_hour(self) -> None:
         self._highs.push(self._bucket, self._bar_high, self._bar_high_at)
@@ -274,6 +276,7 @@ class EquityCurve:
         self._falls = stored.get("falls", RollingMax.decode)
         self._falls_money = stored.get("falls_money", RollingMax.decode)
         self._highs = stored.get("highs", RollingMax.decode)
+        self._closed_high = self._highs.highest(otherwise=-math.inf)
         self._closes = deque(stored.items("closes", _day_value))
         self._volatility_days = deque(stored.items("volatility_days", _day_value))
         half_life_s = self._config.volatility_half_life_s
@@ -324,8 +327,8 @@ class SettledCurve:
             high_nav=high,
             equity=curve._nav.total,
             drawdown_pct=(high - nav) / high * 100.0 if high > 0.0 else None,
-            max_drawdown_pct=100.0 * max(curve._day_fall, curve._falls.highest() or 0.0),
-            max_drawdown_money=max(curve._day_fall_money, curve._falls_money.highest() or 0.0),
+            max_drawdown_pct=100.0 * max(curve._day_fall, curve._falls.highest(otherwise=0.0)),
+            max_drawdown_money=max(curve._day_fall_money, curve._falls_money.highest(otherwise=0.0)),
             closes=self._closes(as_of),
             volatility_ratio=self._volatility_ratio(),
             volatility_points=curve._volatility.points,

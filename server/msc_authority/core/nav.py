@@ -28,11 +28,12 @@ class UnitisedNav:
         """Returns the value of one unit after a reading. Not positive: the capital is gone."""
         before, self.total = self.total, total
         if flow == 0.0 and self.units > 0.0:
-            self.value = total / self.units
+            value = self.value = total / self.units
         else:
-            self._reprice(before, total, flow)
-        self.peak = max(self.peak, self.value)
-        return self.value
+            value = self._reprice(before, total, flow)
+        if value > self.peak:  # noqa: PLR1730 - runs once a reading; a call of max() would double it
+            self.peak = value
+        return value
 
     def restate(self, total: float) -> float:
         """Returns the value of one unit when `total` cannot be explained by performance: it stays as it was."""
@@ -46,10 +47,9 @@ class UnitisedNav:
         self.total = total
         return self.value
 
-    def _reprice(self, before: float, total: float, flow: float) -> None:
+    def _reprice(self, before: float, total: float, flow: float) -> float:
         if self.units <= 0.0 or abs(flow) > _REFUNDING_RATIO * abs(before):
-            self.restate(total)
-            return
+            return self.restate(total)
         value = (total - flow) / self.units
         if value > 0.0 and total >= 0.0:
             self.value, self.units = value, total / value
@@ -60,6 +60,7 @@ class UnitisedNav:
             self.restate(total)
         else:
             self.value = value
+        return self.value
 
     def copy(self) -> UnitisedNav:
         """Returns an independent copy."""

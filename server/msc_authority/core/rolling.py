@@ -32,9 +32,9 @@ class RollingMax:
         while entries and entries[0][0] < before_step:
             entries.popleft()
 
-    def highest(self) -> float | None:
-        """Returns the greatest value of the window, or None while it is empty."""
-        return self._entries[0][1] if self._entries else None
+    def highest(self, *, otherwise: float) -> float:
+        """Returns the greatest value of the window, or `otherwise` while it is empty."""
+        return self._entries[0][1] if self._entries else otherwise
 
     def highest_after(self, instant: datetime) -> float | None:
         """Returns the greatest of the values reached after `instant`, or None."""

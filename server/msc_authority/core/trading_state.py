@@ -11,7 +11,6 @@ def next_trading_state(
     *,
     drawdown_pct: float | None,
     hard_drawdown_pct: float | None,
-    nav: float | None,
     config: TradingStateConfig,
 ) -> tuple[TradingState, Reason | None]:
     """Returns the trading state after one evaluation, and why when it is not simply ACTIVE.
@@ -20,7 +19,7 @@ def next_trading_state(
     """
     if before is TradingState.HALTED:
         return before, Reason(code="HALT_LATCHED", text="trading is HALTED until a person clears it")
-    halted = _halted(hard_drawdown_pct, nav, config)
+    halted = _halted(hard_drawdown_pct, config)
     if halted is not None:
         return TradingState.HALTED, halted
     if drawdown_pct is None:
@@ -28,9 +27,7 @@ def next_trading_state(
     return _by_drawdown(before, drawdown_pct, config)
 
 
-def _halted(hard_drawdown_pct: float | None, nav: float | None, config: TradingStateConfig) -> Reason | None:
-    if nav is not None and nav <= 0.0:
-        return Reason(code="TRADING_HALTED", text=f"HALTED: NAV {nav:.6g} is not positive", metric="nav", value=nav)
+def _halted(hard_drawdown_pct: float | None, config: TradingStateConfig) -> Reason | None:
     if hard_drawdown_pct is None or hard_drawdown_pct < config.halted_from_drawdown_pct:
         return None
     return Reason(

@@ -113,6 +113,5 @@ def _trading_state(
         TradingState.ACTIVE,
         drawdown_pct=drawdown_pct,
         hard_drawdown_pct=drawdown_pct,
-        nav=None,
         config=config.trading_state,
     )

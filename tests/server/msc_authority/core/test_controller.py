@@ -220,6 +220,15 @@ def test_capital_that_is_gone_is_critical_and_halts(equity: str) -> None:
     assert drawdown >= 100.0
 
 
+@pytest.mark.parametrize("equity", ["0", "NaN"])
+def test_an_account_that_was_never_funded_is_critical_but_has_lost_nothing(equity: str) -> None:
+    decisions = decided([a_point(T0, equity), a_point(T0 + HOUR, 1_000, flow=1_000)], end=T0 + HOUR)
+    assert decisions[0].verdict.system_health is SystemHealth.CRITICAL
+    assert decisions[0].verdict.candidate.trading_state is ACTIVE
+    assert decisions[-1].verdict.system_health is SystemHealth.NORMAL
+    assert decisions[-1].verdict.candidate.metrics.system_drawdown == 0.0
+
+
 def test_evidence_later_than_the_evaluation_is_refused() -> None:
     ledger = a_ledger([a_point(T0 + HOUR, 1_000.0)])
     with pytest.raises(ValueError, match="as_of"):

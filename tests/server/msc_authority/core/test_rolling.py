@@ -19,7 +19,7 @@ def test_the_highest_is_the_maximum_of_the_window(values: list[float], length: i
     for step, value in enumerate(values):
         window.push(step, value, T0 + timedelta(hours=step))
         window.expire(step - length + 1)
-        assert window.highest() == max(values[max(0, step - length + 1) : step + 1])
+        assert window.highest(otherwise=-1.0) == max(values[max(0, step - length + 1) : step + 1])
 
 
 @given(VALUES, st.integers(-1, 40))
@@ -39,5 +39,5 @@ def test_a_stored_window_is_the_same_window(values: list[float]) -> None:
 
 
 def test_an_empty_window_has_no_highest_value() -> None:
-    assert RollingMax().highest() is None
+    assert RollingMax().highest(otherwise=-1.0) == -1.0
     assert RollingMax().highest_after(T0) is None

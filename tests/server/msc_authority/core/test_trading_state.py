@@ -13,12 +13,8 @@ from msc_authority.core.trading_state import next_trading_state
 ACTIVE, REDUCING, HALTED = TradingState
 
 
-def after(
-    before: TradingState, drawdown: float | None, hard: float | None = 0.0, nav: float | None = 1.0
-) -> tuple[TradingState, Reason | None]:
-    return next_trading_state(
-        before, drawdown_pct=drawdown, hard_drawdown_pct=hard, nav=nav, config=CONFIG.trading_state
-    )
+def after(before: TradingState, drawdown: float | None, hard: float | None = 0.0) -> tuple[TradingState, Reason | None]:
+    return next_trading_state(before, drawdown_pct=drawdown, hard_drawdown_pct=hard, config=CONFIG.trading_state)
 
 
 @pytest.mark.parametrize(
@@ -42,14 +38,9 @@ def test_by_drawdown(before: TradingState, drawdown: float | None, state: Tradin
     assert (reason.code if reason is not None else None) == code
 
 
-@pytest.mark.parametrize(
-    ("hard", "nav", "state"),
-    [(14.99, 1.0, ACTIVE), (15.0, 1.0, HALTED), (None, 0.0, HALTED), (None, -1.0, HALTED), (None, None, ACTIVE)],
-)
-def test_it_halts_by_the_hard_drawdown_or_without_capital(
-    hard: float | None, nav: float | None, state: TradingState
-) -> None:
-    assert after(ACTIVE, 0.0, hard, nav)[0] is state
+@pytest.mark.parametrize(("hard", "state"), [(14.99, ACTIVE), (15.0, HALTED), (110.0, HALTED), (None, ACTIVE)])
+def test_it_halts_by_the_hard_drawdown(hard: float | None, state: TradingState) -> None:
+    assert after(ACTIVE, 0.0, hard)[0] is state
 
 
 @given(
