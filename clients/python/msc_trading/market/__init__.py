@@ -1,0 +1,1 @@
+"""Prices: candles from files, and made-up ones."""
