@@ -27,6 +27,7 @@ from msc_authority.rpc.frames import Frames
 from msc_authority.rpc.health import Health
 from msc_authority.rpc.journal_service import JournalRecorder, journal_handlers
 from msc_authority.rpc.local_feed import LocalPolicyFeed
+from msc_authority.rpc.mapping.served import ServedPolicy
 from msc_authority.rpc.policy_service import PolicyService, policy_handlers
 from msc_authority.rpc.serving import PolicyServer
 from msc_authority.rpc.watch_service import WatchMaker, WatchService
@@ -213,6 +214,7 @@ class _Authority:
         self._evaluations = Worker(threads=1, name="evaluate")
         self._reads = Worker(threads=STORE_THREADS, name="store")
         self._health = Health()
+        self._served = ServedPolicy()
         self._scheduler = Scheduler(
             evaluator=evaluator,
             broker=broker,
@@ -236,7 +238,7 @@ class _Authority:
         )
         self._maker = WatchMaker(
             broker=broker,
-            frames=Frames(broker, clock),
+            frames=Frames(broker, clock, self._served),
             clock=clock,
             uniform=machine.uniform,
             new_id=machine.new_id,
@@ -251,9 +253,7 @@ class _Authority:
         )
 
     @classmethod
-    async def made(
-        cls, settings: Settings, stores: Stores, machine: Machine, evaluator: Evaluates
-    ) -> _Authority:
+    async def made(cls, settings: Settings, stores: Stores, machine: Machine, evaluator: Evaluates) -> _Authority:
         events = EventBus()
         events.subscribe(log_event)
         current = await asyncio.to_thread(read_current, stores.policies, machine.clock)
@@ -276,6 +276,7 @@ class _Authority:
             fleet=fleet,
             policies=stores.policies,
             log=stores.log,
+            served=self._served,
             worker=self._reads,
             clock=self._clock,
         )

@@ -65,10 +65,18 @@ class HeadKeeper:
         if not self._broker.publish(
             confirmed.head, confirmed_at=confirmed.confirmed_at, changed_fields=confirmed.changed_fields
         ):
-            ours = name_of(self._broker.current.head.ref)
-            return self._complain("The store's head %s does not confirm ours, %s", name_of(confirmed.head.ref), ours)
+            return self._refused(confirmed)
         self._complained = False
         return True
+
+    def _refused(self, confirmed: Current) -> bool:
+        present = self._broker.current
+        if present.confirmed_at >= confirmed.confirmed_at:
+            # A commit of our own overtook this read.
+            return False
+        return self._complain(
+            "The store's head %s does not confirm ours, %s", name_of(confirmed.head.ref), name_of(present.head.ref)
+        )
 
     def _read(self) -> Current:
         confirmed_at = self._clock.monotonic()

@@ -9,7 +9,8 @@ from __future__ import annotations
 from msc_authority.app.broker import Broker, Current
 from msc_authority.ports import Clock
 from msc_authority.rpc.mapping.basics import duration_to_proto, instant_to_proto
-from msc_authority.rpc.mapping.policies import freshness_to_proto, head_to_proto, policy_to_proto
+from msc_authority.rpc.mapping.policies import freshness_to_proto
+from msc_authority.rpc.mapping.served import ServedPolicy
 from msc_policy import v1 as pb
 
 FRESHNESS_SHARED_S = 0.01
@@ -19,8 +20,8 @@ FRESHNESS_SHARED_S = 0.01
 class Frames:
     """Makes messages that carry the broker's current head and its freshness."""
 
-    def __init__(self, broker: Broker, clock: Clock) -> None:
-        self._broker, self._clock = broker, clock
+    def __init__(self, broker: Broker, clock: Clock, served: ServedPolicy) -> None:
+        self._broker, self._clock, self._served = broker, clock, served
         self._of: Current | None = None
         self._made_at = 0.0
         self._envelope = b""
@@ -61,7 +62,7 @@ class Frames:
             self._of, self._made_at = current, now
             self._snapshots.clear()
             self._envelope = pb.WatchPolicyResponse(
-                head=head_to_proto(current.head),
+                head=self._served.ref(current.head),
                 freshness=freshness_to_proto(self._broker.freshness()),
                 server_time=instant_to_proto(self._clock.now()),
             ).SerializeToString()
@@ -70,7 +71,7 @@ class Frames:
     def _serialized_policy(self) -> bytes:
         policy = self._broker.current.head.policy
         if policy is not None and policy is not self._policy_of:
-            snapshot = pb.Snapshot(policy=policy_to_proto(policy))
+            snapshot = pb.Snapshot(policy=self._served.message(policy))
             self._policy = pb.WatchPolicyResponse(snapshot=snapshot).SerializeToString()
             self._policy_of = policy
         return self._policy

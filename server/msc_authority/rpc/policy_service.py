@@ -25,11 +25,11 @@ from msc_authority.rpc.mapping.policies import (
     changes_to_proto,
     content_to_proto,
     freshness_to_proto,
-    head_to_proto,
     policy_to_proto,
     ref_of,
     revision_to_proto,
 )
+from msc_authority.rpc.mapping.served import ServedPolicy
 from msc_authority.rpc.pages import fitting, make_token, page_size, read_token
 from msc_authority.rpc.watch import check_not_behind
 from msc_policy import v1 as pb
@@ -56,11 +56,13 @@ class PolicyService:
         fleet: Fleet,
         policies: PolicyStore,
         log: EvaluationLog,
+        served: ServedPolicy,
         worker: Worker,
         clock: Clock,
     ) -> None:
         self._broker, self._scheduler, self._fleet = broker, scheduler, fleet
         self._policies, self._log, self._worker, self._clock = policies, log, worker, clock
+        self._served = served
 
     async def get_policy(self, request: pb.GetPolicyRequest, context: Context) -> pb.GetPolicyResponse:
         """Returns the current policy, or one revision."""
@@ -68,10 +70,11 @@ class PolicyService:
         if request.HasField("min_ref"):
             self._check_min_ref(request.min_ref)
         policy = await self._find(request.version)
-        not_modified = bool(request.if_none_match) and request.if_none_match == policy.etag
+        message = self._served.message(policy)
+        not_modified = bool(request.if_none_match) and request.if_none_match == message.ref.etag
         return pb.GetPolicyResponse(
-            policy=None if not_modified else policy_to_proto(policy),
-            head=head_to_proto(head),
+            policy=None if not_modified else message,
+            head=self._served.ref(head),
             freshness=freshness_to_proto(self._broker.freshness()),
             not_modified=not_modified,
             server_time=instant_to_proto(self._clock.now()),
@@ -81,7 +84,7 @@ class PolicyService:
         head = self._broker.current.head
         check_not_behind(ref_of(min_ref), head.ref)
         same = ref_of(min_ref) == head.ref
-        if same and head.policy and min_ref.etag not in ("", head.policy.etag):
+        if same and head.policy and min_ref.etag not in ("", self._served.ref(head).etag):
             raise EtagMismatch(f"version {head.ref.version} has other content here than in min_ref")
 
     async def _find(self, version: int) -> Policy:
@@ -113,7 +116,7 @@ class PolicyService:
             candidate=policy_to_proto(committed) if committed else content_to_proto(outcome.candidate),
             changes=changes_to_proto(outcome.changes),
             committed=committed is not None,
-            head=head_to_proto(outcome.head),
+            head=self._served.ref(outcome.head),
         )
 
     async def _committed(self, outcome: EvaluationOutcome) -> Policy | None:
@@ -167,7 +170,7 @@ class PolicyService:
         return pb.GetSystemHealthResponse(
             evaluation=evaluation_to_proto(latest) if latest else None,
             next_evaluation_in=duration_to_proto(self._scheduler.next_in_s()),
-            head=head_to_proto(self._broker.current.head),
+            head=self._served.ref(self._broker.current.head),
             freshness=freshness_to_proto(self._broker.freshness()),
             last_failure=evaluation_to_proto(failure) if failure else None,
         )
@@ -178,7 +181,7 @@ class PolicyService:
         """Keeps what a client says of itself."""
         self._fleet.report(client_of(request.client), status_of(request.status), self._clock.now())
         return pb.ReportClientStatusResponse(
-            head=head_to_proto(self._broker.current.head), next_report_after=duration_to_proto(REPORT_PERIOD_S)
+            head=self._served.ref(self._broker.current.head), next_report_after=duration_to_proto(REPORT_PERIOD_S)
         )
 
     async def list_clients(self, request: pb.ListClientsRequest, context: Context) -> pb.ListClientsResponse:
@@ -186,7 +189,7 @@ class PolicyService:
         head = self._broker.current.head
         entries = self._fleet.entries(self._clock.now())
         return pb.ListClientsResponse(
-            clients=[entry_to_proto(entry, head.ref) for entry in entries], head=head_to_proto(head)
+            clients=[entry_to_proto(entry, head.ref) for entry in entries], head=self._served.ref(head)
         )
 
 

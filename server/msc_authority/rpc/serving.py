@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import socket
 from collections.abc import Callable, Sequence
 
 import grpc
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import FileDescriptor
 
 from msc_authority.app.broker import Broker
 from msc_authority.app.vitals import VitalSigns
@@ -22,15 +26,24 @@ STOP_GRACE_S = 0.4
 """Time for calls that are still open when the watches have ended; health watches stay open until then."""
 
 
-class PortInUse(Exception):
+class CannotListen(Exception):
     """The server cannot listen where it was told to."""
+
+    def __init__(self, host: str, port: int, problem: str) -> None:
+        super().__init__(f"cannot listen on {host}:{port}: {problem}")
+        self.host, self.port = host, port
+
+
+class PortInUse(CannotListen):
+    """Another program listens on the port."""
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(
-            f"cannot listen on {host}:{port}: another program, perhaps another authority, uses port {port}. "
-            "Stop it, or choose another port with --grpc-port or MSC_GRPC_PORT"
+            host,
+            port,
+            f"another program, perhaps another authority, uses port {port}. "
+            "Stop it, or choose another port with --grpc-port or MSC_GRPC_PORT",
         )
-        self.host, self.port = host, port
 
 
 class PolicyServer:
@@ -56,13 +69,14 @@ class PolicyServer:
         """Listens, and returns the port: the one asked for, or for 0 the one it got.
 
         Raises:
-            PortInUse: it cannot listen there.
+            PortInUse: another program listens there.
+            CannotListen: the address is none of this machine, or the port needs a privilege.
         """
         address = f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
         try:
             bound = self._server.add_insecure_port(address)
         except RuntimeError as error:
-            raise PortInUse(host, port) from error
+            raise _diagnosis(host, port) from error
         await self._server.start()
         return bound
 
@@ -76,9 +90,37 @@ class PolicyServer:
         await self._server.stop(STOP_GRACE_S)
 
 
+def _diagnosis(host: str, port: int) -> CannotListen:
+    # gRPC does not say why; the operating system does.
+    try:
+        family, kind, number, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, number) as probe:
+            probe.bind(address)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            return CannotListen(host, port, f"{error.strerror}. Check --grpc-host and --grpc-port")
+    return PortInUse(host, port)
+
+
 def _enable_reflection(server: grpc.aio.Server) -> None:
     from grpc_reflection.v1alpha import reflection
 
-    reflection.enable_server_reflection(
-        (POLICY_SERVICE, JOURNAL_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME), server
-    )
+    names = (POLICY_SERVICE, JOURNAL_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server, pool=_Symbols())  # type: ignore[arg-type]  # what it uses of it
+
+
+class _Symbols:
+    """The pool of descriptors, which also finds the file of a method or a field: `grpcurl describe` asks for them."""
+
+    def __init__(self) -> None:
+        self._pool = descriptor_pool.Default()
+        self.FindFileByName = self._pool.FindFileByName
+        self.FindMessageTypeByName = self._pool.FindMessageTypeByName
+        self.FindExtensionByNumber = self._pool.FindExtensionByNumber
+        self.FindAllExtensions = self._pool.FindAllExtensions
+
+    def FindFileContainingSymbol(self, symbol: str) -> FileDescriptor:  # noqa: N802 -- the pool's name
+        try:
+            return self._pool.FindFileContainingSymbol(symbol)
+        except KeyError:
+            return self._pool.FindFileContainingSymbol(symbol.rpartition(".")[0])

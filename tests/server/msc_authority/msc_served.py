@@ -92,14 +92,16 @@ class Served:
 
 
 @asynccontextmanager
-async def served(*, store: MemoryStore | None = None, max_watchers: int = 100, port: int = 0) -> AsyncIterator[Served]:
+async def served(
+    *, store: MemoryStore | None = None, max_watchers: int = 100, host: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[Served]:
     """Yields an authority that has made its first evaluation, which changed nothing."""
     time = ManualTime()
     store = store or MemoryStore(time)
     evaluator = StagedEvaluator(store, time)
     ids = itertools.count(1)
     machine = Machine(clock=time, timer=time, uniform=lowest, new_id=lambda: f"id-{next(ids)}")
-    settings = Settings(grpc_port=port, max_watchers=max_watchers)
+    settings = Settings(grpc_host=host, grpc_port=port, allow_plaintext_remote=True, max_watchers=max_watchers)
     async with running(settings, store, machine, evaluator=evaluator) as authority:
         await until(lambda: store.log.latest() is not None)
         async with grpc.aio.insecure_channel(authority.address) as channel:

@@ -18,7 +18,7 @@ from msc_authority.core.policy import (
     SystemHealth,
     TradingState,
 )
-from msc_authority.ports import Head, Revision
+from msc_authority.ports import Revision
 from msc_authority.rpc.mapping.basics import duration_to_proto, instant_to_proto
 from msc_policy import v1 as pb
 
@@ -31,11 +31,6 @@ STRATEGY_STATES = {state: pb.StrategyState.Value(f"STRATEGY_STATE_{state.name}")
 def ref_to_proto(ref: PolicyRef, etag: str = "") -> pb.PolicyRef:
     """Returns a reference."""
     return pb.PolicyRef(epoch=ref.epoch, version=ref.version, etag=etag)
-
-
-def head_to_proto(head: Head) -> pb.PolicyRef:
-    """Returns the reference of the head; version 0 has no etag."""
-    return ref_to_proto(head.ref, head.policy.etag if head.policy else "")
 
 
 def ref_of(ref: pb.PolicyRef) -> PolicyRef:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+import pytest
 from msc_live import ManualTime, Told, a_broker, a_head, a_policy, settle, until
 
 from msc_authority.app.broker import Broker
@@ -89,12 +90,23 @@ async def test_a_store_that_does_not_answer_lets_the_head_age_and_is_served_on()
         assert scene.broker.current.head == a_head()
 
 
-async def test_a_store_that_went_backwards_confirms_nothing() -> None:
+async def test_a_store_that_went_backwards_confirms_nothing_and_is_complained_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with a_scene() as scene:
         scene.broker.publish(a_head(5), confirmed_at=scene.time.monotonic())
         await scene.time.advance(7)
         assert not await scene.keeper.confirm()
+        assert not await scene.keeper.confirm()
         assert scene.broker.freshness().replica_age_s == 7
+        assert caplog.messages.count("The store's head 7:1 does not confirm ours, 7:5") == 1
+
+
+async def test_a_read_that_a_commit_overtook_is_no_reason_to_complain(caplog: pytest.LogCaptureFixture) -> None:
+    async with a_scene() as scene:
+        scene.broker.publish(a_head(5), confirmed_at=scene.time.monotonic())
+        assert not await scene.keeper.confirm()
+        assert caplog.messages == []
 
 
 async def test_above_15_s_unconfirmed_it_is_not_fresh_and_recovers_by_itself() -> None:

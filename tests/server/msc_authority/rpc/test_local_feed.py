@@ -8,6 +8,7 @@ from msc_live import ManualTime, a_broker, a_head, lowest, settle
 from msc_authority.app.broker import Broker, Draining
 from msc_authority.rpc.frames import Frames
 from msc_authority.rpc.local_feed import LocalPolicyFeed
+from msc_authority.rpc.mapping.served import ServedPolicy
 from msc_authority.rpc.watch_service import WatchMaker
 from msc_policy import v1 as pb
 
@@ -32,7 +33,7 @@ def a_feed(time: ManualTime) -> tuple[Broker, LocalPolicyFeed]:
     broker = a_broker(time)
     maker = WatchMaker(
         broker=broker,
-        frames=Frames(broker, time),
+        frames=Frames(broker, time, ServedPolicy()),
         clock=time,
         uniform=lowest,
         new_id=lambda: "stream",

@@ -6,7 +6,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from msc_served import served
 
 from msc_authority.rpc.options import SERVER_OPTIONS
-from msc_authority.rpc.serving import PortInUse
+from msc_authority.rpc.serving import CannotListen, PortInUse
 from msc_policy import v1 as pb
 from msc_policy.v1 import journal_service_pb2, policy_authority_pb2
 
@@ -39,12 +39,19 @@ async def test_a_second_server_on_the_port_fails_and_names_it() -> None:
         assert (await scene.stub.ListClients(pb.ListClientsRequest())).head.version == 0
 
 
+async def test_an_address_of_another_machine_is_not_taken_for_a_port_in_use() -> None:
+    with pytest.raises(CannotListen, match="--grpc-host") as caught:
+        async with served(host="192.0.2.1"):
+            pass
+    assert not isinstance(caught.value, PortInUse)
+
+
 async def test_reflection_shows_the_services_and_their_files() -> None:
     async with served() as scene:
         reflect: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = scene.channel.stream_stream(REFLECTION)
         requests = [
             reflection_pb2.ServerReflectionRequest(list_services=""),
-            reflection_pb2.ServerReflectionRequest(file_containing_symbol="msc_policy.v1.PolicyAuthority"),
+            reflection_pb2.ServerReflectionRequest(file_containing_symbol="msc_policy.v1.PolicyAuthority.WatchPolicy"),
         ]
         call = reflect(iter([request.SerializeToString() for request in requests]))
         listed, described = [reflection_pb2.ServerReflectionResponse.FromString(raw) async for raw in call]

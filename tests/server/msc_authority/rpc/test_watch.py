@@ -14,6 +14,7 @@ from msc_authority.core.policy import PolicyContent, PolicyRef
 from msc_authority.ports import Head
 from msc_authority.rpc.errors import EpochSuperseded, ReplicaBehind
 from msc_authority.rpc.frames import Frames
+from msc_authority.rpc.mapping.served import ServedPolicy
 from msc_authority.rpc.watch import Held, StreamIdentity, Watch, check_not_behind, heartbeat_interval
 from msc_policy import v1 as pb
 
@@ -37,7 +38,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.broker = a_broker(self.time, self.head)
-        self.frames = Frames(self.broker, self.time)
+        self.frames = Frames(self.broker, self.time, ServedPolicy())
         self.watcher = self.broker.watch()
         self.watch = self.another(self.watcher)
 

@@ -1,0 +1,25 @@
+"""The policy being served, mapped once: an etag is a hash of the whole document."""
+
+from __future__ import annotations
+
+from msc_authority.core.policy import Policy
+from msc_authority.ports import Head
+from msc_authority.rpc.mapping.policies import policy_to_proto, ref_to_proto
+from msc_policy import v1 as pb
+
+
+class ServedPolicy:
+    """Messages of the policy asked for last, which mostly is the head. They are shared: nobody may change them."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Policy, pb.Policy] | None = None
+
+    def message(self, policy: Policy) -> pb.Policy:
+        """Returns a policy as its message."""
+        if self._last is None or self._last[0] is not policy:
+            self._last = (policy, policy_to_proto(policy))
+        return self._last[1]
+
+    def ref(self, head: Head) -> pb.PolicyRef:
+        """Returns the reference of the head; version 0 has no etag."""
+        return self.message(head.policy).ref if head.policy else ref_to_proto(head.ref)
