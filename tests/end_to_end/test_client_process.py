@@ -14,14 +14,14 @@ from msc_policy import v1 as pb
 
 # The shortest timers that keep their order: the documented ones, scaled down.
 QUICK = {
-    "heartbeat_s": 1.0,
+    "heartbeat_interval_s": 1.0,
     "watchdog_s": 4.0,
     "first_message_s": 3.0,
     "backoff_max_s": 0.5,
     "connect_s": 0.5,
-    "stale_s": 8.0,
-    "alert_s": 9.0,
-    "lkg_max_s": 12.0,
+    "stale_after_s": 8.0,
+    "alert_after_s": 9.0,
+    "last_known_good_max_s": 12.0,
 }
 
 Watching = Callable[..., WatchingClient]

@@ -85,8 +85,8 @@ class Traffic:
                 return
 
     def _trade(self, number: int) -> pb.JournalEntry:
-        closed = self._began - timedelta(days=1) + timedelta(milliseconds=number)
-        pnl = "30" if (number // BATCH) % STRATEGIES == number % STRATEGIES else "-10"
+        closed = self._began - timedelta(minutes=10) + timedelta(milliseconds=number)
+        pnl = "30" if (number // BATCH) % STRATEGIES == number % STRATEGIES else "5"
         trade = pb.ClosedTrade(
             trade_id=f"trade-{number}",
             strategy_id=f"STRATEGY_{number % STRATEGIES}",

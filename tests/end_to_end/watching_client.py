@@ -21,7 +21,22 @@ def main() -> None:
     source.start(wait_s=2.0)
     beat = threading.Event()
     while not beat.wait(0.05):
-        _view, _status = source.current(), source.status()
+        sys.stdout.write(json.dumps(seen(source)) + "\n")
+        sys.stdout.flush()
+
+
+def seen(source: PolicySource) -> dict[str, object]:
+    """Returns what the source says now."""
+    view, status = source.current(), source.status()
+    return {
+        "tier": view.tier.name,
+        "version": view.ref.version if view.ref else 0,
+        "epoch": view.ref.epoch if view.ref else 0,
+        "state": status.connection.name,
+        "risk_mode": view.policy.risk_mode.name,
+        "max_risk_per_trade": view.policy.max_risk_per_trade,
+        "watchdog_timeouts": status.counters.watchdog_timeouts,
+    }
 
 
 if __name__ == "__main__":
