@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from msc_client import Direction
+from msc_client.facts import Direction
 
 
 class SignalKind(StrEnum):

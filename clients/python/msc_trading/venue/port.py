@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
-from msc_client import Side
+from msc_client.facts import Side
 
 
 class OrderType(StrEnum):
