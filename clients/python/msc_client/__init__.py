@@ -39,6 +39,8 @@ from msc_client.view import EntryDenial, PolicyView
 
 if TYPE_CHECKING:
     from msc_client.aio import AsyncPolicySource
+    from msc_client.facts import ClosedTrade, Direction, EquityPoint, Execution, Fact, Side, TradeSource
+    from msc_client.journal import JournalWriter
     from msc_client.local import LocalPolicySource, PolicyFeed
 
 __all__ = [
@@ -46,13 +48,19 @@ __all__ = [
     "AuthorityError",
     "AuthorityUnavailable",
     "ClientConfig",
+    "ClosedTrade",
     "ConnectionState",
     "Counters",
+    "Direction",
     "EntryDenial",
+    "EquityPoint",
     "EvaluationMetrics",
     "EvaluationResult",
+    "Execution",
+    "Fact",
     "FieldChange",
     "FieldViolation",
+    "JournalWriter",
     "LocalPolicySource",
     "MscClientError",
     "Policy",
@@ -66,6 +74,7 @@ __all__ = [
     "RiskMode",
     "Role",
     "SafeDefaults",
+    "Side",
     "SourceClosed",
     "SourceStatus",
     "StrategyGrant",
@@ -73,6 +82,7 @@ __all__ = [
     "SystemHealth",
     "Tier",
     "TlsFiles",
+    "TradeSource",
     "TradingState",
     "WhatIf",
     "__version__",
@@ -81,8 +91,16 @@ __all__ = [
 # Not every host needs these: they are imported when they are first asked for.
 _LAZY = {
     "AsyncPolicySource": "msc_client.aio",
+    "ClosedTrade": "msc_client.facts",
+    "Direction": "msc_client.facts",
+    "EquityPoint": "msc_client.facts",
+    "Execution": "msc_client.facts",
+    "Fact": "msc_client.facts",
+    "JournalWriter": "msc_client.journal",
     "LocalPolicySource": "msc_client.local",
     "PolicyFeed": "msc_client.local",
+    "Side": "msc_client.facts",
+    "TradeSource": "msc_client.facts",
 }
 
 
