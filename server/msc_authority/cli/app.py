@@ -32,6 +32,7 @@ def build_app() -> typer.Typer:
         help=_HELP,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_global)
@@ -50,4 +51,4 @@ def _global(
 
 def main() -> None:
     """Runs `msc` with the arguments of this process."""
-    build_app()()
+    build_app()(prog_name="msc")
