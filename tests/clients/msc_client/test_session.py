@@ -118,7 +118,9 @@ class Watch:
         assert due_ns is not None
         return (due_ns - self.clock.monotonic_ns()) / 1e9
 
-    @property
+    def state(self) -> ConnectionState:
+        return self.session.state
+
     def tier(self) -> Tier:
         return self.session.held.at(self.clock.monotonic_ns()).tier
 
@@ -152,7 +154,7 @@ def test_a_snapshot_is_applied_logged_and_reported() -> None:
     effects = watch.publish(
         make_policy(5, strategies=("A", "B", "C"), risk_mode=RiskMode.DEFENSIVE, max_risk_per_trade=0.005)
     )
-    assert watch.tier is Tier.FRESH
+    assert watch.tier() is Tier.FRESH
     assert watch.session.applied == Ref(1, 5)
     assert [type(effect) for effect in effects] == [Swap, Log, Report]
     assert watch.lines(logging.INFO) == ["[MSC AI] Policy loaded: risk_mode=DEFENSIVE, strategies=3, max_risk=0.50%"]
@@ -170,7 +172,7 @@ def test_an_older_version_of_the_same_epoch_is_never_applied(version: int) -> No
     watch.publish(make_policy(version))
     assert watch.session.applied == Ref(1, 5)
     assert watch.session.counters.rejected == 1
-    assert watch.session.state is ConnectionState.LIVE
+    assert watch.state() is ConnectionState.LIVE
 
 
 def test_a_lower_epoch_is_refused_whatever_its_version() -> None:
@@ -189,9 +191,9 @@ def test_only_a_greater_epoch_lowers_the_version_and_says_so() -> None:
 def test_the_same_reference_confirms_and_is_not_applied_again() -> None:
     watch = Watch().live()
     watch.clock.advance(31)
-    assert watch.tier is Tier.STALE
+    assert watch.tier() is Tier.STALE
     watch.publish(make_policy(5))
-    assert watch.tier is Tier.FRESH
+    assert watch.tier() is Tier.FRESH
     assert watch.session.counters.applied == 1
 
 
@@ -208,7 +210,7 @@ def test_a_heartbeat_with_another_etag_confirms_nothing_and_is_said_once() -> No
     for _ in range(7):
         watch.clock.advance(5)
         watch.say(Heartbeat(), head=Ref(1, 5, '"other"'))
-    assert watch.tier is Tier.STALE
+    assert watch.tier() is Tier.STALE
     assert len(watch.lines(logging.CRITICAL)) == 1
     assert watch.session.counters.rejected == 1
 
@@ -228,7 +230,7 @@ def test_an_invalid_document_keeps_the_previous_one_names_the_field_and_reports(
     assert has(effects, Report)
     assert watch.lines(logging.ERROR) == ["policy (1, 6) rejected: risk_mode: unknown value 9"]
     assert "risk_mode" in watch.session.last_error
-    assert watch.session.state is ConnectionState.LIVE
+    assert watch.state() is ConnectionState.LIVE
 
 
 def test_an_unknown_enum_asks_for_a_newer_client() -> None:
@@ -244,7 +246,7 @@ def test_after_an_invalid_document_heartbeats_confirm_nothing_and_do_not_reopen(
     for _ in range(7):
         watch.clock.advance(5)
         watch.say(Heartbeat(), head=Ref(1, 6, '"6"'))
-    assert watch.tier is Tier.STALE
+    assert watch.tier() is Tier.STALE
     assert watch.stream == opened
     assert watch.session.counters.gaps == 0
 
@@ -253,7 +255,7 @@ def test_an_invalid_first_document_leaves_the_safe_defaults() -> None:
     watch = Watch()
     watch.feed(Start())
     watch.say(invalid(Ref(1, 6, '"6"')), head=Ref(1, 6, '"6"'))
-    assert watch.tier is Tier.SAFE_NONE
+    assert watch.tier() is Tier.SAFE_NONE
     assert watch.policy.allowed_strategies == ()
 
 
@@ -276,7 +278,7 @@ def test_a_snapshot_that_does_not_say_how_fresh_it_is_is_refused() -> None:
 def test_bytes_that_are_no_message_are_refused_and_the_stream_lives_on() -> None:
     watch = Watch().live()
     watch.feed(Received(stream=watch.stream, message=Garbled(problem="message cannot be parsed")))
-    assert watch.session.state is ConnectionState.LIVE
+    assert watch.state() is ConnectionState.LIVE
     assert watch.session.counters.rejected == 1
 
 
@@ -289,7 +291,7 @@ def test_naming_the_applied_head_confirms(event: WatchEvent) -> None:
     watch.clock.advance(29)
     watch.say(event, head=make_policy(5).ref)
     watch.clock.advance(29)
-    assert watch.tier is Tier.FRESH
+    assert watch.tier() is Tier.FRESH
 
 
 @pytest.mark.parametrize("head", [Ref(1, 4, '"1-4"'), Ref(1, 0), None])
@@ -298,7 +300,7 @@ def test_naming_another_head_confirms_nothing(head: Ref | None) -> None:
     watch.clock.advance(20)
     watch.say(Heartbeat(), head=head)
     watch.clock.advance(11)
-    assert watch.tier is Tier.STALE
+    assert watch.tier() is Tier.STALE
 
 
 def test_an_event_of_a_newer_contract_is_life_and_nothing_else() -> None:
@@ -306,8 +308,8 @@ def test_an_event_of_a_newer_contract_is_life_and_nothing_else() -> None:
     watch.clock.advance(15)
     watch.say(Unknown(), head=make_policy(5).ref)
     watch.advance(15.5)
-    assert watch.session.state is ConnectionState.LIVE
-    assert watch.tier is Tier.STALE
+    assert watch.state() is ConnectionState.LIVE
+    assert watch.tier() is Tier.STALE
 
 
 def test_unchanged_clears_the_error() -> None:
@@ -321,33 +323,33 @@ def test_unchanged_clears_the_error() -> None:
 def test_the_age_of_the_replica_counts() -> None:
     watch = Watch().live()
     watch.say(Heartbeat(), head=make_policy(5).ref, replica_age_s=29)
-    assert watch.tier is Tier.FRESH
+    assert watch.tier() is Tier.FRESH
     watch.clock.advance(1.5)
-    assert watch.tier is Tier.STALE
+    assert watch.tier() is Tier.STALE
 
 
 def test_a_policy_whose_validity_is_used_up_is_safe_although_connected() -> None:
     watch = Watch().live()
     watch.say(Heartbeat(), head=make_policy(5).ref, ttl_s=2.0)
     watch.clock.advance(1.9)
-    assert watch.tier is Tier.FRESH
+    assert watch.tier() is Tier.FRESH
     watch.clock.advance(0.1)
-    assert watch.tier is Tier.SAFE_EXPIRED
+    assert watch.tier() is Tier.SAFE_EXPIRED
 
 
 @pytest.mark.parametrize("ttl_s", [0.0, -5.0])
 def test_a_ttl_of_zero_or_less_is_used_up(ttl_s: float) -> None:
     watch = Watch().live()
     watch.say(Heartbeat(), head=make_policy(5).ref, ttl_s=ttl_s)
-    assert watch.tier is Tier.SAFE_EXPIRED
+    assert watch.tier() is Tier.SAFE_EXPIRED
 
 
 def test_one_confirmation_recovers_from_safe() -> None:
     watch = Watch().live()
     watch.clock.advance(901)
-    assert watch.tier is Tier.SAFE_EXPIRED
+    assert watch.tier() is Tier.SAFE_EXPIRED
     watch.say(Unchanged(), head=make_policy(5).ref)
-    assert watch.tier is Tier.FRESH
+    assert watch.tier() is Tier.FRESH
 
 
 # Connection
@@ -356,25 +358,25 @@ def test_one_confirmation_recovers_from_safe() -> None:
 def test_it_starts_connecting_without_a_known_revision() -> None:
     watch = Watch()
     assert watch.feed(Start()) == [OpenStream(stream=1, known=None)]
-    assert watch.session.state is ConnectionState.CONNECTING
+    assert watch.state() is ConnectionState.CONNECTING
 
 
 def test_no_first_message_within_10_s_is_a_failed_attempt() -> None:
     watch = Watch()
     watch.feed(Start())
     watch.advance(9.9)
-    assert watch.session.state is ConnectionState.CONNECTING
+    assert watch.state() is ConnectionState.CONNECTING
     effects = watch.advance(0.1)
-    assert watch.session.state is ConnectionState.BACKOFF
+    assert watch.state() is ConnectionState.BACKOFF
     assert CancelStream(stream=1) in effects
 
 
 def test_silence_of_three_heartbeats_and_a_second_ends_the_stream() -> None:
     watch = Watch().live()
     watch.advance(16.0)
-    assert watch.session.state is ConnectionState.LIVE
+    assert watch.state() is ConnectionState.LIVE
     effects = watch.advance(0.01)
-    assert watch.session.state is ConnectionState.BACKOFF
+    assert watch.state() is ConnectionState.BACKOFF
     assert CancelStream(stream=1) in effects
     assert watch.lines(logging.WARNING) == ["watchdog: silent 16.0s"]
     assert watch.session.counters.watchdog_timeouts == 1
@@ -384,18 +386,18 @@ def test_the_watchdog_follows_the_announced_interval() -> None:
     watch = Watch().live()
     watch.say(Heartbeat(), head=make_policy(5).ref, heartbeat_s=1.0)
     watch.advance(4.1)
-    assert watch.session.state is ConnectionState.BACKOFF
+    assert watch.state() is ConnectionState.BACKOFF
 
 
 @pytest.mark.parametrize("code", ["OK", "UNAVAILABLE", "INTERNAL", "CANCELLED", "FAILED_PRECONDITION", "UNKNOWN"])
 def test_any_end_leads_to_a_delayed_reconnect_that_names_what_is_known(code: str) -> None:
     watch = Watch().live()
     watch.end(code)
-    assert watch.session.state is ConnectionState.BACKOFF
+    assert watch.state() is ConnectionState.BACKOFF
     assert 0.05 <= watch.due_s <= 0.25
     effects = watch.advance(0.25)
     assert OpenStream(stream=2, known=make_policy(5).ref) in effects
-    assert watch.tier is Tier.FRESH
+    assert watch.tier() is Tier.FRESH
 
 
 @pytest.mark.parametrize(("draw", "waits"), [(1.0, [0.25, 0.5, 1, 2, 4, 5, 5]), (0.0, [0.05] * 7)])
@@ -434,7 +436,7 @@ def test_a_refusal_is_retried_slowly_with_credentials_read_again_and_for_ever(co
     watch = Watch().live()
     for _ in range(3):
         watch.end(code)
-        assert watch.session.state is ConnectionState.DENIED
+        assert watch.state() is ConnectionState.DENIED
         assert 30 <= watch.due_s <= 60
         effects = watch.advance(watch.due_s)
         assert [type(effect) for effect in effects] == [RenewChannel, OpenStream]
@@ -454,7 +456,7 @@ def test_goodbye_is_followed_by_a_random_part_of_its_delay(draw: float, wait_s: 
     watch = Watch(draw=draw).live()
     watch.say(Goodbye(reason="DRAINING", reconnect_after_s=5.0), head=make_policy(5).ref)
     watch.end("OK")
-    assert watch.session.state is ConnectionState.BACKOFF
+    assert watch.state() is ConnectionState.BACKOFF
     assert watch.due_s == pytest.approx(wait_s)
     assert watch.lines(logging.WARNING) == []
 
@@ -479,7 +481,7 @@ def test_a_lagging_replica_is_left_and_never_followed_back() -> None:
     watch = Watch().live()
     for attempt in range(1, 7):
         watch.end("UNAVAILABLE", reason="REPLICA_BEHIND", retry_after_s=1.0)
-        assert watch.session.state is ConnectionState.BACKOFF
+        assert watch.state() is ConnectionState.BACKOFF
         assert watch.due_s >= 1.0
         assert len(watch.lines(logging.WARNING)) == (attempt > 5)
         watch.advance(watch.due_s)
@@ -502,7 +504,7 @@ def test_an_old_fork_of_the_server_is_an_error_and_retried() -> None:
     for _ in range(3):
         watch.end_and_reopen("FAILED_PRECONDITION", reason="EPOCH_SUPERSEDED")
     assert len(watch.lines(logging.ERROR)) == 1
-    assert watch.session.state is ConnectionState.CONNECTING
+    assert watch.state() is ConnectionState.CONNECTING
 
 
 def test_too_many_watchers_waits_as_asked_and_warns_once() -> None:
@@ -546,14 +548,14 @@ def test_a_local_pause_is_said_and_what_waited_meanwhile_confirms_nothing() -> N
     watch.feed(Paused(seconds=47.0))
     watch.say(Heartbeat(), head=make_policy(5).ref, stream=old)
     assert watch.lines(logging.WARNING) == ["local pause 47 s"]
-    assert watch.tier is Tier.STALE
-    assert watch.session.state is ConnectionState.BACKOFF
+    assert watch.tier() is Tier.STALE
+    assert watch.state() is ConnectionState.BACKOFF
 
 
 def test_a_fork_touches_nothing_that_is_open() -> None:
     watch = Watch().live()
     assert watch.feed(Forked()) == []
-    assert watch.session.state is ConnectionState.FORKED
+    assert watch.state() is ConnectionState.FORKED
     assert watch.feed(Start()) == [OpenStream(stream=2, known=make_policy(5).ref)]
 
 
@@ -563,7 +565,7 @@ def test_closing_ends_the_stream_and_nothing_wakes_it_again() -> None:
     for event in (Start(), Tick(), Forked(), Close(), Paused(seconds=9.0)):
         watch.feed(event)
     watch.publish(make_policy(6))
-    assert watch.session.state is ConnectionState.CLOSED
+    assert watch.state() is ConnectionState.CLOSED
     assert watch.session.applied == Ref(1, 5)
 
 
@@ -573,7 +575,7 @@ def test_what_a_left_stream_still_says_changes_nothing() -> None:
     watch.say(snapshot(make_policy(9)), head=make_policy(9).ref, stream=1)
     watch.feed(Ended(stream=1, end=StreamEnd(code="OK")))
     assert watch.session.applied == Ref(1, 5)
-    assert watch.session.state is ConnectionState.CONNECTING
+    assert watch.state() is ConnectionState.CONNECTING
 
 
 # The second stream
@@ -585,7 +587,7 @@ def test_a_newer_head_in_a_heartbeat_opens_a_second_stream_once() -> None:
     watch.say(Heartbeat(), head=Ref(1, 7, '"1-7"'), stream=1)
     assert OpenStream(stream=2, known=make_policy(5).ref) in effects
     assert watch.stream == 2
-    assert watch.session.state is ConnectionState.LIVE
+    assert watch.state() is ConnectionState.LIVE
     assert watch.session.counters.gaps == 1
 
 
@@ -623,21 +625,21 @@ def test_an_aged_replica_is_said_and_another_is_tried_at_most_once_a_minute() ->
 def test_a_fresher_replica_takes_over_before_the_old_stream_is_left() -> None:
     watch = Watch().live()
     watch.say(Heartbeat(), head=make_policy(5).ref, replica_age_s=40, stream=1)
-    assert watch.tier is Tier.STALE
+    assert watch.tier() is Tier.STALE
     effects = watch.say(Unchanged(), head=make_policy(5).ref, replica_age_s=0.1, stream=2)
     assert CancelStream(stream=1) in effects
-    assert watch.tier is Tier.FRESH
-    assert watch.session.state is ConnectionState.LIVE
+    assert watch.tier() is Tier.FRESH
+    assert watch.state() is ConnectionState.LIVE
 
 
 def test_the_second_stream_carries_on_when_the_first_ends() -> None:
     watch = Watch().live()
     watch.say(Heartbeat(), head=Ref(1, 7, '"1-7"'))
     watch.feed(Ended(stream=1, end=StreamEnd(code="UNAVAILABLE")))
-    assert watch.session.state is ConnectionState.CONNECTING
+    assert watch.state() is ConnectionState.CONNECTING
     assert watch.session.open_streams == (2,)
     watch.publish(make_policy(7))
-    assert watch.session.state is ConnectionState.LIVE
+    assert watch.state() is ConnectionState.LIVE
 
 
 def test_a_second_stream_that_stays_silent_is_dropped() -> None:
@@ -645,14 +647,14 @@ def test_a_second_stream_that_stays_silent_is_dropped() -> None:
     watch.say(Heartbeat(), head=Ref(1, 7, '"1-7"'))
     effects = watch.advance(10)
     assert CancelStream(stream=2) in effects
-    assert watch.session.state is ConnectionState.LIVE
+    assert watch.state() is ConnectionState.LIVE
 
 
 def test_a_policy_that_is_no_longer_the_head_is_applied_but_not_fresh() -> None:
     watch = Watch().live()
     watch.say(snapshot(make_policy(6)), head=Ref(1, 7, '"1-7"'))
     assert watch.session.applied == Ref(1, 6)
-    assert watch.tier is Tier.STALE
+    assert watch.tier() is Tier.STALE
     assert watch.session.counters.gaps == 1
 
 
@@ -663,7 +665,7 @@ def test_a_risk_guard_does_not_loosen_while_the_new_policy_is_not_fresh() -> Non
     watch = Watch(role=Role.RISK_GUARD).live()
     loose = make_policy(6, max_risk_per_trade=0.015, max_positions=4)
     watch.publish(loose, replica_age_s=40)
-    assert watch.tier is Tier.STALE
+    assert watch.tier() is Tier.STALE
     assert (watch.policy.max_risk_per_trade, watch.policy.max_positions) == (0.0075, 4)
     watch.say(Heartbeat(), head=loose.ref)
     assert watch.policy.max_risk_per_trade == 0.015
@@ -685,20 +687,20 @@ def test_other_roles_take_the_policy_as_it_is() -> None:
 def test_the_tier_follows_the_age(age_s: float, tier: Tier) -> None:
     watch = Watch().live()
     watch.clock.advance(age_s)
-    assert watch.tier is tier
+    assert watch.tier() is tier
 
 
 def test_without_any_policy_the_safe_defaults_hold() -> None:
     watch = Watch()
     watch.feed(Start())
     watch.say(Heartbeat(), head=Ref(1, 0), heartbeat_s=5.0)
-    assert watch.session.state is ConnectionState.LIVE
-    assert watch.tier is Tier.SAFE_NONE
+    assert watch.state() is ConnectionState.LIVE
+    assert watch.tier() is Tier.SAFE_NONE
 
 
 def test_the_longest_validity_believed_is_configured() -> None:
     watch = Watch(config=replace(ClientConfig(), policy_ttl_s=900.0)).live()
     watch.clock.advance(899.9)
-    assert watch.tier is Tier.STALE
+    assert watch.tier() is Tier.STALE
     watch.clock.advance(0.1)
-    assert watch.tier is Tier.SAFE_EXPIRED
+    assert watch.tier() is Tier.SAFE_EXPIRED
