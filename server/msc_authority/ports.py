@@ -75,7 +75,8 @@ class Journal(Protocol):
 
     def record(self, facts: Sequence[Fact]) -> RecordOutcome:
         """Stores a batch durably in one transaction. A fact stored before with equal content is a duplicate; the
-        same id with other content is refused with code ID_CONFLICT. The rest of the batch is stored all the same."""
+        same id with other content is refused with code ID_CONFLICT. The rest of the batch is stored all the same.
+        """
         ...
 
     def end(self) -> JournalCursor:
@@ -88,7 +89,8 @@ class Journal(Protocol):
 
     def evidence_after(self, after: datetime | None, upto: JournalCursor) -> Iterator[Evidence]:
         """Yields evidence with at > `after` (None: all) that arrived no later than `upto`, ordered by (at, id),
-        equity readings after trades of the same instant."""
+        equity readings after trades of the same instant.
+        """
         ...
 
     def newest_fact_at(self) -> datetime | None:

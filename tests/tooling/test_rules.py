@@ -55,7 +55,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = Path(__file__).resolve().parents[2]
     place = tmp_path_factory.mktemp("copy")
     shutil.copy(root / "pyproject.toml", place)
-    for folder in ("server/msc_authority", "clients/python/msc_client", "generated/python/msc_policy"):
+    for folder in ("server/msc_authority", "clients/python", "generated/python/msc_policy"):
         shutil.copytree(root / folder, place / folder, ignore=shutil.ignore_patterns("__pycache__"))
     return place
 
@@ -83,6 +83,8 @@ def _imports(copy: Path) -> subprocess.CompletedProcess[str]:
         ("server/msc_authority/app/evaluate.py", "import grpc", "gRPC stays"),
         ("clients/python/msc_client/facts.py", "import grpc", "gRPC stays"),
         ("clients/python/msc_client/facts.py", "import pydantic", "The embedded client"),
+        ("clients/python/msc_trading/__init__.py", "import msc_authority.ports", "Trading stands on"),
+        ("clients/python/msc_client/facts.py", "import msc_trading", "Neither client nor authority"),
         ("server/msc_authority/settings.py", "import msc_client", "Client and authority know each other"),
         ("clients/python/msc_client/facts.py", "import msc_authority.ports", "Client and authority know each other"),
     ],
