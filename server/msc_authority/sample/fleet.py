@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -49,7 +49,7 @@ class _Position:
         return late or move <= -self.entry.stop_fraction or move >= self.entry.target_fraction
 
 
-def trade(closes: Sequence[float], rules: dict[str, Rule]) -> tuple[list[Trade], list[EquityPoint]]:
+def trade(closes: Sequence[float], rules: Mapping[str, Rule]) -> tuple[list[Trade], list[EquityPoint]]:
     """Closed trades in order of closing, and the account every 15 minutes. One position a rule; none is left open."""
     desk = _Desk(rules)
     points: list[EquityPoint] = []
@@ -61,7 +61,7 @@ def trade(closes: Sequence[float], rules: dict[str, Rule]) -> tuple[list[Trade],
 
 
 class _Desk:
-    def __init__(self, rules: dict[str, Rule]) -> None:
+    def __init__(self, rules: Mapping[str, Rule]) -> None:
         self._rules = rules
         self._open: dict[str, _Position] = {}
         self._wallet = _START
