@@ -139,9 +139,6 @@ class Evaluator:
             return self._commit(draft, began)
         except Exception as error:
             failed = replace(draft, duration_s=self._clock.monotonic() - began, failure=_describe(error))
-            _log.error(
-                "Evaluation %s (%s) failed, the policy is kept: %s", draft.evaluation_id, draft.trigger, failed.failure
-            )
             self._keep_failure(failed)
             if isinstance(error, StoreError) and not isinstance(error, StaleState):
                 raise
@@ -173,7 +170,7 @@ class Evaluator:
         basis = self._decide(as_of)
         verdict = basis.decision.verdict
         before = _content_of(basis.stored.head)
-        publish = before is None or effective_part(before) != effective_part(verdict.candidate)
+        publish = self._is_new(basis.stored.head, verdict.candidate)
         entry = replace(
             draft,
             duration_s=self._clock.monotonic() - began,
@@ -191,6 +188,12 @@ class Evaluator:
             keep_as_rewind_point=previous is None or _hour(previous.watermark) != _hour(as_of),
         )
         return commit, basis.stored
+
+    def _is_new(self, head: Head, candidate: PolicyContent) -> bool:
+        policy = head.policy
+        if policy is None or policy.valid_for_s != self._valid_for_s:
+            return True
+        return effective_part(policy.content) != effective_part(candidate)
 
     def _decide(self, as_of: datetime) -> _Basis:
         stored = self._store.load()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from msc_authority.adapters.sql import open_store
-from msc_authority.app.evaluate import Evaluator
-from msc_authority.app.replay import ReplayClock, ReplayStep, happened_at, replay
+from msc_authority.app.replay import ReplayStep
+from msc_authority.compose_replay import replay_into
 from msc_authority.ports import Clock
 from msc_authority.sample import sample_facts
 from msc_authority.settings import DATABASE_FILE_NAME, Settings, sqlite_url
@@ -60,20 +59,10 @@ def _load(settings: Settings, clock: Clock, on_step: OnStep) -> Path:
     for leftover in settings.home.glob(f"{_LOADING_FILE}*"):
         leftover.unlink()
     facts = sample_facts(_last_step(clock.now()))
-    replay_clock = ReplayClock(min(happened_at(fact) for fact in facts))
-    with open_store(sqlite_url(settings.home, _LOADING_FILE), replay_clock) as store:
-        evaluator = Evaluator(
-            store=store.evaluations,
-            journal=store.journal,
-            log=store.log,
-            clock=replay_clock,
-            config=settings.decision,
-            valid_for_s=2 * settings.evaluation_period_s,
-            new_id=lambda: uuid.uuid4().hex,
-        )
-        for step in replay(facts, journal=store.journal, evaluator=evaluator, clock=replay_clock, step=STEP):
-            _check(step)
-            on_step(step)
+    url = sqlite_url(settings.home, _LOADING_FILE)
+    for step in replay_into(url, facts, settings.decision, STEP):
+        _check(step)
+        on_step(step)
     return path
 
 

@@ -6,7 +6,6 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from msc_authority.app.replay import ReplayStep
     from msc_authority.core.evaluation import Verdict
     from msc_authority.core.policy import RiskMode
-    from msc_authority.settings import Settings
 
 SHOWN_REFUSALS = 20
 HOUR = timedelta(hours=1)
@@ -50,11 +48,13 @@ def replay(
     With --json, one line for each evaluation. The same journal gives the same output, byte for byte. Exit code 1: rows
     of the journal were refused (they are listed on standard error).
     """
+    from msc_authority.compose_replay import replay_in_memory
+
     settings = load_settings(config, {}).settings
     content = _read([file, *(equity or [])])
     life = Life()
     table = _life_table()
-    for step in _steps(content, settings, timedelta(minutes=step_minutes)):
+    for step in replay_in_memory(content.facts, settings.decision, timedelta(minutes=step_minutes)):
         life.take(step)
         if as_json:
             print_json(step_document(step))
@@ -86,27 +86,6 @@ def _read(paths: Sequence[Path]) -> JournalContent:
             f"{paths[0]} holds no usable fact", advice="msc journal import lists what is wrong with its rows"
         )
     return content
-
-
-def _steps(content: JournalContent, settings: Settings, step: timedelta) -> Iterator[ReplayStep]:
-    from msc_authority.adapters.memory import MemoryStore
-    from msc_authority.app.evaluate import Evaluator
-    from msc_authority.app.replay import ReplayClock, happened_at
-    from msc_authority.app.replay import replay as run
-
-    clock = ReplayClock(min(happened_at(fact) for fact in content.facts))
-    store = MemoryStore(clock)
-    ids = count(1)
-    evaluator = Evaluator(
-        store=store.evaluations,
-        journal=store.journal,
-        log=store.log,
-        clock=clock,
-        config=settings.decision,
-        valid_for_s=2 * step.total_seconds(),
-        new_id=lambda: f"replay-{next(ids)}",
-    )
-    return run(content.facts, journal=store.journal, evaluator=evaluator, clock=clock, step=step)
 
 
 @dataclass(slots=True)

@@ -28,7 +28,7 @@ class Desk:
         self.store = MemoryStore(self.clock)
         self.ids = count(1)
 
-    def evaluator(self, store: EvaluationStore | None = None) -> Evaluator:
+    def evaluator(self, store: EvaluationStore | None = None, valid_for_s: float = 3600) -> Evaluator:
         """Returns a new one, as after a restart."""
         return Evaluator(
             store=store or self.store.evaluations,
@@ -36,7 +36,7 @@ class Desk:
             log=self.store.log,
             clock=self.clock,
             config=DecisionConfig(),
-            valid_for_s=3600,
+            valid_for_s=valid_for_s,
             new_id=lambda: f"evaluation-{next(self.ids)}",
         )
 
@@ -93,6 +93,17 @@ def test_changed_facts_commit_the_next_version_and_say_which_fields_changed(desk
     assert outcome.candidate.trading_state is TradingState.HALTED
     assert "trading_state" in {change.field for change in outcome.changes}
     assert desk.store.policies.revisions(None, 1)[0].changes == outcome.changes
+
+
+def test_other_validity_is_published_though_nothing_else_changed(desk: Desk) -> None:
+    """Otherwise a longer evaluation period would let the policy run out between two evaluations."""
+    desk.evaluate()
+
+    outcome = desk.evaluator(valid_for_s=7200).evaluate(trigger="start")
+
+    assert outcome.head.ref.version == 2
+    assert outcome.head.policy is not None
+    assert outcome.head.policy.valid_for_s == 7200
 
 
 def test_preview_says_the_same_as_an_evaluation_and_writes_nothing(desk: Desk) -> None:
