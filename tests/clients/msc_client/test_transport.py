@@ -1,0 +1,347 @@
+"""A real channel to a real small server on this machine."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from msc_client import (
+    AuthorityError,
+    AuthorityUnavailable,
+    ClientConfig,
+    ConnectionState,
+    PolicySource,
+    Ref,
+    Role,
+    Tier,
+    TlsFiles,
+    WhatIf,
+)
+from msc_client._transport.channel import CHANNEL_OPTIONS, SERVICE_CONFIG, channel_target
+from msc_client.testing import Freshness, InProcessAuthority, make_policy
+
+Until = Callable[[Callable[[], object]], None]
+
+# Small waits, so that tests need not wait; they are scaled, not skipped.
+CONFIG = ClientConfig(
+    heartbeat_interval_s=0.2,
+    watchdog_s=1.0,
+    backoff_floor_s=0.001,
+    backoff_initial_s=0.01,
+    backoff_max_s=0.05,
+    denied_retry_min_s=0.05,
+    denied_retry_max_s=0.1,
+    unary_deadline_s=5.0,
+)
+PATIENCE_S = 20.0
+
+
+@pytest.fixture
+def authority() -> Iterator[InProcessAuthority]:
+    with InProcessAuthority() as made:
+        made.publish(make_policy(5))
+        yield made
+
+
+@pytest.fixture
+def source(authority: InProcessAuthority) -> Iterator[PolicySource]:
+    made = PolicySource(authority.target, role=Role.EXECUTOR, name="test", config=CONFIG, state_dir=None)
+    yield made
+    made.close()
+
+
+def connection(source: PolicySource) -> ConnectionState:
+    return source.status().connection
+
+
+def test_it_is_fresh_after_the_start(authority: InProcessAuthority, source: PolicySource) -> None:
+    view = source.start(PATIENCE_S)
+    assert (view.tier, view.policy) == (Tier.FRESH, make_policy(5))
+    assert authority.opened[0].known is None
+    assert authority.opened[0].heartbeat_interval_s == pytest.approx(0.2)
+
+
+def test_a_new_policy_arrives(authority: InProcessAuthority, source: PolicySource) -> None:
+    source.start(PATIENCE_S)
+    authority.publish(make_policy(6))
+    assert source.wait_for_ref(Ref(1, 6), PATIENCE_S).policy == make_policy(6)
+
+
+def test_a_start_before_the_authority_finds_it_when_it_comes() -> None:
+    authority = InProcessAuthority().start()
+    authority.stop()
+    with PolicySource(
+        authority.target, role=Role.OTHER, name="early", config=replace(CONFIG, start_wait_s=0.01), state_dir=None
+    ) as source:
+        assert source.current().tier is Tier.SAFE_NONE
+        with authority:
+            authority.publish(make_policy(5))
+            assert source.wait_for_ref(Ref(1, 5), PATIENCE_S).tier is Tier.FRESH
+
+
+def test_an_authority_that_died_and_returned_confirms_what_is_known(
+    authority: InProcessAuthority, source: PolicySource, until: Until
+) -> None:
+    source.start(PATIENCE_S)
+    authority.stop()
+    until(lambda: connection(source) is not ConnectionState.LIVE)
+    assert source.current().tier is Tier.FRESH
+    authority.start()
+    until(lambda: connection(source) is ConnectionState.LIVE)
+    assert authority.opened[-1].known == Ref(1, 5)
+    assert source.status().counters.applied == 1
+
+
+@pytest.mark.parametrize("how", ["drop", "goodbye"])
+def test_every_end_is_followed_by_a_new_watch(
+    authority: InProcessAuthority, source: PolicySource, until: Until, how: str
+) -> None:
+    source.start(PATIENCE_S)
+    for count in range(2, 5):
+        authority.drop() if how == "drop" else authority.goodbye()
+        until(lambda: len(authority.opened) == count and connection(source) is ConnectionState.LIVE)  # noqa: B023
+    assert source.current().tier is Tier.FRESH
+
+
+def test_a_frozen_authority_is_noticed_by_the_watchdog_alone(source: PolicySource, until: Until) -> None:
+    with InProcessAuthority(heartbeat_interval_s=0.2) as authority:
+        authority.publish(make_policy(5))
+        frozen = PolicySource(authority.target, role=Role.OTHER, name="x", config=CONFIG, state_dir=None)
+        frozen.start(PATIENCE_S)
+        authority.freeze()
+        until(lambda: frozen.status().counters.watchdog_timeouts == 1)
+        assert frozen.current().tier is Tier.FRESH
+        frozen.close()
+
+
+def test_a_refused_client_is_denied_and_let_in_when_it_may(
+    authority: InProcessAuthority, source: PolicySource, until: Until, caplog: pytest.LogCaptureFixture
+) -> None:
+    authority.refuse("PERMISSION_DENIED", "not this role", reason="ROLE_REMOVED")
+    source.start(0)
+    until(lambda: connection(source) is ConnectionState.DENIED)
+    assert "ROLE_REMOVED" in source.status().last_error
+    authority.accept()
+    source.wait_for_ref(Ref(1, 5), PATIENCE_S)
+    assert [record.levelno for record in caplog.records].count(logging.ERROR) == 1
+
+
+def test_a_replica_that_is_behind_is_named_by_its_reason(
+    authority: InProcessAuthority, source: PolicySource, until: Until
+) -> None:
+    source.start(PATIENCE_S)
+    authority.refuse("UNAVAILABLE", "head is (1, 3)", reason="REPLICA_BEHIND", retry_after_s=0.01)
+    authority.drop()
+    until(lambda: "REPLICA_BEHIND" in source.status().last_error)
+    assert source.current().ref == Ref(1, 5)
+    authority.accept()
+    until(lambda: connection(source) is ConnectionState.LIVE)
+
+
+def test_a_missed_version_is_fetched_over_a_second_stream(
+    authority: InProcessAuthority, source: PolicySource, until: Until
+) -> None:
+    source.start(PATIENCE_S)
+    authority.freeze()
+    authority.publish(make_policy(6))
+    authority.thaw()
+    authority.heartbeat()
+    source.wait_for_ref(Ref(1, 6), PATIENCE_S)
+    until(lambda: authority.watching == 1)
+    assert source.status().counters.gaps == 1
+
+
+def test_an_aged_replica_makes_the_value_stale_although_connected(
+    authority: InProcessAuthority, source: PolicySource
+) -> None:
+    source.start(PATIENCE_S)
+    authority.freshness = Freshness(replica_age_s=40.0, ttl_s=3600.0)
+    authority.heartbeat()
+    source.wait_for(lambda view: view.tier is Tier.STALE, PATIENCE_S)
+    assert connection(source) is ConnectionState.LIVE
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xff\xff\xff", b"\x2a\x02\x0a\x00"], ids=["no message", "an empty policy"])
+def test_what_makes_no_sense_is_refused_and_the_stream_lives_on(
+    authority: InProcessAuthority, source: PolicySource, until: Until, raw: bytes
+) -> None:
+    source.start(PATIENCE_S)
+    authority.send(raw)
+    until(lambda: source.status().counters.rejected == 1)
+    authority.publish(make_policy(6))
+    source.wait_for_ref(Ref(1, 6), PATIENCE_S)
+    assert len(authority.opened) == 1
+
+
+def test_a_message_of_10_mb_ends_the_stream_and_nothing_else(
+    authority: InProcessAuthority, source: PolicySource, until: Until
+) -> None:
+    source.start(PATIENCE_S)
+    authority.send(bytes(10 * 1024 * 1024))
+    until(lambda: len(authority.opened) == 2)
+    assert source.current().ref == Ref(1, 5)
+
+
+def test_the_authority_learns_what_is_applied(authority: InProcessAuthority, source: PolicySource) -> None:
+    source.start(PATIENCE_S)
+    authority.wait_for(lambda it: bool(it.reports), PATIENCE_S)
+    report = authority.reports[0]
+    assert (report.name, report.applied, report.instance_id) == ("test", Ref(1, 5), source.status().instance_id)
+
+
+def test_the_second_address_serves_when_the_first_does_not(authority: InProcessAuthority) -> None:
+    gone = InProcessAuthority().start()
+    gone.stop()
+    targets = f"{gone.target},{authority.target}"
+    with PolicySource(targets, role=Role.OTHER, name="two", config=CONFIG, state_dir=None) as source:
+        assert source.wait_for_ref(Ref(1, 5), PATIENCE_S).tier is Tier.FRESH
+
+
+def test_certificates_that_cannot_be_read_deny_and_do_not_raise(tmp_path: Path, until: Until) -> None:
+    config = replace(CONFIG, tls=TlsFiles(root_certificates=tmp_path / "missing.pem"))
+    source = PolicySource("127.0.0.1:1", role=Role.OTHER, name="tls", config=config, state_dir=None)
+    source.start(0)
+    until(lambda: "missing.pem" in source.status().last_error)
+    until(lambda: connection(source) is ConnectionState.DENIED)
+    source.close()
+
+
+# Unary calls
+
+
+def test_a_policy_is_asked_for(source: PolicySource) -> None:
+    assert source.get_policy() == make_policy(5)
+
+
+def test_an_evaluation_is_asked_for_under_an_id(source: PolicySource) -> None:
+    result = source.evaluate(what_if=WhatIf(drawdown_pct=2.0), reason="to see", request_id="r-1")
+    assert (result.evaluation_id, result.reasons, result.committed) == ("r-1", ("to see",), False)
+    assert result.candidate is not None
+    assert result.candidate.risk_mode is make_policy(5).risk_mode
+
+
+def test_a_refusal_carries_the_authoritys_reason_and_is_not_retried(
+    authority: InProcessAuthority, source: PolicySource
+) -> None:
+    authority.refuse("NOT_FOUND", "there is no version 9", reason="POLICY_NOT_FOUND")
+    with pytest.raises(AuthorityError) as refused:
+        source.get_policy(9)
+    assert (refused.value.code, refused.value.reason) == ("NOT_FOUND", "POLICY_NOT_FOUND")
+    assert not isinstance(refused.value, AuthorityUnavailable)
+
+
+def test_a_call_is_tried_again_before_it_fails() -> None:
+    gone = InProcessAuthority().start()
+    gone.stop()
+    source = PolicySource(gone.target, role=Role.OTHER, name="unary", config=CONFIG, state_dir=None)
+    with pytest.raises(AuthorityUnavailable):
+        source.get_policy()
+    with gone:
+        gone.publish(make_policy(5))
+        assert source.get_policy() == make_policy(5)
+    source.close()
+
+
+def test_a_closed_source_is_unavailable(source: PolicySource) -> None:
+    source.close()
+    with pytest.raises(AuthorityUnavailable, match="closed"):
+        source.get_policy()
+
+
+# The channel
+
+
+def test_the_channel_options_are_exactly_those_of_the_contract() -> None:
+    options = dict(CHANNEL_OPTIONS)
+    assert json.loads(str(options.pop("grpc.service_config"))) == SERVICE_CONFIG
+    assert options == {
+        "grpc.keepalive_time_ms": 30000,
+        "grpc.keepalive_timeout_ms": 10000,
+        "grpc.http2.ping_timeout_ms": 10000,
+        "grpc.http2.max_pings_without_data": 0,
+        "grpc.http2.bdp_probe": 0,
+        "grpc.initial_reconnect_backoff_ms": 250,
+        "grpc.min_reconnect_backoff_ms": 3000,
+        "grpc.max_reconnect_backoff_ms": 2000,
+        "grpc.max_receive_message_length": 1048576,
+        "grpc.use_local_subchannel_pool": 1,
+        "grpc.enable_http_proxy": 0,
+    }
+
+
+def test_the_service_config_retries_unary_calls_only_and_watches_health() -> None:
+    text = json.dumps(SERVICE_CONFIG)
+    assert "WatchPolicy" not in text
+    assert "round_robin" in text
+    assert '"serviceName": "msc_policy.v1.PolicyAuthority"' in text
+
+
+@pytest.mark.parametrize(
+    ("target", "address"),
+    [
+        ("127.0.0.1:7443", "127.0.0.1:7443"),
+        ("authority:7443", "authority:7443"),
+        ("dns:///authority:7443", "dns:///authority:7443"),
+        ("127.0.0.1:1, 127.0.0.2:2", "ipv4:127.0.0.1:1,127.0.0.2:2"),
+        ("[::1]:1,[::2]:2", "ipv6:[::1]:1,[::2]:2"),
+        ("ipv4:127.0.0.1:1,127.0.0.2:2", "ipv4:127.0.0.1:1,127.0.0.2:2"),
+        ("localhost:1,127.0.0.1:2", "ipv4:127.0.0.1:1,127.0.0.1:2"),
+    ],
+)
+def test_targets_become_addresses(target: str, address: str) -> None:
+    assert channel_target(target) == address
+
+
+# Fork
+
+FORKING = """
+import json, os, sys, threading
+from msc_client import PolicySource, Role, Tier
+from msc_client.testing import Ref
+
+source = PolicySource(sys.argv[1], role=Role.EXECUTOR, name="forking", state_dir=None)
+source.start(20)
+mine = source.status().instance_id
+child = os.fork()
+if child == 0:
+    inherited = source.current()
+    source.wait_for(lambda view: source.status().connection.value == "LIVE", 20)
+    status = source.status()
+    print(json.dumps({
+        "who": "child", "inherited": inherited.ref.version, "tier": status.tier.value,
+        "new_id": status.instance_id != mine,
+        "threads": sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("policy-")),
+    }), flush=True)
+    source.close()
+    sys.exit(0)
+_, code = os.waitpid(child, 0)
+status = source.status()
+seen = {"who": "parent", "child_exit": code, "connection": status.connection.value, "tier": status.tier.value}
+print(json.dumps(seen))
+source.close()
+"""
+
+
+def test_a_forked_child_keeps_the_value_and_opens_a_watch_of_its_own(authority: InProcessAuthority) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING, authority.target], capture_output=True, text=True, timeout=60, check=False
+    )
+    child, parent = (json.loads(line) for line in done.stdout.splitlines())
+    assert child == {
+        "who": "child",
+        "inherited": 5,
+        "tier": "FRESH",
+        "new_id": True,
+        "threads": ["policy-callback", "policy-timer", "policy-watch"],
+    }
+    assert parent == {"who": "parent", "child_exit": 0, "connection": "LIVE", "tier": "FRESH"}
+    assert len({opening.instance_id for opening in authority.opened}) == 2
+    assert authority.opened[1].known == Ref(1, 5)
+    assert done.stderr.count("opens a watch of its own") == 1
