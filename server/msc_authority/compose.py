@@ -10,10 +10,11 @@ import threading
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from msc_authority.adapters.clock import SystemClock, uniform
+from msc_authority.adapters.clock import SimulatedClock, SystemClock, uniform
 from msc_authority.app.broker import Broker
 from msc_authority.app.evaluate import Evaluator
 from msc_authority.app.events import EventBus, alerts_of, log_event, name_of
@@ -79,12 +80,13 @@ class Stores(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What of the machine the authority lives on."""
+    """What of the machine the authority lives on. `speed` is how many seconds of its clock pass in a real one."""
 
     clock: Clock
     timer: Timer
     uniform: Uniform
     new_id: Callable[[], str]
+    speed: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +112,15 @@ def this_machine() -> Machine:
     return Machine(clock=SystemClock(), timer=LoopTimer(), uniform=uniform, new_id=lambda: uuid.uuid4().hex)
 
 
-def run(settings: Settings, *, on_ready: Callable[[Running], None] | None = None) -> None:
+def simulated_machine(*, origin: datetime, started_at: datetime, speed: float) -> Machine:
+    """The real machine with simulated time: evaluations keep their period in it; heartbeats and ages stay real."""
+    clock = SimulatedClock(origin=origin, started_at=started_at, speed=speed)
+    return replace(this_machine(), clock=clock, speed=speed)
+
+
+def run(
+    settings: Settings, *, on_ready: Callable[[Running], None] | None = None, machine: Machine | None = None
+) -> None:
     """Runs an authority until it is told to stop by SIGINT or SIGTERM, on uvloop where that is installed.
 
     Raises:
@@ -118,7 +128,7 @@ def run(settings: Settings, *, on_ready: Callable[[Running], None] | None = None
         StoreError: the database cannot be opened.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(settings, on_ready=on_ready))
+        runner.run(serve(settings, on_ready=on_ready, machine=machine))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -134,6 +144,7 @@ async def serve(
     *,
     on_ready: Callable[[Running], None] | None = None,
     stop: asyncio.Event | None = None,
+    machine: Machine | None = None,
 ) -> None:
     """Serves until `stop` is set; without one, until SIGINT or SIGTERM. Stops gracefully within 2 s.
 
@@ -143,7 +154,7 @@ async def serve(
     """
     from msc_authority.adapters.sql import open_store
 
-    machine = this_machine()
+    machine = machine or this_machine()
     stores = open_store(settings.database_url, machine.clock)
     try:
         async with running(settings, stores, machine) as authority:
@@ -223,7 +234,7 @@ class _Authority:
             timer=timer,
             worker=self._evaluations,
             previews=self._reads,
-            period_s=settings.evaluation_period_s,
+            period_s=settings.evaluation_period_s / machine.speed,
         )
         # A thread of its own: the confirmation of the head does not queue behind callers.
         self._confirm = Worker(threads=1, name="confirm")
@@ -233,7 +244,7 @@ class _Authority:
             events=events,
             clock=clock,
             timer=timer,
-            period_s=settings.evaluation_period_s,
+            period_s=settings.evaluation_period_s / machine.speed,
             tell=self._health.show,
         )
         self._maker = WatchMaker(
