@@ -8,6 +8,8 @@ from enum import Enum
 from msc_client.errors import PolicyInvalid
 from msc_client.policy import Policy, Ref
 
+_REFUSALS = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "INVALID_ARGUMENT", "UNIMPLEMENTED"})
+
 
 class SnapshotReason(Enum):
     """Why a policy was sent."""
@@ -106,3 +108,12 @@ class StreamEnd:
     detail: str = ""
     reason: str = ""
     retry_after_s: float | None = None
+
+    @property
+    def refuses_client(self) -> bool:
+        """Whether the authority refuses this client as such, so that coming back soon is no use."""
+        return self.code in _REFUSALS
+
+    def __str__(self) -> str:
+        """The parts that say something, as logs print them."""
+        return " ".join(part for part in (self.code, self.reason, self.detail) if part)

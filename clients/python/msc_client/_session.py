@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from enum import Enum, auto
 from typing import Final
 
 from msc_client import _events as do
+from msc_client._announce import applied_lines, restored_lines
 from msc_client._backoff import backoff_bounds_s
 from msc_client._events import Close, Effect, Ended, Event, Forked, Log, Paused, ReaderDied, Received, Start, Tick
 from msc_client._held import Held, ns
@@ -23,58 +23,17 @@ from msc_client._messages import (
     Unchanged,
     WatchMessage,
 )
+from msc_client._states import TRANSITIONS, Cause
 from msc_client._trouble import Trouble
 from msc_client.config import ClientConfig
-from msc_client.policy import Policy, Ref
+from msc_client.policy import Ref
 from msc_client.status import ConnectionState, Counters, Role
 from msc_client.tier import SafeDefaults
 
 _S = ConnectionState
 _NS = 1_000_000_000
-_DENYING: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED", "INVALID_ARGUMENT", "UNIMPLEMENTED"})
 _LONGEST_HEARTBEAT_S: Final = 30.0
 _LONGEST_RETRY_AFTER_S: Final = 60.0
-
-
-class Cause(Enum):
-    """Why a connection state is left."""
-
-    STARTED = auto()
-    MESSAGE = auto()
-    SILENCE = auto()
-    ENDED = auto()
-    GOODBYE = auto()
-    REFUSED = auto()
-    PAUSED = auto()
-    PROMOTED = auto()
-    DUE = auto()
-    FORKED = auto()
-    CLOSED = auto()
-
-
-TRANSITIONS: Final[dict[tuple[ConnectionState, Cause], ConnectionState]] = {
-    (_S.NEW, Cause.STARTED): _S.CONNECTING,
-    (_S.CONNECTING, Cause.MESSAGE): _S.LIVE,
-    (_S.CONNECTING, Cause.SILENCE): _S.BACKOFF,
-    (_S.CONNECTING, Cause.ENDED): _S.BACKOFF,
-    (_S.CONNECTING, Cause.PAUSED): _S.BACKOFF,
-    (_S.CONNECTING, Cause.REFUSED): _S.DENIED,
-    (_S.LIVE, Cause.SILENCE): _S.BACKOFF,
-    (_S.LIVE, Cause.ENDED): _S.BACKOFF,
-    (_S.LIVE, Cause.GOODBYE): _S.BACKOFF,
-    (_S.LIVE, Cause.PAUSED): _S.BACKOFF,
-    (_S.LIVE, Cause.REFUSED): _S.DENIED,
-    (_S.LIVE, Cause.PROMOTED): _S.CONNECTING,
-    (_S.BACKOFF, Cause.DUE): _S.CONNECTING,
-    (_S.DENIED, Cause.DUE): _S.CONNECTING,
-    (_S.CONNECTING, Cause.FORKED): _S.FORKED,
-    (_S.LIVE, Cause.FORKED): _S.FORKED,
-    (_S.BACKOFF, Cause.FORKED): _S.FORKED,
-    (_S.DENIED, Cause.FORKED): _S.FORKED,
-    (_S.FORKED, Cause.STARTED): _S.CONNECTING,
-    **{(state, Cause.CLOSED): _S.CLOSED for state in ConnectionState if state is not _S.CLOSED},
-}
-"""Every change of connection state there is. A pair that is not listed changes nothing."""
 
 
 class Session:
@@ -138,14 +97,12 @@ class Session:
     @property
     def next_due_ns(self) -> int | None:
         """When a Tick is due, or None when nothing waits for time."""
-        candidate = [self._candidate_due_ns] if self._candidate is not None else []
-        match self.state:
-            case _S.CONNECTING | _S.BACKOFF | _S.DENIED:
-                return min([self._due_ns, *candidate])
-            case _S.LIVE:
-                return min([self._last_message_ns + ns(self._watchdog_s), *candidate])
-            case _:
-                return None
+        if self.state in (_S.CONNECTING, _S.BACKOFF, _S.DENIED):
+            return self._due_ns
+        if self.state is not _S.LIVE:
+            return None
+        watchdog_ns = self._last_message_ns + ns(self._watchdog_s)
+        return watchdog_ns if self._candidate is None else min(watchdog_ns, self._candidate_due_ns)
 
     def handle(self, event: Event, now_ns: int) -> list[Effect]:
         """Takes what happened and returns what to do, in order. Events that come too late change nothing."""
@@ -164,7 +121,7 @@ class Session:
                 self._pause(event, now_ns)
             case Forked():
                 self._move(Cause.FORKED, now_ns)
-                self._stream = self._candidate = None
+                self._stream = self._candidate = self._last_restart_ns = None
             case Close():
                 self._move(Cause.CLOSED, now_ns)
                 self._cancel_all()
@@ -186,7 +143,8 @@ class Session:
         if event.restored is not None:
             usable = self._holding.restore(event.restored, now_ns)
             self._swap(changed=usable)
-            self._log_restored(event.restored.policy, (now_ns - event.restored.confirmation.as_of_ns) / _NS, usable)
+            age_s = (now_ns - event.restored.confirmation.as_of_ns) / _NS
+            self._say(restored_lines(event.restored.policy, age_s, usable=usable))
         self._connect(now_ns)
 
     def _connect(self, now_ns: int) -> None:
@@ -235,8 +193,6 @@ class Session:
                     self._effects.append(do.RenewChannel())
                 self._move(Cause.DUE, now_ns)
                 self._connect(now_ns)
-            case _:
-                pass
 
     def _watchdog(self, now_ns: int) -> None:
         self.counters = replace(self.counters, watchdog_timeouts=self.counters.watchdog_timeouts + 1)
@@ -256,10 +212,10 @@ class Session:
             return
         self._stream = None
         end = event.end
-        self.last_error = _described(end)
+        self.last_error = str(end)
         if self._promote(now_ns):
             return
-        if end.code in _DENYING:
+        if end.refuses_client:
             self._deny(end, now_ns)
             return
         retry_after_s = min(end.retry_after_s or 0.0, _LONGEST_RETRY_AFTER_S)
@@ -270,7 +226,7 @@ class Session:
     def _deny(self, end: StreamEnd, now_ns: int) -> None:
         wait_s = self._uniform(self._config.denied_retry_min_s, self._config.denied_retry_max_s)
         self._leave(Cause.REFUSED, now_ns, wait_s)
-        self._say(self._trouble.denied(_described(end), now_ns))
+        self._say(self._trouble.denied(str(end), now_ns))
 
     def _reader_died(self, event: ReaderDied, now_ns: int) -> None:
         if event.stream == self._candidate:
@@ -280,8 +236,7 @@ class Session:
         self.last_error = "the reader died of a bug; see the log"
         wait_s = self._backoff_s(now_ns)
         if self._last_restart_ns is not None:
-            pause_s = self._config.thread_restart_s - (now_ns - self._last_restart_ns) / _NS
-            wait_s = max(wait_s, pause_s)
+            wait_s = max(wait_s, self._config.thread_restart_s - (now_ns - self._last_restart_ns) / _NS)
         self._last_restart_ns = now_ns + ns(wait_s)
         self._leave(Cause.ENDED, now_ns, wait_s)
 
@@ -317,13 +272,12 @@ class Session:
         self._take(message, now_ns)
 
     def _is_better(self, message: WatchMessage) -> bool:
-        match message.event:
-            case Goodbye():
-                return False
-            case Snapshot(document=document) if self.applied is None or document.ref > self.applied:
-                return True
-            case _:
-                return message.freshness is not None and message.freshness.replica_age_s < self._replica_age_s
+        event, freshness = message.event, message.freshness
+        if isinstance(event, Goodbye):
+            return False
+        if isinstance(event, Snapshot) and (self.applied is None or event.document.ref > self.applied):
+            return True
+        return freshness is not None and freshness.replica_age_s < self._replica_age_s
 
     # Messages
 
@@ -387,21 +341,13 @@ class Session:
             case Refused():
                 if isinstance(message.event, Snapshot) or outcome != self._refused:
                     self._refuse(outcome)
-            case Nothing():
-                pass
 
     def _applied(self, outcome: Applied, message: WatchMessage) -> None:
         self.counters = replace(self.counters, applied=self.counters.applied + 1)
         self.last_error, self._refused = "", None
         self._swap(changed=True)
-        self._log(do.INFO, "policy_loaded", outcome.policy.loaded_line())
-        before, after = outcome.previous, outcome.policy
-        if before is not None and before.ref.epoch != after.ref.epoch:
-            self._log(do.WARNING, "reset", f"reset {before.ref} -> {after.ref}: the authority's store was restored")
-        elif isinstance(message.event, Snapshot) and message.event.reason is SnapshotReason.ROLLBACK:
-            self._log(do.INFO, "rollback", f"rollback to the content of version {after.rollback_of} as {after.ref}")
-        if before is not None and before.risk_mode is not after.risk_mode:
-            self._log(do.INFO, "risk_mode", f"[MSC AI] Risk mode: {before.risk_mode.name} -> {after.risk_mode.name}")
+        reason = message.event.reason if isinstance(message.event, Snapshot) else SnapshotReason.UNKNOWN
+        self._say(applied_lines(outcome.previous, outcome.policy, reason))
         self._effects.append(do.Report())
 
     def _refuse(self, refused: Refused) -> None:
@@ -434,9 +380,8 @@ class Session:
             self._open_candidate(now_ns)
 
     def _goodbye(self, goodbye: Goodbye, now_ns: int) -> None:
-        longest_s = min(goodbye.reconnect_after_s, self._config.goodbye_delay_max_s)
         backoff_s = self._backoff_s(now_ns)
-        wait_s = self._uniform(0.0, longest_s)
+        wait_s = self._uniform(0.0, min(goodbye.reconnect_after_s, self._config.goodbye_delay_max_s))
         # A server that says goodbye to every new stream must not be answered in a tight loop.
         wait_s = wait_s + backoff_s if self._attempt else wait_s
         self._log(do.DEBUG, "goodbye", f"authority says goodbye ({goodbye.reason}); back in {wait_s:.2f} s")
@@ -453,16 +398,3 @@ class Session:
 
     def _say(self, lines: list[Log]) -> None:
         self._effects.extend(lines)
-
-    def _log_restored(self, policy: Policy, age_s: float, usable: bool) -> None:
-        if not usable:
-            text = f"the last known good policy {policy.ref} on disk is {age_s:.0f} s old: too old to use"
-            self._log(do.WARNING, "restored_too_old", text)
-            return
-        text = f"starting from the last known good policy {policy.ref} on disk, {age_s:.0f} s old"
-        self._log(do.WARNING, "restored", text)
-        self._log(do.INFO, "policy_loaded", policy.loaded_line())
-
-
-def _described(end: StreamEnd) -> str:
-    return " ".join(part for part in (end.code, end.reason, end.detail) if part)

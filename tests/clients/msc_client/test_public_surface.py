@@ -18,6 +18,7 @@ from msc_client import (
     LocalPolicySource,
     PolicyReader,
     PolicySource,
+    PolicyView,
     Role,
     Tier,
     aio,

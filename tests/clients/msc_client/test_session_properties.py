@@ -38,7 +38,8 @@ from msc_client._messages import (
     Unknown,
     WatchMessage,
 )
-from msc_client._session import TRANSITIONS, Session
+from msc_client._session import Session
+from msc_client._states import TRANSITIONS
 from msc_client.testing import ManualClock, make_policy
 from msc_client.tier import tightened, tighter_of
 
