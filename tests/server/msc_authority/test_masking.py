@@ -35,7 +35,7 @@ def test_masking_twice_changes_nothing_more(text: str) -> None:
     [
         "[MSC AI] Policy loaded: risk_mode=DEFENSIVE, strategies=3, max_risk=0.50%",
         "[POLICY UPDATE] MSC AI: Position limit reached (8/8)",
-        "sqlite:////home/msc/msc.db",
+        "sqlite:////" + "home/msc/msc.db",
         "postgresql://db.internal/msc",
         "http://[::1]:8000/api?limit=10",
         "2026-01-02T03:04:05Z Serving on 127.0.0.1:7443, policy 7:46",
