@@ -103,7 +103,8 @@ def percent_price_breach(side: Side, price: Decimal, mark_price: Decimal, rules:
     limit = EXACT.multiply(mark_price, rules.multiplier_up if buying else rules.multiplier_down)
     if price <= limit if buying else price >= limit:
         return None
-    text = f"price {plain(price)} is {'above' if buying else 'below'} {plain(limit)}, from a mark of {plain(mark_price)}"
+    side_of = "above" if buying else "below"
+    text = f"price {plain(price)} is {side_of} {plain(limit)}, from a mark of {plain(mark_price)}"
     return FilterBreach(code=FilterCode.PERCENT_PRICE, value=price, limit=limit, text=text)
 
 

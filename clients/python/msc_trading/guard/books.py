@@ -1,0 +1,115 @@
+"""Everything that the guard counts. Not safe for threads by itself: the guard keeps it under its lock."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+from msc_client.facts import Side
+from msc_trading.filters import EXACT
+from msc_trading.guard.capacity import Usage
+from msc_trading.guard.case import Case, Denial
+from msc_trading.guard.config import GuardConfig
+from msc_trading.guard.day import DayBook
+from msc_trading.guard.decision import Lane, ReasonCode
+from msc_trading.guard.facts import known
+from msc_trading.guard.limits import StrategyLimits
+from msc_trading.guard.reservations import Ledger, Reservation
+from msc_trading.guard.throttle import RateLane, RepeatKey, RepeatThrottle
+
+_NS = 1_000_000_000
+_OTHER = {Side.BUY: Side.SELL, Side.SELL: Side.BUY}
+
+
+class Books:
+    """Reservations, the day's trades, repetitions and order rates of one account."""
+
+    def __init__(self, account_id: str, config: GuardConfig) -> None:
+        self.day_book = DayBook(account_id)
+        self.ledger = Ledger(self.day_book, config)
+        self._reduce_lane = RateLane(config.reduce_orders_per_10s)
+        self._entry_lane = RateLane(config.entry_orders_per_10s)
+        self._repeats = RepeatThrottle(config.repeat_window_s)
+        self._ttl_ns = round(config.reservation_ttl_s * _NS)
+
+    def usage(self, case: Case) -> Usage:
+        """Returns what is in use, as far as it concerns this entry."""
+        intent, facts, totals = case.intent, case.facts, self.ledger.totals
+        positions = case.positions
+        symbol, held = intent.symbol, positions.quantities
+        own = self._strategy_symbols(case)
+        open_risk = known(facts.open_risk)
+        day = self.day_book.day_of(facts.now)
+        return Usage(
+            confirmed=len(held),
+            reserved=sum(1 for reserved in totals.symbols if reserved not in held),
+            holds_slot=symbol in held or symbol in totals.symbols,
+            opposed=(symbol, _OTHER[intent.side]) in totals.sides,
+            daily_used=self.day_book.used(day),
+            strategy_positions=None if own is None else len(own),
+            strategy_holds=own is not None and symbol in own,
+            strategy_daily=self._strategy_daily(case.strategy, intent.strategy_id, day),
+            symbol_exposure=EXACT.add(positions.exposure(symbol), totals.exposure(symbol)),
+            gross_exposure=EXACT.add(positions.gross_exposure, totals.gross_exposure),
+            open_risk=None if open_risk is None else EXACT.add(open_risk, totals.risk),
+            repeats=self._repeats.count(_repeat_key(case), facts.now),
+            orders=self._entry_lane.used(case.now_ns),
+        )
+
+    def reserve_entry(self, case: Case, reservation_id: str) -> Reservation:
+        """Sets aside what an entry takes, and returns that."""
+        self._repeats.note(_repeat_key(case), case.facts.now)
+        self._entry_lane.take(case.now_ns)
+        return self._reserve(case, reservation_id, Lane.ENTRY, case.notional, case.risk_amount)
+
+    def reserve_reduce(self, case: Case, reservation_id: str) -> Reservation:
+        """Notes a reduction, so that others do not count on the same position. It takes no slot, trade or risk."""
+        self._reduce_lane.take(case.now_ns)
+        return self._reserve(case, reservation_id, Lane.REDUCE, Decimal(0), Decimal(0))
+
+    def reduce_rate_denial(self, case: Case) -> Denial | None:
+        """Returns whether reductions themselves come too fast for the venue. Entries never use up this lane."""
+        used, limit = self._reduce_lane.used(case.now_ns), self._reduce_lane.limit
+        case.rows.append(("reduce_orders_10s", used, limit, used < limit))
+        if used < limit:
+            return None
+        return Denial(ReasonCode.RATE_LIMIT, f"reductions in 10 s current={used} limit={limit}")
+
+    def _reserve(self, case: Case, reservation_id: str, lane: Lane, notional: Decimal, risk: Decimal) -> Reservation:
+        intent = case.intent
+        reservation = Reservation(
+            reservation_id=reservation_id,
+            client_order_id=intent.client_order_id,
+            lane=lane,
+            strategy_id=intent.strategy_id,
+            symbol=intent.symbol,
+            side=intent.side,
+            quantity=intent.quantity,
+            notional=notional,
+            risk=risk,
+            day=self.day_book.day_of(case.facts.now),
+            expires_ns=case.now_ns + self._ttl_ns,
+            whole_position=intent.close_position,
+        )
+        self.ledger.add(reservation)
+        return reservation
+
+    def _strategy_symbols(self, case: Case) -> frozenset[str] | None:
+        """Returns the symbols that count for a strategy with a cap of its own, None for others."""
+        if case.strategy.max_positions is None:
+            return None
+        strategy_id, owners = case.intent.strategy_id, case.facts.strategy_symbols
+        confirmed = frozenset(case.positions.quantities)
+        reserved = frozenset(self.ledger.totals.strategy_symbols.get(strategy_id, ()))
+        if owners is None:
+            return confirmed | reserved
+        # A position that nobody owns may be this strategy's.
+        owned = frozenset[str]().union(*owners.values())
+        return (confirmed & owners.get(strategy_id, frozenset())) | (confirmed - owned) | reserved
+
+    def _strategy_daily(self, strategy: StrategyLimits, strategy_id: str, day: date) -> int | None:
+        return None if strategy.max_daily_trades is None else self.day_book.used_by(day, strategy_id)
+
+
+def _repeat_key(case: Case) -> RepeatKey:
+    return (case.intent.strategy_id, case.intent.symbol, case.intent.side)

@@ -1,0 +1,341 @@
+"""What was granted and is not yet part of the confirmed positions. It counts until the venue has decided."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final, TypeVar
+
+from msc_client.facts import Side
+from msc_trading.filters import EXACT
+from msc_trading.guard.config import GuardConfig
+from msc_trading.guard.day import DayBook
+from msc_trading.guard.decision import Lane
+from msc_trading.venue.port import OrderState
+
+_Key = TypeVar("_Key", str, tuple[str, Side])
+
+_ZERO: Final = Decimal(0)
+_NS: Final = 1_000_000_000
+
+
+class ReservationState(StrEnum):
+    """How far an order is."""
+
+    PENDING = "PENDING"
+    """Granted, not sent yet."""
+    SENT = "SENT"
+    """Sent, no answer yet."""
+    BOUND = "BOUND"
+    """The venue has accepted it."""
+    PARTIAL = "PARTIAL"
+    """Filled in part; the rest is open."""
+    FILLED = "FILLED"
+    """Nothing more will fill. Counts until the confirmed positions hold it."""
+    CLOSED = "CLOSED"
+    """The confirmed positions hold it."""
+    RELEASED = "RELEASED"
+    """Refused, cancelled, expired or never sent, without a fill."""
+    UNKNOWN = "UNKNOWN"
+    """Nobody knows whether the venue has it."""
+
+
+class OrderEvent(StrEnum):
+    """What can happen to an order."""
+
+    SENT = "SENT"
+    BOUND = "BOUND"
+    FILLED_IN_PART = "FILLED_IN_PART"
+    FILLED = "FILLED"
+    REJECTED = "REJECTED"
+    ENDED = "ENDED"
+    """Cancelled or expired: what filled before stands."""
+    ABANDONED = "ABANDONED"
+    """Certainly never sent."""
+    LOST = "LOST"
+    """Sent, and the answer never came."""
+    ABSENT = "ABSENT"
+    """The venue said conclusively that there is no such order."""
+    SETTLED = "SETTLED"
+    """The confirmed positions hold it."""
+
+
+_S, _E = ReservationState, OrderEvent
+
+# What is not here changes nothing: a late or repeated report. RELEASED is left again when the venue reports the order
+# after all: what fills exists, whatever was concluded before.
+TRANSITIONS: Final[dict[tuple[ReservationState, OrderEvent], ReservationState]] = {
+    (_S.PENDING, _E.SENT): _S.SENT,
+    (_S.PENDING, _E.BOUND): _S.BOUND,
+    (_S.PENDING, _E.FILLED_IN_PART): _S.PARTIAL,
+    (_S.PENDING, _E.FILLED): _S.FILLED,
+    (_S.PENDING, _E.REJECTED): _S.RELEASED,
+    (_S.PENDING, _E.ENDED): _S.RELEASED,
+    (_S.PENDING, _E.ABANDONED): _S.RELEASED,
+    (_S.PENDING, _E.LOST): _S.UNKNOWN,
+    (_S.SENT, _E.BOUND): _S.BOUND,
+    (_S.SENT, _E.FILLED_IN_PART): _S.PARTIAL,
+    (_S.SENT, _E.FILLED): _S.FILLED,
+    (_S.SENT, _E.REJECTED): _S.RELEASED,
+    (_S.SENT, _E.ENDED): _S.RELEASED,
+    (_S.SENT, _E.LOST): _S.UNKNOWN,
+    (_S.SENT, _E.ABSENT): _S.RELEASED,
+    (_S.UNKNOWN, _E.BOUND): _S.BOUND,
+    (_S.UNKNOWN, _E.FILLED_IN_PART): _S.PARTIAL,
+    (_S.UNKNOWN, _E.FILLED): _S.FILLED,
+    (_S.UNKNOWN, _E.REJECTED): _S.RELEASED,
+    (_S.UNKNOWN, _E.ENDED): _S.RELEASED,
+    (_S.UNKNOWN, _E.ABSENT): _S.RELEASED,
+    (_S.BOUND, _E.FILLED_IN_PART): _S.PARTIAL,
+    (_S.BOUND, _E.FILLED): _S.FILLED,
+    (_S.BOUND, _E.REJECTED): _S.RELEASED,
+    (_S.BOUND, _E.ENDED): _S.RELEASED,
+    (_S.PARTIAL, _E.FILLED): _S.FILLED,
+    (_S.PARTIAL, _E.REJECTED): _S.FILLED,
+    (_S.PARTIAL, _E.ENDED): _S.FILLED,
+    (_S.FILLED, _E.SETTLED): _S.CLOSED,
+    (_S.RELEASED, _E.BOUND): _S.BOUND,
+    (_S.RELEASED, _E.FILLED_IN_PART): _S.PARTIAL,
+    (_S.RELEASED, _E.FILLED): _S.FILLED,
+}
+
+_FINAL: Final = frozenset({_S.CLOSED, _S.RELEASED})
+_OPEN: Final = frozenset({_S.PENDING, _S.SENT, _S.BOUND, _S.PARTIAL})
+_UNDECIDED: Final = frozenset({_S.PENDING, _S.SENT, _S.UNKNOWN})
+_REPORTED: Final = frozenset({_E.BOUND, _E.FILLED_IN_PART, _E.FILLED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """One granted order. `notional` and `risk` are what it counts for; instants are on the policy source's clock.
+
+    `accepted`: the venue has had it. `ended`: the venue has said that no more will come of it.
+    """
+
+    reservation_id: str
+    client_order_id: str
+    lane: Lane
+    strategy_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    notional: Decimal
+    risk: Decimal
+    day: date
+    expires_ns: int
+    whole_position: bool = False
+    state: ReservationState = ReservationState.PENDING
+    filled: Decimal = _ZERO
+    order_id: str = ""
+    sent_ns: int | None = None
+    absent_ns: int | None = None
+    accepted: bool = False
+    ended: bool = False
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it counts. A reduction that is filled counts no more: there is nothing to hold a place for."""
+        return self.state not in _FINAL and not (self.lane is Lane.REDUCE and self.state is _S.FILLED)
+
+    @property
+    def counts_for_day(self) -> bool:
+        """Whether it is one of its day's trades: it may exist, or the venue has accepted it."""
+        return self.lane is Lane.ENTRY and (self.is_live or self.accepted)
+
+    @property
+    def pending_reduce(self) -> Decimal:
+        """What it may still take off the position.
+
+        An unknown one is left out: the venue holds a reduction to the position, and an exit must not wait for an
+        answer that may never come.
+        """
+        if self.lane is not Lane.REDUCE or self.whole_position or self.state not in _OPEN:
+            return _ZERO
+        return self.quantity - self.filled
+
+
+class Totals:
+    """Sums over the live entries, kept with each change."""
+
+    def __init__(self) -> None:
+        self.symbols: Counter[str] = Counter()
+        self.sides: Counter[tuple[str, Side]] = Counter()
+        self.strategy_symbols: dict[str, Counter[str]] = {}
+        self.symbol_exposure: dict[str, Decimal] = {}
+        self.gross_exposure = _ZERO
+        self.risk = _ZERO
+
+    def add(self, entry: Reservation) -> None:
+        """Counts a live entry."""
+        self.symbols[entry.symbol] += 1
+        self.sides[entry.symbol, entry.side] += 1
+        self.strategy_symbols.setdefault(entry.strategy_id, Counter())[entry.symbol] += 1
+        self.symbol_exposure[entry.symbol] = EXACT.add(self.exposure(entry.symbol), entry.notional)
+        self.gross_exposure = EXACT.add(self.gross_exposure, entry.notional)
+        self.risk = EXACT.add(self.risk, entry.risk)
+
+    def remove(self, entry: Reservation) -> None:
+        """Takes back exactly what `add` did."""
+        _uncount(self.symbols, entry.symbol)
+        _uncount(self.sides, (entry.symbol, entry.side))
+        _uncount(self.strategy_symbols[entry.strategy_id], entry.symbol)
+        self.symbol_exposure[entry.symbol] = EXACT.subtract(self.symbol_exposure[entry.symbol], entry.notional)
+        self.gross_exposure = EXACT.subtract(self.gross_exposure, entry.notional)
+        self.risk = EXACT.subtract(self.risk, entry.risk)
+
+    def exposure(self, symbol: str) -> Decimal:
+        """Returns the notional reserved in a symbol."""
+        return self.symbol_exposure.get(symbol, _ZERO)
+
+
+def _uncount(counts: Counter[_Key], key: _Key) -> None:
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]
+
+
+class Ledger:
+    """Every reservation by client order id. Not safe for threads by itself: the guard keeps it under its lock."""
+
+    def __init__(self, day_book: DayBook, config: GuardConfig) -> None:
+        self.totals = Totals()
+        self._day_book = day_book
+        self._config = config
+        self._by_id: dict[str, Reservation] = {}
+        self._reductions: dict[str, Reservation] = {}
+
+    def get(self, client_order_id: str) -> Reservation | None:
+        """Returns the reservation of an order, None when there is none or it was forgotten."""
+        return self._by_id.get(client_order_id)
+
+    def add(self, reservation: Reservation) -> None:
+        """Sets a grant aside."""
+        self._put(self._by_id.get(reservation.client_order_id), reservation)
+        if len(self._by_id) > self._config.remembered_decisions:
+            self._forget_oldest()
+
+    def apply(
+        self,
+        client_order_id: str,
+        event: OrderEvent,
+        *,
+        now_ns: int,
+        order_id: str = "",
+        filled: Decimal | None = None,
+    ) -> Reservation | None:
+        """Takes in what happened to an order, and returns what that makes of it. None: no such reservation."""
+        before = self._by_id.get(client_order_id)
+        if before is None:
+            return None
+        after = _after(before, event, now_ns=now_ns, order_id=order_id, filled=filled)
+        self._put(before, after)
+        return after
+
+    def absent(self, client_order_id: str, *, now_ns: int) -> bool:
+        """Takes in an answer "no such order" of this instant. Returns whether it was conclusive, and freed the order.
+
+        It is when the venue had time to refuse the request as too old, the answer came twice, some time apart, and
+        nothing was ever heard of the order.
+        """
+        order = self._by_id.get(client_order_id)
+        if order is None or order.accepted or order.sent_ns is None or order.state not in (_S.SENT, _S.UNKNOWN):
+            return False
+        config = self._config
+        if now_ns <= order.sent_ns + round((config.recv_window_s + config.absent_margin_s) * _NS):
+            return False
+        if order.absent_ns is None:
+            self._by_id[client_order_id] = replace(order, absent_ns=now_ns)
+            return False
+        if now_ns - order.absent_ns < config.absent_gap_s * _NS:
+            return False
+        self.apply(client_order_id, _E.ABSENT, now_ns=now_ns)
+        return True
+
+    def overdue(self, now_ns: int) -> tuple[Reservation, ...]:
+        """Returns what is undecided past its time: to be asked about, for time alone frees nothing."""
+        return tuple(
+            order for order in self._by_id.values() if order.state in _UNDECIDED and order.expires_ns <= now_ns
+        )
+
+    def live(self) -> tuple[Reservation, ...]:
+        """Returns every reservation that counts."""
+        return tuple(order for order in self._by_id.values() if order.is_live)
+
+    def pending_reduce(self, symbol: str) -> Decimal:
+        """Returns what open reductions may still take off the symbol's position."""
+        pending = (order.pending_reduce for order in self._reductions.values() if order.symbol == symbol)
+        return sum(pending, _ZERO)
+
+    def _put(self, before: Reservation | None, after: Reservation) -> None:
+        if before is not None and before.is_live and before.lane is Lane.ENTRY:
+            self.totals.remove(before)
+        if after.is_live and after.lane is Lane.ENTRY:
+            self.totals.add(after)
+        if after.pending_reduce:
+            self._reductions[after.client_order_id] = after
+        else:
+            self._reductions.pop(after.client_order_id, None)
+        if after.counts_for_day:
+            self._day_book.take(after.day, after.client_order_id, after.strategy_id)
+        elif before is not None and before.counts_for_day:
+            self._day_book.give_back(before.day, before.client_order_id)
+        self._by_id[after.client_order_id] = after
+
+    def _forget_oldest(self) -> None:
+        oldest = next((id_ for id_, order in self._by_id.items() if not order.is_live), None)
+        if oldest is not None:
+            del self._by_id[oldest]
+
+
+def _after(
+    before: Reservation, event: OrderEvent, *, now_ns: int, order_id: str, filled: Decimal | None
+) -> Reservation:
+    state = TRANSITIONS.get((before.state, event), before.state)
+    if before.ended and state in (_S.BOUND, _S.PARTIAL):
+        # A late report of an order that is over: only what filled still counts.
+        state = before.state if state is _S.BOUND else _S.FILLED
+    after = replace(
+        before,
+        state=state,
+        order_id=order_id or before.order_id,
+        filled=max(before.filled, filled or _ZERO),
+        sent_ns=now_ns if event in (_E.SENT, _E.LOST) and before.sent_ns is None else before.sent_ns,
+        accepted=before.accepted or event in _REPORTED or (event is _E.ENDED and before.state is not _S.PENDING),
+        ended=before.ended or event in (_E.ENDED, _E.REJECTED, _E.FILLED),
+    )
+    return _shrunk(after) if state is _S.FILLED and before.state is not _S.FILLED else after
+
+
+def _shrunk(order: Reservation) -> Reservation:
+    """Returns an order that ended before it was whole, counting for what filled."""
+    if not 0 < order.filled < order.quantity:
+        return order
+    share = order.filled / order.quantity
+    return replace(order, notional=order.notional * share, risk=order.risk * share)
+
+
+def adopted(
+    order: OrderState, *, strategy_id: str, price: Decimal, risk: Decimal, day: date, now_ns: int
+) -> Reservation:
+    """Returns the reservation of an order that was found at the venue."""
+    entry = not order.reduce_only
+    return Reservation(
+        reservation_id=f"r-adopted-{order.client_order_id}",
+        client_order_id=order.client_order_id,
+        lane=Lane.ENTRY if entry else Lane.REDUCE,
+        strategy_id=strategy_id,
+        symbol=order.symbol,
+        side=order.side,
+        quantity=order.quantity,
+        notional=EXACT.multiply(order.quantity, price) if entry else _ZERO,
+        risk=risk if entry else _ZERO,
+        day=day,
+        expires_ns=now_ns,
+        state=_S.PARTIAL if order.filled_quantity else _S.BOUND,
+        filled=order.filled_quantity,
+        order_id=order.order_id,
+        accepted=True,
+    )
