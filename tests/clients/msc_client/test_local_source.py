@@ -6,12 +6,12 @@ import logging
 from collections.abc import Callable, Iterator
 
 import pytest
+from msc_client_harness import until
 
 from msc_client import ClientConfig, ConnectionState, LocalPolicySource, Ref, Role, Tier
 from msc_client._wire.authority import goodbye_bytes, heartbeat_bytes, snapshot_bytes
 from msc_client.testing import Freshness, ManualClock, make_policy
 
-Until = Callable[[Callable[[], object]], None]
 FRESH = Freshness(replica_age_s=0.0, ttl_s=3600.0)
 CONFIG = ClientConfig(local_pause_s=1e9)
 
@@ -76,7 +76,7 @@ def test_heartbeats_confirm_and_their_absence_ages(host: Host) -> None:
     assert host.source.current().tier is Tier.STALE
 
 
-def test_a_feed_that_fell_silent_is_subscribed_to_again(host: Host, until: Until) -> None:
+def test_a_feed_that_fell_silent_is_subscribed_to_again(host: Host) -> None:
     host.source.start(wait_s=0)
     host.clock.advance(16.1)
     until(lambda: host.source.status().counters.watchdog_timeouts == 1)
@@ -85,14 +85,14 @@ def test_a_feed_that_fell_silent_is_subscribed_to_again(host: Host, until: Until
     assert len(host.feed.callbacks) == 1
 
 
-def test_a_feed_that_says_goodbye_is_subscribed_to_again(host: Host, until: Until) -> None:
+def test_a_feed_that_says_goodbye_is_subscribed_to_again(host: Host) -> None:
     host.source.start(wait_s=0)
     host.feed.send(goodbye_bytes(make_policy(5).ref, reason="DRAINING", reconnect_after_s=0.0, freshness=FRESH))
     until(lambda: host.feed.subscribed == 2)
     assert host.source.current().tier is Tier.FRESH
 
 
-def test_a_feed_that_refuses_is_an_authority_that_is_away(host: Host, until: Until) -> None:
+def test_a_feed_that_refuses_is_an_authority_that_is_away(host: Host) -> None:
     host.feed.broken = RuntimeError("draining")
     assert host.source.start(wait_s=0).tier is Tier.SAFE_NONE
     assert "draining" in host.source.status().last_error

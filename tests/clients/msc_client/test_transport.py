@@ -6,11 +6,12 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msc_client_harness import until
 
 from msc_client import (
     AuthorityError,
@@ -26,8 +27,6 @@ from msc_client import (
 )
 from msc_client._transport.channel import CHANNEL_OPTIONS, SERVICE_CONFIG, channel_target
 from msc_client.testing import Freshness, InProcessAuthority, make_policy
-
-Until = Callable[[Callable[[], object]], None]
 
 # Small waits, so that tests need not wait; they are scaled, not skipped.
 CONFIG = ClientConfig(
@@ -87,7 +86,7 @@ def test_a_start_before_the_authority_finds_it_when_it_comes() -> None:
 
 
 def test_an_authority_that_died_and_returned_confirms_what_is_known(
-    authority: InProcessAuthority, source: PolicySource, until: Until
+    authority: InProcessAuthority, source: PolicySource
 ) -> None:
     source.start(PATIENCE_S)
     authority.stop()
@@ -100,9 +99,7 @@ def test_an_authority_that_died_and_returned_confirms_what_is_known(
 
 
 @pytest.mark.parametrize("how", ["drop", "goodbye"])
-def test_every_end_is_followed_by_a_new_watch(
-    authority: InProcessAuthority, source: PolicySource, until: Until, how: str
-) -> None:
+def test_every_end_is_followed_by_a_new_watch(authority: InProcessAuthority, source: PolicySource, how: str) -> None:
     source.start(PATIENCE_S)
     for count in range(2, 5):
         authority.drop() if how == "drop" else authority.goodbye()
@@ -110,7 +107,7 @@ def test_every_end_is_followed_by_a_new_watch(
     assert source.current().tier is Tier.FRESH
 
 
-def test_a_frozen_authority_is_noticed_by_the_watchdog_alone(source: PolicySource, until: Until) -> None:
+def test_a_frozen_authority_is_noticed_by_the_watchdog_alone(source: PolicySource) -> None:
     with InProcessAuthority(heartbeat_interval_s=0.2) as authority:
         authority.publish(make_policy(5))
         frozen = PolicySource(authority.target, role=Role.OTHER, name="x", config=CONFIG, state_dir=None)
@@ -122,7 +119,7 @@ def test_a_frozen_authority_is_noticed_by_the_watchdog_alone(source: PolicySourc
 
 
 def test_a_refused_client_is_denied_and_let_in_when_it_may(
-    authority: InProcessAuthority, source: PolicySource, until: Until, caplog: pytest.LogCaptureFixture
+    authority: InProcessAuthority, source: PolicySource, caplog: pytest.LogCaptureFixture
 ) -> None:
     authority.refuse("PERMISSION_DENIED", "not this role", reason="ROLE_REMOVED")
     source.start(0)
@@ -133,9 +130,7 @@ def test_a_refused_client_is_denied_and_let_in_when_it_may(
     assert [record.levelno for record in caplog.records].count(logging.ERROR) == 1
 
 
-def test_a_replica_that_is_behind_is_named_by_its_reason(
-    authority: InProcessAuthority, source: PolicySource, until: Until
-) -> None:
+def test_a_replica_that_is_behind_is_named_by_its_reason(authority: InProcessAuthority, source: PolicySource) -> None:
     source.start(PATIENCE_S)
     authority.refuse("UNAVAILABLE", "head is (1, 3)", reason="REPLICA_BEHIND", retry_after_s=0.01)
     authority.drop()
@@ -145,9 +140,7 @@ def test_a_replica_that_is_behind_is_named_by_its_reason(
     until(lambda: connection(source) is ConnectionState.LIVE)
 
 
-def test_a_missed_version_is_fetched_over_a_second_stream(
-    authority: InProcessAuthority, source: PolicySource, until: Until
-) -> None:
+def test_a_missed_version_is_fetched_over_a_second_stream(authority: InProcessAuthority, source: PolicySource) -> None:
     source.start(PATIENCE_S)
     authority.freeze()
     authority.publish(make_policy(6))
@@ -170,7 +163,7 @@ def test_an_aged_replica_makes_the_value_stale_although_connected(
 
 @pytest.mark.parametrize("raw", [b"\xff\xff\xff\xff", b"\x2a\x02\x0a\x00"], ids=["no message", "an empty policy"])
 def test_what_makes_no_sense_is_refused_and_the_stream_lives_on(
-    authority: InProcessAuthority, source: PolicySource, until: Until, raw: bytes
+    authority: InProcessAuthority, source: PolicySource, raw: bytes
 ) -> None:
     source.start(PATIENCE_S)
     authority.send(raw)
@@ -181,7 +174,7 @@ def test_what_makes_no_sense_is_refused_and_the_stream_lives_on(
 
 
 def test_a_message_of_10_mb_ends_the_stream_and_nothing_else(
-    authority: InProcessAuthority, source: PolicySource, until: Until
+    authority: InProcessAuthority, source: PolicySource
 ) -> None:
     source.start(PATIENCE_S)
     authority.send(bytes(10 * 1024 * 1024))
@@ -204,7 +197,7 @@ def test_the_second_address_serves_when_the_first_does_not(authority: InProcessA
         assert source.wait_for_ref(Ref(1, 5), PATIENCE_S).tier is Tier.FRESH
 
 
-def test_certificates_that_cannot_be_read_deny_and_do_not_raise(tmp_path: Path, until: Until) -> None:
+def test_certificates_that_cannot_be_read_deny_and_do_not_raise(tmp_path: Path) -> None:
     config = replace(CONFIG, tls=TlsFiles(root_certificates=tmp_path / "missing.pem"))
     source = PolicySource("127.0.0.1:1", role=Role.OTHER, name="tls", config=config, state_dir=None)
     source.start(0)
