@@ -1,0 +1,106 @@
+"""The account's stream, without silent loss: every interruption is told before the stream goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from msc_trading.venue.calls import KEEP_STREAM, START_STREAM
+from msc_trading.venue.config import LISTEN_KEY_RENEWAL_S, VenueConfig
+from msc_trading.venue.errors import NO_SUCH_LISTEN_KEY
+from msc_trading.venue.fills import OrderOwners
+from msc_trading.venue.gateway import Gateway
+from msc_trading.venue.port import OrderUpdate, RateLimited, StreamLost, UserEvent, VenueError
+from msc_trading.venue.sockets import Socket, Sockets, StreamEnded
+from msc_trading.venue.stream_mapping import user_events
+from msc_trading.venue.wire import Malformed
+
+LOGGER = logging.getLogger("msc_trading.venue")
+
+# A key that could not be renewed is tried again so many times before it expires.
+_RETRIES_PER_RENEWAL = 10
+
+
+class UserStream:
+    """Listens to the account for as long as it is read."""
+
+    def __init__(self, gateway: Gateway, sockets: Sockets, owners: OrderOwners, config: VenueConfig) -> None:
+        """Takes where listen keys come from, how to connect, and who learns whose an order is."""
+        self._gateway = gateway
+        self._sockets = sockets
+        self._owners = owners
+        self._asset = config.margin_asset
+        self._renewal_s = config.real_s(LISTEN_KEY_RENEWAL_S)
+
+    async def events(self) -> AsyncGenerator[UserEvent]:
+        """Yields events until the venue is closed.
+
+        StreamLost comes first of all, after each interruption once the new connection is up, and before that when it
+        cannot be had at once.
+        """
+        backoff, why, is_down = self._sockets.backoff(), "the stream starts", False
+        while not self._sockets.closed:
+            await asyncio.sleep(backoff.next_s())
+            started, is_up, pause = self._sockets.monotonic(), False, 0.0
+            try:
+                async with aclosing(self._one_connection(why)) as events:
+                    async for event in events:
+                        is_up, is_down = True, False
+                        yield event
+            except StreamEnded as ended:
+                why = str(ended)
+                LOGGER.warning("user stream lost (%s), rebuilding", why)
+            except VenueError as error:
+                LOGGER.warning("the user stream cannot be rebuilt: %s", error)
+                pause = error.retry_after_s if isinstance(error, RateLimited) else 0.0
+            backoff.held(self._sockets.monotonic() - started)
+            if not is_up and not is_down and not self._sockets.closed:
+                is_down = True
+                yield StreamLost(why=f"{why}; not rebuilt yet")
+            await asyncio.sleep(pause)
+
+    async def _one_connection(self, why: str) -> AsyncGenerator[UserEvent]:
+        key = await self._gateway.request(START_STREAM)
+        if not isinstance(key, str) or not key:
+            raise StreamEnded("no listen key")
+        socket = await self._sockets.user(key)
+        renewal = asyncio.create_task(self._renew(socket, key), name="listen key")
+        try:
+            yield StreamLost(why=why)
+            while True:
+                for event in await self._next(socket):
+                    yield event
+        finally:
+            renewal.cancel()
+            await asyncio.gather(renewal, return_exceptions=True)
+            await socket.close()
+
+    async def _next(self, socket: Socket) -> list[UserEvent]:
+        try:
+            message = await socket.receive()
+            if message.get("e") == "listenKeyExpired":
+                raise StreamEnded("the listen key expired")
+            events = user_events(message, asset=self._asset)
+        except Malformed as error:
+            LOGGER.warning("an event of the account cannot be read: %s", error)
+            return [StreamLost(why=f"an event cannot be read: {error}")]
+        for event in events:
+            if isinstance(event, OrderUpdate):
+                self._owners.learn(event.order)
+        return events
+
+    async def _renew(self, socket: Socket, key: str) -> None:
+        wait = self._renewal_s
+        while True:
+            await asyncio.sleep(wait)
+            try:
+                await self._gateway.request(KEEP_STREAM, listenKey=key)
+                wait = self._renewal_s
+            except VenueError as error:
+                if error.code == NO_SUCH_LISTEN_KEY:
+                    await socket.fail("the listen key is gone")
+                    return
+                LOGGER.warning("the listen key was not renewed: %s", error)
+                wait = self._renewal_s / _RETRIES_PER_RENEWAL
