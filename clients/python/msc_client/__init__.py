@@ -20,7 +20,6 @@ from msc_client.errors import (
     PolicyInvalid,
     SourceClosed,
 )
-from msc_client.evaluation import EvaluationResult, FieldChange, WhatIf
 from msc_client.policy import (
     EvaluationMetrics,
     Policy,
@@ -39,6 +38,7 @@ from msc_client.view import EntryDenial, PolicyView
 
 if TYPE_CHECKING:
     from msc_client.aio import AsyncPolicySource
+    from msc_client.evaluation import EvaluationResult, FieldChange, WhatIf
     from msc_client.facts import ClosedTrade, Direction, EquityPoint, Execution, Fact, Side, TradeSource
     from msc_client.journal import JournalWriter
     from msc_client.local import LocalPolicySource, PolicyFeed
@@ -94,13 +94,16 @@ _LAZY = {
     "ClosedTrade": "msc_client.facts",
     "Direction": "msc_client.facts",
     "EquityPoint": "msc_client.facts",
+    "EvaluationResult": "msc_client.evaluation",
     "Execution": "msc_client.facts",
     "Fact": "msc_client.facts",
+    "FieldChange": "msc_client.evaluation",
     "JournalWriter": "msc_client.journal",
     "LocalPolicySource": "msc_client.local",
     "PolicyFeed": "msc_client.local",
     "Side": "msc_client.facts",
     "TradeSource": "msc_client.facts",
+    "WhatIf": "msc_client.evaluation",
 }
 
 

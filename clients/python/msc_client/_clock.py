@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import random
+import os
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
+
+_CHANCES = 2**48
+
+
+def new_id() -> str:
+    """Returns 32 hexadecimal digits that nobody else has."""
+    return os.urandom(16).hex()
 
 
 class Clock(Protocol):
@@ -42,8 +49,6 @@ class SystemClock:
 
     def __init__(self) -> None:
         self.monotonic_ns: Callable[[], int] = _monotonic_ns()
-        # Not seeded state: forked children would all draw the same waits.
-        self._random = random.SystemRandom()
 
     def wall_s(self) -> float:
         """Returns seconds since 1970, UTC."""
@@ -51,7 +56,8 @@ class SystemClock:
 
     def uniform(self, low: float, high: float) -> float:
         """Returns a random number between the two."""
-        return self._random.uniform(low, high)
+        # The machine's own chance, not a seeded state: forked children would all draw the same waits.
+        return low + (high - low) * int.from_bytes(os.urandom(6), "big") / _CHANCES
 
     def wait(self, condition: threading.Condition, timeout_s: float) -> None:
         """Waits on a held condition until it is notified or the time is over."""

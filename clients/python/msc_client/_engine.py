@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from msc_client import _events as do
-from msc_client._clock import Clock
+from msc_client._clock import Clock, new_id
 from msc_client._dispatch import Dispatcher
 from msc_client._events import Effect, Event
 from msc_client._held import Held, InheritedHeld, Readable, ns
@@ -39,8 +38,7 @@ _FAR_NS: Final = 1 << 62
 _inherited: list[object] = []
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class Identity(NamedTuple):
     """Who the client is."""
 
     role: Role
@@ -367,7 +365,7 @@ class Engine:
         self._start_threads()
 
     def _new_instance(self) -> None:
-        self._instance_id = uuid.uuid4().hex
+        self._instance_id = new_id()
         self._record = ClientRecord(
             instance_id=self._instance_id,
             name=self._identity.name,

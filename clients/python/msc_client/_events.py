@@ -1,10 +1,13 @@
-"""What happens to a session, and what it wants done. Values only."""
+"""What happens to a session, and what it wants done. Values only.
+
+Named tuples here and in the other private rooms: a dataclass costs eight times as much to define, and every host
+process pays for each definition when it imports the client.
+"""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from msc_client._held import Held
 from msc_client._holding import Restored
@@ -12,96 +15,82 @@ from msc_client._messages import Garbled, StreamEnd, WatchMessage
 from msc_client.policy import Ref
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class Start(NamedTuple):
     """The source was started. `restored` is what the disk held."""
 
     restored: Restored | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class Received(NamedTuple):
     """A message came."""
 
     stream: int
     message: WatchMessage | Garbled
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class Ended(NamedTuple):
     """A stream ended, cleanly or not."""
 
     stream: int
     end: StreamEnd
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReaderDied:
+class ReaderDied(NamedTuple):
     """The thread that read a stream is gone."""
 
     stream: int
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(NamedTuple):
     """Time passed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Paused:
+class Paused(NamedTuple):
     """This process stood still, so what it reads next may have waited as long."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forked:
+class Forked(NamedTuple):
     """This is a child of the process that opened the streams."""
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(NamedTuple):
     """The source was closed."""
 
 
 Event = Start | Received | Ended | ReaderDied | Tick | Paused | Forked | Close
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenStream:
+class OpenStream(NamedTuple):
     """Open a watch. `known` None asks for a snapshot."""
 
     stream: int
     known: Ref | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelStream:
+class CancelStream(NamedTuple):
     """End a watch."""
 
     stream: int
 
 
-@dataclass(frozen=True, slots=True)
-class RenewChannel:
+class RenewChannel(NamedTuple):
     """Read the certificates again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Swap:
+class Swap(NamedTuple):
     """Let readers see this. `changed`: it is another value, so tell the callbacks, the disk and the authority."""
 
     held: Held
     changed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """Tell the authority soon."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Log:
+class Log(NamedTuple):
     """Write a line. `event` names it for programs."""
 
     level: int

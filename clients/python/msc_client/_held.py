@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from msc_client._messages import Freshness
 from msc_client.config import ClientConfig
@@ -85,8 +85,7 @@ class InheritedHeld:
         return self._reopen()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confirmation:
+class Confirmation(NamedTuple):
     """When the authority last vouched for the value, by receipt, and how far it could."""
 
     at_ns: int
@@ -98,8 +97,7 @@ class Confirmation:
         return self.at_ns - ns(self.freshness.replica_age_s)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class Bounds(NamedTuple):
     """The instants at which a confirmation stops being enough."""
 
     as_of_ns: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from msc_client._held import Bounds, Confirmation, Held, bounds_of, held_value, held_without_value
 from msc_client._messages import Document, Freshness
@@ -13,28 +13,24 @@ from msc_client.status import Role
 from msc_client.tier import SafeDefaults, tighter_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
+class Applied(NamedTuple):
     """The document is the value now. `head` is newer than it when something was missed."""
 
     policy: Policy
     previous: Policy | None
 
 
-@dataclass(frozen=True, slots=True)
-class Confirmed:
+class Confirmed(NamedTuple):
     """The value is the head."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Behind:
+class Behind(NamedTuple):
     """The head is newer than the value."""
 
     head: Ref
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refused(NamedTuple):
     """The document, or the head, contradicts a rule. The value stays."""
 
     ref: Ref | None
@@ -42,16 +38,14 @@ class Refused:
     integrity: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Nothing:
+class Nothing(NamedTuple):
     """Nothing follows from it."""
 
 
 Outcome = Applied | Confirmed | Behind | Refused | Nothing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restored:
+class Restored(NamedTuple):
     """A value from an earlier life of this client, and when it was last vouched for."""
 
     document: Document

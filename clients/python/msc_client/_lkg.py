@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from msc_client._clock import Clock
+from msc_client._clock import Clock, new_id
 from msc_client._held import Confirmation, ns
 from msc_client._holding import Restored
 from msc_client._messages import Freshness
@@ -26,8 +24,7 @@ _OTHERS = 0o077
 _NS = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class Loaded(NamedTuple):
     """What the file held: a value, or nothing, and what was wrong with it."""
 
     restored: Restored | None = None
@@ -63,7 +60,8 @@ class LastKnownGood:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._on_disk() > restored.policy.ref:
             return
-        handle, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
+        name = self.path.with_name(f".{self.path.name}.{new_id()}")
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(self._encode(restored))
@@ -71,7 +69,7 @@ class LastKnownGood:
                 os.fsync(file.fileno())
             os.replace(name, self.path)
         except BaseException:
-            os.unlink(name)
+            name.unlink()
             raise
         _sync_directory(self.path.parent)
 
@@ -139,6 +137,8 @@ def _verified(raw: bytes) -> Mapping[str, object]:
 
 
 def _checksum(content: Mapping[str, object]) -> str:
+    import hashlib
+
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

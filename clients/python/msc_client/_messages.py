@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from msc_client.errors import PolicyInvalid
 from msc_client.policy import Policy, Ref
@@ -22,24 +22,21 @@ class SnapshotReason(Enum):
     OVERRIDE = "OVERRIDE"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Freshness:
+class Freshness(NamedTuple):
     """How far the answering replica can vouch for its head, in seconds."""
 
     replica_age_s: float
     ttl_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamInfo:
+class StreamInfo(NamedTuple):
     """About one stream; in its first message only. The interval is None when it was not announced."""
 
     server_id: str
     heartbeat_interval_s: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class Document(NamedTuple):
     """A policy as it came: what it says, or why it cannot be read. `raw` is its serialized form, for the disk."""
 
     ref: Ref
@@ -47,8 +44,7 @@ class Document:
     raw: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """A policy to apply."""
 
     document: Document
@@ -56,34 +52,29 @@ class Snapshot:
     skipped_versions: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Unchanged:
+class Unchanged(NamedTuple):
     """What the client holds is the head."""
 
 
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
+class Heartbeat(NamedTuple):
     """A sign of life."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Goodbye:
+class Goodbye(NamedTuple):
     """The stream ends; come back after a random part of the delay."""
 
     reason: str
     reconnect_after_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(NamedTuple):
     """An event of a newer contract: life, and nothing else."""
 
 
 Event = Snapshot | Unchanged | Heartbeat | Goodbye | Unknown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WatchMessage:
+class WatchMessage(NamedTuple):
     """One message of a watch. `head` and `freshness` are None when missing: then it confirms nothing."""
 
     head: Ref | None
@@ -93,15 +84,13 @@ class WatchMessage:
     size_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Garbled:
+class Garbled(NamedTuple):
     """Bytes that are no message. A sign of life all the same."""
 
     problem: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamEnd:
+class StreamEnd(NamedTuple):
     """How a stream ended: a gRPC status by name ("OK" for a clean end), the authority's reason, and its hint."""
 
     code: str

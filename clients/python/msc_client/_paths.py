@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import sys
@@ -25,6 +24,8 @@ def state_file(state_dir: Path, role: Role, name: str) -> Path:
     """Returns the file of one client: processes that share role and name share it."""
     safe = _UNSAFE.sub("_", name)
     if safe != name:
+        import hashlib
+
         safe = f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     return state_dir / f"policy-{role.value.lower()}-{safe}.json"
 

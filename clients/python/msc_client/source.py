@@ -1,23 +1,25 @@
-"""The policy source for a process of its own: threads below, one attribute read above."""
+"""The policy source for a process of its own: threads below, one attribute read above.
+
+What only unary calls need is imported by them: most hosts only ever read.
+"""
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING
 
 from msc_client._base import BaseSource, PolicyReader, StateDir
-from msc_client._clock import Clock, SystemClock
+from msc_client._clock import Clock, SystemClock, new_id
 from msc_client._transport.policy import GrpcStreams
-from msc_client._wire.calls import evaluate_answer, evaluate_request, get_policy_answer, get_policy_request
 from msc_client.config import ClientConfig, default_target
 from msc_client.errors import AuthorityUnavailable
-from msc_client.evaluation import EvaluationResult, WhatIf
-from msc_client.policy import Policy
 from msc_client.status import Role
 from msc_client.tier import SafeDefaults
 
 if TYPE_CHECKING:
     import tenacity
+
+    from msc_client.evaluation import EvaluationResult, WhatIf
+    from msc_client.policy import Policy
 
 __all__ = ["PolicyReader", "PolicySource"]
 
@@ -63,6 +65,8 @@ class PolicySource(BaseSource):
             AuthorityError: it refused.
             PolicyInvalid: what it sent cannot be acted upon.
         """
+        from msc_client._wire.calls import get_policy_answer, get_policy_request
+
         return get_policy_answer(self._call("GetPolicy", get_policy_request(version), self._config.unary_deadline_s))
 
     def evaluate(
@@ -81,13 +85,14 @@ class PolicySource(BaseSource):
             AuthorityUnavailable: it could not be reached, after retries.
             AuthorityError: it refused; fields are named.
         """
+        from msc_client._wire.calls import evaluate_answer, evaluate_request
+
         request = evaluate_request(
-            request_id=request_id or uuid.uuid4().hex, validate_only=validate_only, what_if=what_if, reason=reason
+            request_id=request_id or new_id(), validate_only=validate_only, what_if=what_if, reason=reason
         )
         return evaluate_answer(self._call("Evaluate", request, self._config.evaluate_deadline_s))
 
     def _call(self, method: str, request: bytes, deadline_s: float) -> bytes:
-        # Imported where it is used: most hosts only ever read.
         import tenacity
 
         retrying = tenacity.Retrying(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
-import socket
 
 import grpc
 
@@ -99,6 +97,8 @@ def channel_target(target: str) -> str:
 
 
 def _addresses(part: str) -> list[tuple[str, str]]:
+    import socket
+
     host, _, port = part.rpartition(":")
     try:
         return [_address(host.strip("[]"), port)]
@@ -113,6 +113,8 @@ def _addresses(part: str) -> list[tuple[str, str]]:
 
 
 def _address(host: str, port: str) -> tuple[str, str]:
+    import ipaddress
+
     if ipaddress.ip_address(host).version == 4:
         return "ipv4", f"{host}:{port}"
     return "ipv6", f"[{host}]:{port}"
