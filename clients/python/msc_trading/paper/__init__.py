@@ -1,5 +1,6 @@
 """A paper exchange: USD-M Futures on loopback, on which the unmodified client trades without an account."""
 
+from msc_trading.paper.cli import PaperSettings, paper_main, serve
 from msc_trading.paper.config import (
     BTCUSDT,
     DEFAULT_BRACKETS,
@@ -20,6 +21,9 @@ __all__ = [
     "LeverageBracket",
     "PaperConfig",
     "PaperExchange",
+    "PaperSettings",
     "RateLimits",
     "SymbolSpec",
+    "paper_main",
+    "serve",
 ]

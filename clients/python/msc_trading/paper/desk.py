@@ -33,9 +33,9 @@ class Desk:
             raise ValueError(f"feeds: no such symbol: {', '.join(sorted(unknown))}")
         self.config = config
         self._feed = Feed(feeds, origin=config.origin, warm_up_bars=config.warm_up_bars)
-        origin = self._feed.origin
-        self.clock = SimulatedClock(clock, origin=origin, speed=config.speed, paused=config.paused)
-        self.engine = Engine(config, origin)
+        self.origin = self._feed.origin
+        self.clock = SimulatedClock(clock, origin=self.origin, speed=config.speed, paused=config.paused)
+        self.engine = Engine(config, self.origin)
         for candle in self._feed.history():
             self.engine.remember(candle)
         self.time = ServerTime(self.clock)

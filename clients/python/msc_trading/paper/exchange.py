@@ -63,19 +63,18 @@ class PaperExchange:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        failure: BaseException | None = None
+        try:
+            await self._stop_pump()
+        finally:
+            self.desk.thaw()
+            self.desk.hub.close()
+            await self._stop_listening()
+
+    async def _stop_pump(self) -> None:
         if self._pump is not None:
             self._pump.cancel()
             with suppress(asyncio.CancelledError):
-                try:
-                    await self._pump
-                except Exception as raised:
-                    failure = raised
-        self.desk.thaw()
-        self.desk.hub.close()
-        await self._stop_listening()
-        if failure is not None and error is None:
-            raise failure
+                await self._pump
 
     @property
     def desk(self) -> Desk:
@@ -102,6 +101,11 @@ class PaperExchange:
     def admin_url(self) -> str:
         """Where time and faults are set."""
         return f"http://{self._admin_address}"
+
+    @property
+    def origin(self) -> datetime:
+        """Where simulated time started."""
+        return self.desk.origin
 
     def now(self) -> datetime:
         """Returns the simulated instant."""

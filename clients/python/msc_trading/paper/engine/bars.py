@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from msc_trading.market.candle import Candle
 from msc_trading.paper.engine.values import ZERO
 
 MINUTE_MS = 60_000
@@ -77,11 +77,10 @@ class Bars:
         for interval in INTERVALS:
             self._growing(interval, at_ms, price).add(price, quantity, trade_id)
 
-    def remember(self, candle: Candle) -> None:
-        """Takes a minute of the past."""
-        at_ms = milliseconds(candle.open_time)
-        share = candle.volume / 4
-        for price in (candle.open, candle.high, candle.low, candle.close):
+    def remember(self, at_ms: int, prices: Sequence[Decimal], volume: Decimal) -> None:
+        """Takes a minute of the past, as the prices it went through."""
+        share = volume / len(prices)
+        for price in prices:
             self.trade(at_ms, price, share, 0)
         self.close_minute(at_ms + MINUTE_MS)
 

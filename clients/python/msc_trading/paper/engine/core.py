@@ -41,8 +41,10 @@ class Engine:
     def remember(self, candle: Candle) -> None:
         """Takes a minute from before the start: it is history, nothing trades."""
         market = self.state.market(candle.symbol)
-        market.bars.remember(candle)
-        market.set_price(on_step(candle.close, market.spec.tick_size))
+        tick = market.spec.tick_size
+        prices = [on_step(price, tick) for price in (candle.open, candle.high, candle.low, candle.close)]
+        market.bars.remember(milliseconds(candle.open_time), prices, candle.volume)
+        market.set_price(prices[-1])
 
     def advance(self, now: datetime) -> None:
         """Lets time pass: funding is settled, overdue orders end."""

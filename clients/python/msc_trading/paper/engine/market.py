@@ -16,7 +16,8 @@ CENT_OF_A_CENT = Decimal("0.00000001")
 
 def money(amount: Decimal) -> Decimal:
     """Returns an amount as the wallet keeps it, in eight decimals."""
-    return amount.quantize(CENT_OF_A_CENT)
+    # Adding 0 turns a negative zero into a plain one.
+    return amount.quantize(CENT_OF_A_CENT) + 0
 
 
 def on_step(value: Decimal, step: Decimal, rounding: str = ROUND_HALF_EVEN) -> Decimal:
