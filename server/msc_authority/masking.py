@@ -8,7 +8,8 @@ from collections.abc import Mapping
 MASK = "***"
 
 _SECRET_NAME = r"(?:password|passwd|secret|token|api[_-]?key|signature|authorization|credential)"
-_URL_PASSWORD = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/]*(?=@)", re.IGNORECASE)
+# Up to the last @ of the word: people put slashes and @ into passwords unescaped, and drivers take them.
+_URL_PASSWORD = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s\"'<>]*(?=@)", re.IGNORECASE)
 _ASSIGNMENT = re.compile(
     rf"(?P<head>\b[\w-]*{_SECRET_NAME}[\w-]*[\"']?\s*[=:]\s*[\"']?)(?!{re.escape(MASK)})(?:Bearer\s+)?[^\s\"'&,;)}}\]]+",
     re.IGNORECASE,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from msc_authority.masking import MASK, mask_text, mask_value
 
-SECRETS = st.text(alphabet="abcXYZ0189_-.~", min_size=6, max_size=30).map(lambda text: f"q{text}q")
+SECRETS = st.text(alphabet="abcXYZ0189_-.~/@?#", min_size=6, max_size=30).map(lambda text: f"q{text}q")
 AROUND = st.text(alphabet="abc :/\n", max_size=10)
 
 
