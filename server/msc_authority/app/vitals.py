@@ -119,6 +119,7 @@ class Vitals:
         self._tell = tell
         self._unconfirmed_since: float | None = None
         self._overdue = False
+        self._began_at = clock.now()
 
     async def run(self) -> None:
         """Feels the pulse until cancelled."""
@@ -149,10 +150,11 @@ class Vitals:
             self._events.emit(HeadConfirmed(ref=current.head.ref, outage_s=outage))
 
     def _watch_evaluations(self) -> None:
-        evaluated_at = self._broker.current.head.evaluated_at
-        age = (self._clock.now() - evaluated_at).total_seconds() if evaluated_at else 0.0
+        # Where none has ever succeeded, silence is counted from the start.
+        since = self._broker.current.head.evaluated_at or self._began_at
+        age = (self._clock.now() - since).total_seconds()
         overdue = age > self._overdue_after_s
         if overdue and not self._overdue:
-            text = f"The last evaluation that succeeded was {age:.0f} s ago; look at ListEvaluations for failures"
+            text = f"No evaluation has succeeded for {age:.0f} s; look at ListEvaluations for failures"
             self._events.emit(Alert(code="EVALUATION_OVERDUE", text=text, critical=True))
         self._overdue = overdue

@@ -157,6 +157,17 @@ async def test_an_overdue_evaluation_is_a_critical_alert_once_and_again_after_a_
         assert await pulse_after(2101) == ["Alert", "Alert"]
 
 
+async def test_evaluations_that_have_never_succeeded_are_overdue_from_the_start_on() -> None:
+    async with a_scene() as scene:
+        scene.broker.current = replace(scene.broker.current, head=a_head(0))
+        await scene.time.advance(2100)
+        scene.vitals.pulse(lag_s=0)
+        assert "Alert" not in scene.told.names()
+        await scene.time.advance(1)
+        scene.vitals.pulse(lag_s=0)
+        assert scene.told.names().count("Alert") == 1
+
+
 async def test_the_pulse_ends_watches_with_a_stuck_write() -> None:
     async with a_scene() as scene:
 
