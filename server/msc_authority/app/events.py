@@ -158,7 +158,7 @@ def log_event(event: Event) -> None:
         case EvaluationNotMade():
             _log.error("Evaluation (%s) failed, the policy is kept: %s", event.trigger, event.error)
         case HeadUnconfirmed():
-            text = "Head %s unconfirmed for %.1f s: the store does not answer; serving it with its age"
+            text = "Head %s unconfirmed for %.1f s: the store does not confirm it; serving it with its age"
             _log.error(text, name_of(event.ref), event.age_s)
         case HeadConfirmed():
             _log.info("Head %s confirmed again after %.1f s", name_of(event.ref), event.outage_s)

@@ -103,7 +103,7 @@ def test_a_mode_change_is_logged_byte_for_byte_and_with_its_reasons(caplog: pyte
         (
             HeadUnconfirmed(ref=PolicyRef(7, 3), age_s=15.5),
             "ERROR",
-            "Head 7:3 unconfirmed for 15.5 s: the store does not answer; serving it with its age",
+            "Head 7:3 unconfirmed for 15.5 s: the store does not confirm it; serving it with its age",
         ),
         (HeadConfirmed(ref=PolicyRef(7, 3), outage_s=42.0), "INFO", "Head 7:3 confirmed again after 42.0 s"),
         (Alert(code="NO_STRATEGY_ALLOWED", text="nobody", critical=True), "CRITICAL", "[NO_STRATEGY_ALLOWED] nobody"),
