@@ -123,6 +123,7 @@ def _sqlite_file(url: str) -> Path | None:
 
 def _open_database(database: Database, settings: Settings, clock: Clock, *, is_sqlite: bool) -> Iterator[Finding]:
     from msc_authority.adapters.sql.journal import SqlJournal
+    from msc_authority.adapters.sql.policies import SqlPolicyStore
     from msc_authority.adapters.sql.schema import HEAD_REVISION, REVISIONS, revision_of
 
     with database.read() as connection:
@@ -137,6 +138,8 @@ def _open_database(database: Database, settings: Settings, clock: Clock, *, is_s
             advice="stop the authority, keep the file, and restore a backup",
         )
     elif found == HEAD_REVISION:
+        # An authority does not start on a policy that was changed behind its back; SQLite sees nothing wrong with it.
+        SqlPolicyStore(database).head()
         detail = f"{where} opens, schema {found}{', integrity ok' if is_sqlite else ''}"
         yield Finding(check="database", outcome=Outcome.OK, detail=detail)
         yield from _facts(SqlJournal(database).newest_fact_at(), settings, clock)

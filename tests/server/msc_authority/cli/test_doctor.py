@@ -17,6 +17,7 @@ from msc_authority.adapters.clock import SystemClock
 from msc_authority.adapters.sql import open_store
 from msc_authority.cli.app import build_app
 from msc_authority.cli.checks import Finding, Outcome, examine
+from msc_authority.compose_replay import replay_into
 from msc_authority.sample import sample_facts
 from msc_authority.settings import Settings, sqlite_url
 
@@ -96,6 +97,19 @@ def test_a_damaged_database_fails(filled: Settings) -> None:
         raw.write(b"\xff" * (size // 2))
 
     assert findings(filled)["database"].outcome is Outcome.FAIL
+
+
+def test_a_policy_that_was_changed_behind_the_authoritys_back_fails(settings: Settings) -> None:
+    few = sample_facts(ManualTime().now())[:5]
+    list(replay_into(settings.database_url, few, settings.decision, timedelta(minutes=30)))
+    with sqlite3.connect(settings.home / "msc.db") as connection:
+        connection.execute("UPDATE msc_policies SET max_risk_per_trade = 0.5")
+    connection.close()
+
+    found = findings(settings)["database"]
+
+    assert found.outcome is Outcome.FAIL
+    assert "etag" in found.detail
 
 
 def test_a_database_that_cannot_be_reached_fails_with_its_password_masked(settings: Settings) -> None:
