@@ -83,12 +83,14 @@ def _notices(loaded: Loaded, *, demo: bool) -> Iterator[str]:
 @contextmanager
 def _told() -> Iterator[None]:
     from msc_authority.ports import StoreError
-    from msc_authority.rpc.serving import PortInUse
+    from msc_authority.rpc.serving import CannotListen, PortInUse
 
     try:
         yield
     except PortInUse as error:
         raise CommandError(str(error), advice="msc doctor says who answers there", reason="PORT_IN_USE") from error
+    except CannotListen as error:
+        raise CommandError(str(error), code=ExitCode.USAGE, reason="CANNOT_LISTEN") from error
     except StoreError as error:
         raise CommandError(str(error), advice="msc doctor checks the database", reason="STORE") from error
     except BrokenPipeError:

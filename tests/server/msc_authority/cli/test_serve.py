@@ -78,6 +78,17 @@ def test_a_port_that_is_taken_ends_with_1_and_names_it(target: str, tmp_path: Pa
     assert "Traceback" not in result.stderr
 
 
+def test_an_address_of_another_machine_ends_with_2_and_says_what_to_check(tmp_path: Path) -> None:
+    config = tmp_path / "msc.toml"
+    config.write_text('grpc_host = "192.0.2.1"\nallow_plaintext_remote = true\n')
+
+    result = CliRunner().invoke(build_app(), ["serve", "--home", str(tmp_path), "--config", str(config)])
+
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].startswith("msc: cannot listen on 192.0.2.1:7443: ")
+    assert "Check --grpc-host and --grpc-port" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
