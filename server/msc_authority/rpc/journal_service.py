@@ -19,7 +19,8 @@ from msc_policy import v1 as pb
 SERVICE = "msc_policy.v1.JournalService"
 MAX_ENTRIES = 1000
 MAX_REFUSED_LISTED = 1000
-MAX_REFUSED_TEXT = 256
+MAX_REFUSED_TEXT_BYTES = 256
+"""Longest text of a refusal: so many of them, with three texts each, fit into what a client receives (1 MiB)."""
 
 
 class JournalRecorder:
@@ -67,11 +68,15 @@ def _list(tally: pb.RecordResponse, seq: int, refused: Refusal | RefusedFact) ->
     if len(tally.refused) < MAX_REFUSED_LISTED:
         tally.refused.add(
             seq=seq,
-            id=refused.id[:MAX_REFUSED_TEXT],
-            field=refused.field[:MAX_REFUSED_TEXT],
-            reason=refused.reason[:MAX_REFUSED_TEXT],
+            id=_cut(refused.id),
+            field=_cut(refused.field),
+            reason=_cut(refused.reason),
             code=refused.code,
         )
+
+
+def _cut(text: str) -> str:
+    return text.encode()[:MAX_REFUSED_TEXT_BYTES].decode(errors="ignore")
 
 
 def journal_handlers(recorder: JournalRecorder) -> grpc.GenericRpcHandler:

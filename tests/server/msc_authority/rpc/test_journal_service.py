@@ -136,6 +136,16 @@ async def test_of_very_many_refused_facts_the_first_thousand_are_listed_and_all_
         assert response.refused_total == 1200
 
 
+async def test_the_longest_list_of_refused_facts_fits_into_what_a_client_receives() -> None:
+    wide = "\N{OX}" * 127
+    async with served() as scene:
+        half = [an_execution(seq, event_id=wide + "x", symbol=f" {wide}") for seq in range(500)]
+        response = await record(scene, half, half)
+        assert len(response.refused) == 1000
+        assert response.ByteSize() < 1024 * 1024
+        assert response.refused[0].id.startswith("\N{OX}")
+
+
 async def test_a_batch_of_more_than_a_thousand_facts_is_refused_and_stores_nothing() -> None:
     async with served() as scene:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
