@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from msc_authority.adapters.instants import text_of
 from msc_authority.core.evidence import EquityEvidence, TradeEvidence
 from msc_authority.core.facts import EquityPoint, Execution, Fact, Trade
@@ -19,11 +17,6 @@ def id_of(fact: Fact) -> str:
             return fact.trade_id
         case EquityPoint():
             return f"{fact.account}@{text_of(fact.at)}"
-
-
-def happened_at(fact: Fact) -> datetime:
-    """When the fact happened: for a trade, when it was closed."""
-    return fact.closed_at if isinstance(fact, Trade) else fact.at
 
 
 def id_conflict(index: int, fact: Fact) -> RefusedFact:

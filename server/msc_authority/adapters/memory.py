@@ -15,11 +15,11 @@ from msc_authority.adapters.commits import (
     policy_to_publish,
 )
 from msc_authority.adapters.evidence_order import merged
-from msc_authority.adapters.fact_keys import equity_evidence, happened_at, id_conflict, id_of, trade_evidence
+from msc_authority.adapters.fact_keys import equity_evidence, id_conflict, id_of, trade_evidence
 from msc_authority.adapters.instants import aware_utc
 from msc_authority.core.evaluation import StrategyRanking
 from msc_authority.core.evidence import EquityEvidence, Evidence, TradeEvidence
-from msc_authority.core.facts import EquityPoint, Fact, Trade
+from msc_authority.core.facts import EquityPoint, Fact, Trade, happened_at
 from msc_authority.core.policy import Policy, PolicyRef
 from msc_authority.ports import (
     Clock,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from msc_authority.app.evaluate import EvaluationOutcome, Evaluator
-from msc_authority.core.facts import Fact, Trade
+from msc_authority.core.facts import Fact, happened_at
 from msc_authority.ports import Journal, RefusedFact
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,11 +49,6 @@ class ReplayStep:
     facts: int
     refused: tuple[RefusedFact, ...]
     outcome: EvaluationOutcome
-
-
-def happened_at(fact: Fact) -> datetime:
-    """Returns the instant at which a fact became known: the close of a trade, else its own time."""
-    return fact.closed_at if isinstance(fact, Trade) else fact.at
 
 
 def replay(

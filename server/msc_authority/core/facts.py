@@ -88,3 +88,8 @@ class EquityPoint:
 
 
 Fact = Execution | Trade | EquityPoint
+
+
+def happened_at(fact: Fact) -> datetime:
+    """Returns when a fact happened, and so could be known: for a trade, when it was closed."""
+    return fact.closed_at if isinstance(fact, Trade) else fact.at
