@@ -115,7 +115,7 @@ class BaseSource:
         if not self._started:
             self._started = True
             follow_forks(self._engine)
-            _open_sources.add(self)
+            _close_at_exit(self)
             self._engine.start(quiet_s=wait_s)
         self._engine.await_view(lambda view: view.tier is Tier.FRESH, wait_s)
         return self.current()
@@ -179,7 +179,13 @@ class BaseSource:
 _open_sources: weakref.WeakSet[BaseSource] = weakref.WeakSet()
 
 
-@atexit.register
+def _close_at_exit(source: BaseSource) -> None:
+    """Keeps the last value on disk even if the host forgets to close."""
+    if not _open_sources:
+        atexit.register(_close_sources)
+    _open_sources.add(source)
+
+
 def _close_sources() -> None:
     for source in list(_open_sources):
         source.close()

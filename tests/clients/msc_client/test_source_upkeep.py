@@ -224,3 +224,15 @@ def test_a_timer_that_fails_says_so_and_goes_on(caplog: pytest.LogCaptureFixture
     clock.advance(16.1)
     until(lambda: source.status().counters.watchdog_timeouts == 1)
     source.close()
+
+
+def test_a_reader_that_died_is_said_with_its_traceback_and_replaced(
+    host: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    host.follow()
+    host.source._engine.died(1, RuntimeError("a bug"))
+    [record] = [record for record in caplog.records if record.levelno == logging.CRITICAL]
+    assert record.exc_info is not None
+    assert host.tier() is Tier.FRESH
+    host.clock.advance(0.25)
+    until(lambda: len(host.script.opened) == 2)

@@ -6,8 +6,10 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,14 +20,19 @@ from msc_client import (
     AuthorityUnavailable,
     ClientConfig,
     ConnectionState,
+    Policy,
     PolicySource,
+    PolicyView,
     Ref,
     Role,
     Tier,
     TlsFiles,
     WhatIf,
 )
+from msc_client._messages import StreamEnd
 from msc_client._transport.channel import CHANNEL_OPTIONS, SERVICE_CONFIG, channel_target
+from msc_client._transport.policy import GrpcStreams
+from msc_client._wire.watch import ClientRecord
 from msc_client.testing import Freshness, InProcessAuthority, make_policy
 
 # Small waits, so that tests need not wait; they are scaled, not skipped.
@@ -338,3 +345,93 @@ def test_a_forked_child_keeps_the_value_and_opens_a_watch_of_its_own(authority: 
     assert len({opening.instance_id for opening in authority.opened}) == 2
     assert authority.opened[1].known == Ref(1, 5)
     assert done.stderr.count("opens a watch of its own") == 1
+
+
+# Bugs
+
+
+class BuggySink:
+    """Fails at the first message, as a client with a bug would."""
+
+    def __init__(self) -> None:
+        self.deaths: list[BaseException] = []
+
+    def message(self, stream: int, raw: bytes) -> None:
+        raise RuntimeError("a bug")
+
+    def ended(self, stream: int, end: StreamEnd) -> None:
+        raise AssertionError(f"a reader that died must not say that the stream ended: {end}")
+
+    def died(self, stream: int, error: BaseException) -> None:
+        self.deaths.append(error)
+
+
+def test_a_reader_that_dies_of_a_bug_says_so_and_leaves_no_stream_behind(authority: InProcessAuthority) -> None:
+    sink, streams = BuggySink(), GrpcStreams(authority.target, CONFIG)
+    request = ClientRecord(
+        instance_id="i", name="n", role=Role.OTHER, sdk="s", started_at=datetime(2026, 1, 1, tzinfo=UTC)
+    ).report_request(PolicySource(role=Role.OTHER, name="n", state_dir=None).status())
+    reader = streams.open(1, request, sink)
+    until(lambda: sink.deaths)
+    until(lambda: not reader.alive())
+    authority.wait_for(lambda it: it.watching == 0, PATIENCE_S)
+    assert "a bug" in str(sink.deaths[0])
+    streams.close()
+
+
+# Exit
+
+LEAVING = """
+import sys
+from pathlib import Path
+from msc_client import PolicySource, Role
+source = PolicySource(sys.argv[1], role=Role.EXECUTOR, name="leaving", state_dir=Path(sys.argv[2]))
+source.start(20)
+"""
+
+
+def test_a_host_that_forgets_to_close_ends_cleanly_and_keeps_its_value(
+    authority: InProcessAuthority, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVING, authority.target, str(tmp_path)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["policy-executor-leaving.json"]
+
+
+# Many at once
+
+
+def test_readers_never_see_half_a_policy(authority: InProcessAuthority, source: PolicySource) -> None:
+    def whole(version: int) -> Policy:
+        return make_policy(version, max_positions=version, max_daily_trades=version, author=str(version))
+
+    authority.publish(whole(6))
+    source.start(PATIENCE_S)
+    source.wait_for_ref(Ref(1, 6), PATIENCE_S)
+    stop, torn, versions = threading.Event(), list[PolicyView](), list[int]()
+
+    def read() -> None:
+        last = 0
+        while not stop.is_set():
+            view = source.current()
+            version = view.policy.ref.version
+            if (view.ref, view.policy) != (Ref(1, version), whole(version)) or version < last:
+                torn.append(view)
+            last = version
+        versions.append(last)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for version in range(7, 37):
+        authority.publish(whole(version))
+    source.wait_for_ref(Ref(1, 36), PATIENCE_S)
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert torn == []
+    assert len(versions) == 2

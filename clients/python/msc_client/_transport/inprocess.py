@@ -32,6 +32,7 @@ from msc_client.policy import Policy, Ref
 _SERVICE = "msc_policy.v1.PolicyAuthority"
 _NO_POLICY = Ref(1, 0)
 _MAX_THREADS = 32
+_SERVING = b"\x08\x01"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,15 @@ class InProcessAuthority:
             ThreadPoolExecutor(max_workers=_MAX_THREADS, thread_name_prefix="in-process-authority"),
             options=[("grpc.so_reuseport", 0)],
         )
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))
+        health: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+            "Watch": grpc.unary_stream_rpc_method_handler(_healthy)
+        }
+        self._server.add_generic_rpc_handlers(
+            (
+                grpc.method_handlers_generic_handler(_SERVICE, handlers),
+                grpc.method_handlers_generic_handler("grpc.health.v1.Health", health),
+            )
+        )
         self._port = self._server.add_insecure_port(self.target)
         self._server.start()
         return self
@@ -239,6 +248,14 @@ class InProcessAuthority:
             _abort(context, refusal)
         assert self._policy is not None  # noqa: S101 - the line above does not return
         return self._policy
+
+
+def _healthy(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+    # The client's channel asks before it sends anything; without an answer grpc says so on standard error.
+    gone = threading.Event()
+    context.add_callback(gone.set)
+    yield _SERVING
+    gone.wait()
 
 
 def _abort(context: grpc.ServicerContext, refusal: _Refusal) -> None:
