@@ -15,7 +15,7 @@ from msc_trading.market.candle import Candle
 from msc_trading.venue import calls, mapping
 from msc_trading.venue.calls import Call
 from msc_trading.venue.candle_stream import CandleStream
-from msc_trading.venue.config import CLOCK_RESYNC_S, VenueConfig, VenueEnvironment
+from msc_trading.venue.config import VenueConfig, VenueEnvironment
 from msc_trading.venue.credentials import Credentials
 from msc_trading.venue.errors import NO_SUCH_ORDER, UNKNOWN_ORDER_ON_CANCEL
 from msc_trading.venue.fills import FillHistory, OrderOwners
@@ -133,7 +133,7 @@ class BinanceVenue:
 
     async def _keep_clock(self, gateway: Gateway) -> None:
         while True:
-            await asyncio.sleep(self._config.real_s(CLOCK_RESYNC_S))
+            await asyncio.sleep(self._config.clock_period_s)
             try:
                 await gateway.set_clock()
             except VenueError as error:
@@ -318,16 +318,19 @@ class BinanceVenue:
         return UserStream(self._open, self._sockets, self._owners, self._config).events()
 
     async def arm_dead_man(self, symbol: str, countdown_s: float) -> None:
-        """Has the venue cancel the symbol's open orders unless this is called again in `countdown_s` local seconds.
+        """Has the venue cancel the symbol's open orders unless this is called again in `countdown_s` real seconds.
 
         0 disarms. Treat protective stops as outside of it.
         """
-        countdown_ms = max(0, int(countdown_s * 1000 * self._config.time_scale))
-        await self._ask(calls.COUNTDOWN, symbol=symbol, countdownTime=countdown_ms)
+        await self._ask(calls.COUNTDOWN, symbol=symbol, countdownTime=max(0, int(countdown_s * 1000)))
 
     def clock_offset_s(self) -> float | None:
         """Returns venue time minus local time, None while it is unknown. Requests are dated with it applied."""
         return None if self._gateway is None else self._gateway.time.offset_s()
+
+    def clock_error_s(self) -> float | None:
+        """Returns by how much a request may be misdated with the offset applied, None while the offset is unknown."""
+        return None if self._gateway is None else self._gateway.time.error_s()
 
     async def now(self) -> datetime:
         """Returns the venue's present instant; measures its clock first when it is unknown."""

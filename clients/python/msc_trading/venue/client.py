@@ -52,7 +52,7 @@ class FuturesClient(AsyncClient):  # type: ignore[misc]  # python-binance ships 
             requests_params={"timeout": timeout, "allow_redirects": False},
             demo=config.environment is VenueEnvironment.DEMO,
         )
-        self.REQUEST_RECVWINDOW = config.scaled_recv_window_ms
+        self.REQUEST_RECVWINDOW = config.recv_window_ms
 
     def _point_at(self, rest_url: str, stream_url: str) -> None:
         # All of them, also those we never call: a venue of our own must not lead to another one.
@@ -67,11 +67,11 @@ class FuturesClient(AsyncClient):  # type: ignore[misc]  # python-binance ships 
 
     @property
     def timestamp_offset(self) -> float:
-        """What python-binance adds to the wall clock to date a request: venue time minus local time, in milliseconds.
+        """What python-binance adds to the wall clock to date a request, in milliseconds.
 
-        Computed at each request, so that the date is right however fast the venue's time runs.
+        Computed at each request, from the monotonic clock: a jump of the wall clock does not misdate it.
         """
-        return (self._venue_time.offset_s() or 0.0) * 1000
+        return (self._venue_time.dating_offset_s() or 0.0) * 1000
 
     @timestamp_offset.setter
     def timestamp_offset(self, _: float) -> None:

@@ -8,10 +8,17 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 MAX_RECV_WINDOW_MS = 60_000
-LISTEN_KEY_RENEWAL_S = 1800.0
-CLOCK_RESYNC_S = 600.0
-SHORTEST_PERIOD_S = 0.25
+SHORTEST_CLOCK_PERIOD_S = 1.0
 
+_POSITIVE = (
+    "request_timeout_s",
+    "time_scale",
+    "clock_resync_s",
+    "listen_key_renewal_s",
+    "rules_max_age_s",
+    "price_silence_s",
+    "reconnect_min_s",
+)
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -29,8 +36,9 @@ class VenueConfig:
 
     `rest_url` and `stream_url` are for CUSTOM alone, such as http://127.0.0.1:8090 and ws://127.0.0.1:8090; without
     TLS only to this machine. `time_scale` is how many seconds pass on the venue while one passes here: 1 but on a
-    paper exchange that runs faster. `recv_window_ms` is before scaling; see `scaled_recv_window_ms`. `queue_size` is
-    how many stream messages may wait to be read before the stream is given up and rebuilt.
+    paper exchange that runs faster; see `clock_offset` for what runs at it. All periods are in local seconds but
+    `clock_resync_s`, which is in the venue's. `queue_size` is how many stream messages may wait to be read before the
+    stream is given up and rebuilt.
 
     Raises:
         ValueError: a field is out of sense. The message starts with its name.
@@ -43,6 +51,8 @@ class VenueConfig:
     recv_window_ms: int = 5000
     request_timeout_s: float = 10.0
     time_scale: float = 1.0
+    clock_resync_s: float = 600.0
+    listen_key_renewal_s: float = 1800.0
     queue_size: int = 100_000
     rules_max_age_s: float = 3600.0
     price_silence_s: float = 60.0
@@ -50,7 +60,7 @@ class VenueConfig:
     reconnect_max_s: float = 30.0
 
     def __post_init__(self) -> None:
-        for name in ("request_timeout_s", "time_scale", "rules_max_age_s", "price_silence_s", "reconnect_min_s"):
+        for name in _POSITIVE:
             value = getattr(self, name)
             _require(name, math.isfinite(value) and value > 0, "a finite number above zero")
         _require("reconnect_max_s", self.reconnect_min_s <= self.reconnect_max_s < math.inf, "at least reconnect_min_s")
@@ -66,13 +76,9 @@ class VenueConfig:
         return self.environment is VenueEnvironment.CUSTOM
 
     @property
-    def scaled_recv_window_ms(self) -> int:
-        """What is sent as recvWindow: the same real time on a venue that runs faster, at most the venue's 60 s."""
-        return min(MAX_RECV_WINDOW_MS, math.ceil(self.recv_window_ms * max(1.0, self.time_scale)))
-
-    def real_s(self, venue_s: float) -> float:
-        """Returns how long a period of the venue's time takes here, at least a quarter of a second."""
-        return max(SHORTEST_PERIOD_S, venue_s / self.time_scale)
+    def clock_period_s(self) -> float:
+        """How often the venue's clock is measured, in local seconds: at least one."""
+        return max(SHORTEST_CLOCK_PERIOD_S, self.clock_resync_s / self.time_scale)
 
 
 def _require(name: str, is_fine: bool, wanted: str) -> None:

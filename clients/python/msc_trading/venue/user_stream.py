@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from msc_trading.venue.calls import KEEP_STREAM, START_STREAM
-from msc_trading.venue.config import LISTEN_KEY_RENEWAL_S, VenueConfig
+from msc_trading.venue.config import VenueConfig
 from msc_trading.venue.errors import NO_SUCH_LISTEN_KEY
 from msc_trading.venue.fills import OrderOwners
 from msc_trading.venue.gateway import Gateway
@@ -32,7 +32,7 @@ class UserStream:
         self._sockets = sockets
         self._owners = owners
         self._asset = config.margin_asset
-        self._renewal_s = config.real_s(LISTEN_KEY_RENEWAL_S)
+        self._renewal_s = config.listen_key_renewal_s
 
     async def events(self) -> AsyncGenerator[UserEvent]:
         """Yields events until the venue is closed.

@@ -108,7 +108,7 @@ def flag(source: Json, name: str, *, absent: bool | None = None) -> bool:
     value = source.get(name)
     if isinstance(value, bool):
         return value
-    if value in {"true", "false"}:
+    if isinstance(value, str) and value in {"true", "false"}:
         return value == "true"
     if value is None and absent is not None:
         return absent
