@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -127,6 +128,15 @@ def test_the_numbers_of_the_configuration_are_those_that_count() -> None:
 
     assert modes("eeeeeeeeee", Weather(config=patient)) == "DDDDNNNNAA"
     assert modes("eee", Weather(config=hasty)) == "NAA"
+
+
+@pytest.mark.parametrize(("expectancy", "expected"), [(0.0, "DDDD"), (math.ulp(0.0), "DDNN")])
+def test_a_rate_of_one_half_leaves_defensive_with_any_gain_and_with_none_it_stays(
+    expectancy: float, expected: str
+) -> None:
+    even = replace(WITHIN, winrate_fraction=0.50, expectancy=expectancy)
+
+    assert modes("gggg", Weather(inputs=even)) == expected
 
 
 @given(st.lists(st.sampled_from("ucpnge"), max_size=60).map("".join), st.sampled_from([MINUTE, HALF_HOUR, HOUR]))
