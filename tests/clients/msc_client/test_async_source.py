@@ -156,3 +156,17 @@ def test_a_loop_that_closed_first_is_not_called(authority: InProcessAuthority) -
 
 async def start_only(source: AsyncPolicySource) -> None:
     await source.start()
+
+
+def test_a_change_while_a_view_is_being_handled_is_not_lost(authority: InProcessAuthority) -> None:
+    async def main() -> Ref | None:
+        async with source_of(authority) as source:
+            views = source.views()
+            assert (await anext(views)).ref == Ref(1, 5)
+            noticed = asyncio.Event()
+            source.subscribe(lambda view: noticed.set())
+            authority.publish(make_policy(6))
+            await noticed.wait()
+            return (await anext(views)).ref
+
+    assert run(soon(main())) == Ref(1, 6)
