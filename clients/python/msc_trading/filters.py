@@ -131,8 +131,9 @@ class _Lot:
             return Decimal(0)
         if self.step == 0:
             return quantity
-        excess = EXACT.remainder(EXACT.subtract(quantity, self.minimum), self.step)
-        return EXACT.subtract(quantity, excess)
+        # Built up from the grid, not cut down from the quantity: that would keep every decimal place it came with.
+        steps = EXACT.divide_int(EXACT.subtract(quantity, self.minimum), self.step)
+        return EXACT.add(self.minimum, EXACT.multiply(steps, self.step))
 
     def breach(self, quantity: Decimal) -> FilterBreach | None:
         if quantity < self.minimum or (self.maximum and quantity > self.maximum):

@@ -138,6 +138,10 @@ def test_rounding_down_loses_less_than_a_step(quantity: Decimal) -> None:
     assert quantity - round_down_quantity(quantity, rules(), OrderType.LIMIT) < D("0.001")
 
 
+def test_a_rounded_quantity_has_no_more_decimal_places_than_the_grid() -> None:
+    assert str(round_down_quantity(D(1) / D(3), rules(), OrderType.MARKET)) == "0.333"
+
+
 def test_a_quantity_above_the_largest_lot_is_cut_to_it() -> None:
     assert round_down_quantity(D(5000), rules(), OrderType.MARKET) == D(120)
 

@@ -170,9 +170,15 @@ class Desk:
     """A guard, the policy it goes by, and a short way to ask it."""
 
     def __init__(
-        self, policy: Policy | None = None, *, rebuilt: bool = True, latched: tuple[Latch, ...] = (), **limits: object
+        self,
+        policy: Policy | None = None,
+        *,
+        bench: PolicyBench | None = None,
+        rebuilt: bool = True,
+        latched: tuple[Latch, ...] = (),
+        **limits: object,
     ) -> None:
-        self.bench = PolicyBench(policy)
+        self.bench = bench or PolicyBench(policy)
         self.guard = RiskGuard(
             account_id=ACCOUNT, config=config(**limits), policies=self.bench, instance_id="g", latched=latched
         )
