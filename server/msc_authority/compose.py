@@ -246,6 +246,7 @@ class _Authority:
             timer=timer,
             period_s=settings.evaluation_period_s / machine.speed,
             tell=self._health.show,
+            speed=machine.speed,
         )
         self._maker = WatchMaker(
             broker=broker,
@@ -274,6 +275,7 @@ class _Authority:
             timer=machine.timer,
             events=events,
             max_watchers=settings.max_watchers,
+            speed=machine.speed,
         )
         if current.head.policy:
             events.emit(*alerts_of(current.head.policy))

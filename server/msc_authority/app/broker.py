@@ -56,11 +56,24 @@ class Freshness:
 class Broker:
     """Holds the current head and one slot for each watcher; the latest head wins."""
 
-    def __init__(self, *, current: Current, clock: Clock, timer: Timer, events: EventBus, max_watchers: int) -> None:
-        """Starts from what the store said at start-up; that is not announced as news."""
+    def __init__(
+        self,
+        *,
+        current: Current,
+        clock: Clock,
+        timer: Timer,
+        events: EventBus,
+        max_watchers: int,
+        speed: float = 1.0,
+    ) -> None:
+        """Starts from what the store said at start-up; that is not announced as news.
+
+        `speed` is how many seconds of the clock's instants pass in a real one: what is left of a validity is told in
+        real seconds, for clients count in those.
+        """
         self.current = current
         self._clock, self._timer, self._events = clock, timer, events
-        self._max_watchers = max_watchers
+        self._max_watchers, self._speed = max_watchers, speed
         self._watchers: set[Watcher] = set()
         self._idle: asyncio.Event = asyncio.Event()
         self._idle.set()
@@ -106,7 +119,7 @@ class Broker:
         if policy is None:
             return Freshness(replica_age_s=age, ttl_s=None)
         valid_until = (current.head.evaluated_at or policy.created_at) + timedelta(seconds=policy.valid_for_s)
-        return Freshness(replica_age_s=age, ttl_s=(valid_until - self._clock.now()).total_seconds())
+        return Freshness(replica_age_s=age, ttl_s=(valid_until - self._clock.now()).total_seconds() / self._speed)
 
     def watch(self) -> Watcher:
         """Returns a slot for the calling task, which has to close it.

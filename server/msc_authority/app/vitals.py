@@ -112,11 +112,15 @@ class Vitals:
         timer: Timer,
         period_s: float,
         tell: Callable[[VitalSigns], None],
+        speed: float = 1.0,
     ) -> None:
-        """`period_s` is the time between evaluations; `tell` is given the signs at every pulse."""
+        """`period_s` is the time between evaluations; `tell` is given the signs at every pulse.
+
+        `speed` is how many seconds of the clock's instants pass in a real one; periods are real.
+        """
         self._broker, self._events, self._clock, self._timer = broker, events, clock, timer
         self._overdue_after_s = period_s + EVALUATION_GRACE_S
-        self._tell = tell
+        self._tell, self._speed = tell, speed
         self._unconfirmed_since: float | None = None
         self._overdue = False
         self._began_at = clock.now()
@@ -152,7 +156,7 @@ class Vitals:
     def _watch_evaluations(self) -> None:
         # Where none has ever succeeded, silence is counted from the start.
         since = self._broker.current.head.evaluated_at or self._began_at
-        age = (self._clock.now() - since).total_seconds()
+        age = (self._clock.now() - since).total_seconds() / self._speed
         overdue = age > self._overdue_after_s
         if overdue and not self._overdue:
             text = f"No evaluation has succeeded for {age:.0f} s; look at ListEvaluations for failures"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
@@ -11,18 +12,21 @@ from msc_builders import a_content
 from msc_live import DEADLINE_S, until
 from msc_served import served
 
-from msc_authority.compose import Running, serve
+from msc_authority.adapters.clock import SystemClock
+from msc_authority.compose import Machine, Running, serve, simulated_machine
 from msc_authority.settings import Settings
 from msc_policy import v1 as pb
 
 
 @asynccontextmanager
-async def serving(home: Path) -> AsyncIterator[tuple[Running, pb.PolicyAuthorityAsyncStub]]:
+async def serving(
+    home: Path, machine: Machine | None = None
+) -> AsyncIterator[tuple[Running, pb.PolicyAuthorityAsyncStub]]:
     """The whole authority on a database in `home`."""
     ready: asyncio.Future[Running] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     settings = Settings(home=home, grpc_port=0)
-    task = asyncio.create_task(serve(settings, on_ready=ready.set_result, stop=stop))
+    task = asyncio.create_task(serve(settings, on_ready=ready.set_result, stop=stop, machine=machine))
     task.add_done_callback(lambda ended: ready.cancel() if ended.exception() else None)
     running = await ready
     async with grpc.aio.insecure_channel(running.address) as channel:
@@ -45,6 +49,16 @@ async def test_an_empty_database_leads_to_a_defensive_policy_that_allows_nobody(
         assert policy.risk_mode == pb.RISK_MODE_DEFENSIVE
         assert policy.evaluation_metrics.system_health == pb.SYSTEM_HEALTH_UNKNOWN
         assert not policy.allowed_strategies
+
+
+async def test_in_simulated_time_a_policy_is_valid_for_two_periods_of_it_in_real_seconds(tmp_path: Path) -> None:
+    start = SystemClock().now()
+    machine = simulated_machine(origin=datetime(2026, 1, 1, tzinfo=UTC), started_at=start, speed=60.0)
+    async with serving(tmp_path, machine) as (_, stub):
+        policy = await first_policy(stub)
+        answer = await stub.GetPolicy(pb.GetPolicyRequest())
+    assert policy.created_at.ToDatetime().date() == datetime(2026, 1, 1, tzinfo=UTC).date()
+    assert 0 < answer.freshness.ttl.ToTimedelta().total_seconds() <= 60
 
 
 async def test_a_restart_serves_the_same_policy_at_once(tmp_path: Path) -> None:

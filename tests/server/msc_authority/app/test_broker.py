@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from msc_builders import START, a_content
-from msc_live import ManualTime, Told, a_broker, a_head, settle
+from msc_live import ManualTime, Told, a_broker, a_current, a_head, settle
 
 from msc_authority.app.broker import Broker, Draining, Ending, WatcherLimitReached, versions_between
 from msc_authority.app.events import Alert
@@ -111,6 +111,14 @@ async def test_validity_is_counted_from_the_evaluation_and_may_be_used_up() -> N
     assert broker.freshness().ttl_s == 3000
     await time.advance(3100)
     assert broker.freshness().ttl_s == -100
+
+
+async def test_in_fast_time_validity_is_told_in_real_seconds() -> None:
+    time = ManualTime()
+    broker = Broker(
+        current=a_current(a_head(), time), clock=time, timer=time, events=Told().bus, max_watchers=1, speed=60.0
+    )
+    assert broker.freshness().ttl_s == 60
 
 
 async def test_without_a_policy_there_is_no_validity() -> None:

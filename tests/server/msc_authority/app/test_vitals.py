@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import pytest
+from msc_builders import START
 from msc_live import ManualTime, Told, a_broker, a_head, a_policy, settle, until
 
 from msc_authority.app.broker import Broker
@@ -57,6 +59,15 @@ async def a_scene() -> AsyncIterator[Scene]:
     vitals = Vitals(broker=broker, events=told.bus, clock=time, timer=time, period_s=PERIOD_S, tell=signs.append)
     yield Scene(time, store, broker, keeper, vitals, told, signs)
     worker.close()
+
+
+class FastTime(ManualTime):
+    """Its instants pass as in a simulation; its durations are real."""
+
+    SPEED = 60.0
+
+    def now(self) -> datetime:
+        return START + (super().now() - START) * self.SPEED
 
 
 FRESH = VitalSigns(fresh=True, up=True)
@@ -166,6 +177,19 @@ async def test_evaluations_that_have_never_succeeded_are_overdue_from_the_start_
         await scene.time.advance(1)
         scene.vitals.pulse(lag_s=0)
         assert scene.told.names().count("Alert") == 1
+
+
+async def test_in_fast_time_an_evaluation_is_overdue_by_real_seconds() -> None:
+    time, told = FastTime(), Told()
+    broker = a_broker(time, told=told)
+    vitals = Vitals(
+        broker=broker, events=told.bus, clock=time, timer=time, period_s=30.0, tell=lambda _: None, speed=FastTime.SPEED
+    )
+    for seconds, names in ((30, []), (300, []), (0.5, ["Alert"])):
+        await time.advance(seconds)
+        broker.publish(a_head(), confirmed_at=time.monotonic())
+        vitals.pulse(lag_s=0)
+        assert told.names() == names
 
 
 async def test_the_pulse_ends_watches_with_a_stuck_write() -> None:
