@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from decimal import Decimal
 from types import TracebackType
@@ -19,7 +19,7 @@ from msc_trading.venue.config import VenueConfig, VenueEnvironment
 from msc_trading.venue.credentials import Credentials
 from msc_trading.venue.errors import NO_SUCH_ORDER, UNKNOWN_ORDER_ON_CANCEL
 from msc_trading.venue.fills import FillHistory, OrderOwners
-from msc_trading.venue.gateway import Gateway, unreadable
+from msc_trading.venue.gateway import Gateway, Value
 from msc_trading.venue.port import (
     Balance,
     Fill,
@@ -42,7 +42,7 @@ from msc_trading.venue.redaction import Redaction
 from msc_trading.venue.rule_book import RuleBook
 from msc_trading.venue.sockets import Sockets
 from msc_trading.venue.user_stream import UserStream
-from msc_trading.venue.wire import Json, Malformed, flag, plain, record, rows
+from msc_trading.venue.wire import plain
 
 LOGGER = logging.getLogger("msc_trading.venue")
 
@@ -120,13 +120,13 @@ class BinanceVenue:
         return self._gateway
 
     async def _refuse_what_cannot_be_traded(self) -> None:
-        if mapping.is_hedged(await self._ask(calls.POSITION_MODE)):
+        if await self._open.ask(calls.POSITION_MODE, mapping.is_hedged):
             raise VenueMisconfigured("the account is in hedge mode: switch position mode to one-way before trading")
         if self._config.environment is VenueEnvironment.CUSTOM:
             return  # A venue of our own has neither of these.
-        if flag(await self._ask(calls.MULTI_ASSETS_MODE), "multiAssetsMargin"):
+        if await self._open.ask(calls.MULTI_ASSETS_MODE, mapping.has_multi_assets):
             raise VenueMisconfigured("multi-assets mode is on: one balance would not be the equity; switch it off")
-        if flag(await self._ask(calls.FEE_BURN), "feeBurn"):
+        if await self._open.ask(calls.FEE_BURN, mapping.burns_fees):
             raise VenueMisconfigured(
                 "fees are paid in BNB: they could not be accounted in the margin asset; switch off"
             )
@@ -138,13 +138,6 @@ class BinanceVenue:
                 await gateway.set_clock()
             except VenueError as error:
                 LOGGER.warning("the venue's clock could not be read, the last offset stays: %s", error)
-
-    async def _ask(self, call: Call, **parameters: str | int) -> Json:
-        answer = await self._open.request(call, **parameters)
-        try:
-            return record(answer)
-        except Malformed as error:
-            raise unreadable(call, error) from None
 
     async def rules(self, symbol: str) -> SymbolRules:
         """Returns the filters of a symbol; read again every hour, and after a refusal that says they changed.
@@ -165,8 +158,7 @@ class BinanceVenue:
             RateLimited: it does not exist. Entries are held back before reducing orders are.
         """
         call = calls.PLACE.settling() if order.reduce_only else calls.PLACE
-        answer = await self._place(call, _order_parameters(order))
-        return self._read_order(call, answer)
+        return self._learn(await self._place(call, mapping.order_state, _order_parameters(order)))
 
     async def place_stop(self, stop: StopRequest) -> StopState:
         """Places a stop that closes the whole position at market when the mark price reaches it; raises as `place`."""
@@ -182,26 +174,18 @@ class BinanceVenue:
             # python-binance would send Python's True.
             "closePosition": "true",
         }
-        answer = await self._place(calls.PLACE_STOP, parameters)
-        try:
-            return mapping.stop_state(record(answer))
-        except Malformed as error:
-            raise unreadable(calls.PLACE_STOP, error) from None
+        return await self._place(calls.PLACE_STOP, mapping.stop_state, parameters)
 
-    async def _place(self, call: Call, parameters: dict[str, str]) -> object:
+    async def _place(self, call: Call, read: Callable[[object], Value], parameters: dict[str, str]) -> Value:
         try:
-            return await self._open.request(call, **parameters)
+            return await self._open.ask(call, read, **parameters)
         except OrderRefused as refusal:
             self._rules.doubt(parameters["symbol"], refusal.code)
             raise
 
-    def _read_order(self, call: Call, answer: object) -> OrderState:
-        try:
-            state = mapping.order_state(record(answer))
-        except Malformed as error:
-            raise unreadable(call, error) from None
-        self._owners.learn(state)
-        return state
+    def _learn(self, order: OrderState) -> OrderState:
+        self._owners.learn(order)
+        return order
 
     async def cancel(self, symbol: str, client_order_id: str) -> OrderState:
         """Cancels an order, or returns its state when there is nothing left to cancel.
@@ -211,12 +195,15 @@ class BinanceVenue:
             VenueError: with code -2013, there has never been such an order.
         """
         try:
-            answer = await self._open.request(calls.CANCEL, symbol=symbol, origClientOrderId=client_order_id)
+            return self._learn(
+                await self._open.ask(
+                    calls.CANCEL, mapping.order_state, symbol=symbol, origClientOrderId=client_order_id
+                )
+            )
         except VenueError as error:
             if error.code != UNKNOWN_ORDER_ON_CANCEL:
                 raise
-            return await self._after_the_end(symbol, client_order_id)
-        return self._read_order(calls.CANCEL, answer)
+        return await self._after_the_end(symbol, client_order_id)
 
     async def _after_the_end(self, symbol: str, client_order_id: str) -> OrderState:
         state = await self.order(symbol, client_order_id)
@@ -238,31 +225,23 @@ class BinanceVenue:
         None is proof only when the order can no longer be on its way: later than its sending plus the receive window.
         """
         try:
-            answer = await self._open.request(calls.GET_ORDER, symbol=symbol, origClientOrderId=client_order_id)
+            return self._learn(
+                await self._open.ask(
+                    calls.GET_ORDER, mapping.order_state, symbol=symbol, origClientOrderId=client_order_id
+                )
+            )
         except VenueError as error:
             if error.code == NO_SUCH_ORDER:
                 return None
             raise
-        return self._read_order(calls.GET_ORDER, answer)
 
     async def open_orders(self) -> list[OrderState]:
         """Returns every open order. Protective stops are not among them; see `open_stops`."""
-        answer = await self._open.request(calls.OPEN_ORDERS)
-        try:
-            orders = [mapping.order_state(row) for row in rows(answer)]
-        except Malformed as error:
-            raise unreadable(calls.OPEN_ORDERS, error) from None
-        for order in orders:
-            self._owners.learn(order)
-        return orders
+        return [self._learn(order) for order in await self._open.ask(calls.OPEN_ORDERS, mapping.order_states)]
 
     async def open_stops(self) -> list[StopState]:
         """Returns every protective stop that is still armed."""
-        answer = await self._open.request(calls.OPEN_STOPS)
-        try:
-            return mapping.protective_stops(answer)
-        except Malformed as error:
-            raise unreadable(calls.OPEN_STOPS, error) from None
+        return await self._open.ask(calls.OPEN_STOPS, mapping.protective_stops)
 
     async def positions(self) -> list[Position]:
         """Returns every position that is not flat.
@@ -270,22 +249,15 @@ class BinanceVenue:
         Raises:
             VenueMisconfigured: one belongs to hedge mode; sides are not netted, so that none would be right.
         """
-        answer = await self._open.request(calls.POSITIONS)
-        try:
-            held, hedged = mapping.positions(answer)
-        except Malformed as error:
-            raise unreadable(calls.POSITIONS, error) from None
+        held, hedged = await self._open.ask(calls.POSITIONS, mapping.positions)
         if hedged:
             raise VenueMisconfigured(f"positions of hedge mode in {', '.join(hedged)}: switch to one-way mode")
         return held
 
     async def balance(self) -> Balance:
         """Returns the account's balance in the margin asset, as of now."""
-        answer = await self._open.request(calls.BALANCE)
-        try:
-            return mapping.balance(answer, asset=self._config.margin_asset, at=await self.now())
-        except Malformed as error:
-            raise unreadable(calls.BALANCE, error) from None
+        at, asset = await self.now(), self._config.margin_asset
+        return await self._open.ask(calls.BALANCE, lambda answer: mapping.balance(answer, asset=asset, at=at))
 
     async def fills(self, symbol: str, since: datetime) -> list[Fill]:
         """Returns the fills since then, oldest first, all pages; see FillHistory for what is derived."""
@@ -294,11 +266,7 @@ class BinanceVenue:
 
     async def price(self, symbol: str) -> Price:
         """Returns the price of the last trade, and when that was."""
-        answer = await self._ask(calls.PRICE, symbol=symbol)
-        try:
-            return mapping.price(answer)
-        except Malformed as error:
-            raise unreadable(calls.PRICE, error) from None
+        return await self._open.ask(calls.PRICE, mapping.price, symbol=symbol)
 
     def prices(self, symbols: tuple[str, ...]) -> AsyncIterator[Price]:
         """Yields the price of each trade; who reads slower gets the newest of each symbol. Reconnects by itself."""
@@ -322,7 +290,8 @@ class BinanceVenue:
 
         0 disarms. Treat protective stops as outside of it.
         """
-        await self._ask(calls.COUNTDOWN, symbol=symbol, countdownTime=max(0, int(countdown_s * 1000)))
+        countdown_ms = max(0, int(countdown_s * 1000))
+        await self._open.request(calls.COUNTDOWN, symbol=symbol, countdownTime=countdown_ms)
 
     def clock_offset_s(self) -> float | None:
         """Returns venue time minus local time, None while it is unknown. Requests are dated with it applied."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from msc_trading.market.candle import Candle
 from msc_trading.venue.calls import CANDLES
 from msc_trading.venue.gateway import Gateway
-from msc_trading.venue.mapping import CANDLE_LENGTH, candle
+from msc_trading.venue.mapping import CANDLE_LENGTH, candles
 from msc_trading.venue.port import RateLimited, VenueError
 from msc_trading.venue.sockets import Sockets
 from msc_trading.venue.stream_mapping import closed_candle
@@ -86,13 +86,13 @@ class CandleStream:
 
     async def _page(self, symbol: str, start: datetime) -> list[Candle]:
         """Returns up to a page of closed candles from there on."""
-        answer = await self._gateway.request(
-            CANDLES, symbol=symbol, interval="1m", startTime=milliseconds(start), limit=PAGE
+        bars = await self._gateway.ask(
+            CANDLES,
+            lambda answer: candles(symbol, answer),
+            symbol=symbol,
+            interval="1m",
+            startTime=milliseconds(start),
+            limit=PAGE,
         )
-        rows = answer if isinstance(answer, list) else []
-        try:
-            bars = [candle(symbol, row) for row in rows]
-        except Malformed as error:
-            raise VenueError(f"candles of {symbol} cannot be read: {error}") from None
         now = await self._now()
         return [bar for bar in bars if bar.open_time >= start and bar.open_time + CANDLE_LENGTH <= now]

@@ -11,7 +11,7 @@ from msc_trading.venue.errors import NO_SUCH_ORDER
 from msc_trading.venue.gateway import Gateway, unreadable
 from msc_trading.venue.mapping import order_state, trade
 from msc_trading.venue.port import Fill, OrderState, VenueError
-from msc_trading.venue.wire import Json, Malformed, milliseconds, number, record, rows, text, whole
+from msc_trading.venue.wire import Json, Malformed, milliseconds, number, rows, text, whole
 
 PAGE = 1000
 LONGEST_WINDOW = timedelta(days=7)
@@ -103,9 +103,9 @@ class FillHistory:
 
     async def _ask(self, symbol: str, order_id: str) -> OrderOwner | None:
         try:
-            answer = await self._gateway.request(GET_ORDER, symbol=symbol, orderId=order_id)
+            order = await self._gateway.ask(GET_ORDER, order_state, symbol=symbol, orderId=order_id)
         except VenueError as error:
             if error.code == NO_SUCH_ORDER:
                 return None
             raise
-        return self._owners.learn(order_state(record(answer)))
+        return self._owners.learn(order)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import aiohttp
 
@@ -22,6 +23,8 @@ from msc_trading.venue.wire import Malformed, instant, milliseconds, record
 
 LOGGER = logging.getLogger("msc_trading.venue")
 CLOCK_SAMPLES = 3
+
+Value = TypeVar("Value")
 
 _BANNED = 418
 _BANNED_UNTIL = re.compile(r"banned until (\d{13})")
@@ -70,6 +73,18 @@ class Gateway:
         if isinstance(outcome, Trouble):
             raise error_of(call.asked, outcome, retry_after_s=self._hold_back(outcome))
         return outcome
+
+    async def ask(self, call: Call, read: Callable[[object], Value], **parameters: str | int) -> Value:
+        """Returns what `read` makes of the venue's answer.
+
+        Raises:
+            VenueError: as `request`; an answer that `read` calls Malformed counts as none.
+        """
+        answer = await self.request(call, **parameters)
+        try:
+            return read(answer)
+        except Malformed as error:
+            raise unreadable(call, error) from None
 
     async def _attempt(self, call: Call, parameters: Mapping[str, str | int]) -> object:
         # Troubles are returned, not raised: an exception raised here would drag the driver's along, and a driver's

@@ -17,7 +17,7 @@ from msc_trading.venue.port import (
     StopState,
     SymbolRules,
 )
-from msc_trading.venue.wire import Json, Malformed, flag, instant, number, rows, text, to_instant, to_number
+from msc_trading.venue.wire import Json, Malformed, flag, instant, number, record, rows, text, to_instant, to_number
 
 CANDLE_LENGTH = timedelta(minutes=1)
 ONE_WAY = "BOTH"
@@ -53,8 +53,9 @@ def reduces(client_order_id: str, *, reduce_only: bool, close_position: bool) ->
     return reduce_only or close_position or client_order_id.startswith(_FORCED_CLOSES)
 
 
-def order_state(source: Json) -> OrderState:
+def order_state(answer: object) -> OrderState:
     """Returns what an answer about an order says."""
+    source = record(answer)
     client_order_id, filled = text(source, "clientOrderId"), number(source, "executedQty")
     return OrderState(
         client_order_id=client_order_id,
@@ -82,8 +83,14 @@ def _average_price(source: Json, filled: Decimal) -> Decimal | None:
     return average if average > 0 else number(source, "cumQuote") / filled
 
 
-def stop_state(source: Json) -> StopState:
+def order_states(answer: object) -> list[OrderState]:
+    """Returns what a list of orders says."""
+    return [order_state(row) for row in rows(answer)]
+
+
+def stop_state(answer: object) -> StopState:
     """Returns what the algo service says of a protective stop."""
+    source = record(answer)
     return StopState(
         client_algo_id=text(source, "clientAlgoId"),
         symbol=text(source, "symbol"),
@@ -133,8 +140,9 @@ def balance(answer: object, *, asset: str, at: datetime) -> Balance:
     raise Malformed(f"asset: no balance in {asset}")
 
 
-def price(source: Json) -> Price:
+def price(answer: object) -> Price:
     """Returns the newest price."""
+    source = record(answer)
     return Price(symbol=text(source, "symbol"), price=number(source, "price"), at=instant(source, "time"))
 
 
@@ -162,6 +170,13 @@ def fee(paid: Decimal, paid_in: object, *, asset: str, notional: Decimal) -> Dec
     Accounts that pay fees in another asset are refused at the start; this is for one that is switched over later.
     """
     return paid if paid == 0 or paid_in == asset else notional * ASSUMED_FEE_FRACTION
+
+
+def candles(symbol: str, answer: object) -> list[Candle]:
+    """Returns the bars of the candle list; the last one may still be running."""
+    if not isinstance(answer, list):
+        raise Malformed("klines: a list was expected")
+    return [candle(symbol, row) for row in answer]
 
 
 def candle(symbol: str, row: object) -> Candle:
@@ -214,6 +229,16 @@ def _filter(filters: dict[str, Json], name: str) -> Json:
     return filters[name]
 
 
-def is_hedged(answer: Json) -> bool:
+def is_hedged(answer: object) -> bool:
     """Returns whether the account holds longs and shorts side by side."""
-    return flag(answer, "dualSidePosition")
+    return flag(record(answer), "dualSidePosition")
+
+
+def has_multi_assets(answer: object) -> bool:
+    """Returns whether several assets are margin together."""
+    return flag(record(answer), "multiAssetsMargin")
+
+
+def burns_fees(answer: object) -> bool:
+    """Returns whether fees are paid in the venue's own coin."""
+    return flag(record(answer), "feeBurn")

@@ -174,18 +174,45 @@ class ScriptedExchange:
         await self._runner.cleanup()
         assert error is not None or not self.unscripted, f"asked without a script: {self.unscripted}"
 
-    def config(self) -> VenueConfig:
+    def config(
+        self,
+        *,
+        request_timeout_s: float = 5.0,
+        queue_size: int = 1000,
+        listen_key_renewal_s: float = 1800.0,
+        price_silence_s: float = 60.0,
+        rules_max_age_s: float = 3600.0,
+    ) -> VenueConfig:
         return VenueConfig(
             environment=VenueEnvironment.CUSTOM,
             rest_url=f"http://127.0.0.1:{self.port}",
             stream_url=f"ws://127.0.0.1:{self.port}",
             reconnect_min_s=0.01,
             reconnect_max_s=0.05,
-            request_timeout_s=5.0,
+            request_timeout_s=request_timeout_s,
+            queue_size=queue_size,
+            listen_key_renewal_s=listen_key_renewal_s,
+            price_silence_s=price_silence_s,
+            rules_max_age_s=rules_max_age_s,
         )
 
-    def venue(self, config: VenueConfig | None = None) -> BinanceVenue:
-        return BinanceVenue(config or self.config(), CREDENTIALS)
+    def venue(
+        self,
+        *,
+        request_timeout_s: float = 5.0,
+        queue_size: int = 1000,
+        listen_key_renewal_s: float = 1800.0,
+        price_silence_s: float = 60.0,
+        rules_max_age_s: float = 3600.0,
+    ) -> BinanceVenue:
+        config = self.config(
+            request_timeout_s=request_timeout_s,
+            queue_size=queue_size,
+            listen_key_renewal_s=listen_key_renewal_s,
+            price_silence_s=price_silence_s,
+            rules_max_age_s=rules_max_age_s,
+        )
+        return BinanceVenue(config, CREDENTIALS)
 
     async def connection(self) -> Connection:
         """Waits for the next websocket."""
