@@ -11,7 +11,7 @@ import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -111,7 +111,7 @@ def generated_candles(symbol: str, *, seed: int, start: datetime, model: SymbolM
     model = model or MODELS.get(symbol)
     if model is None:
         raise ValueError(f"symbol: no model of {symbol} is built in; give one")
-    return _candles(symbol, seed, start, model)
+    return _candles(symbol, seed, start.astimezone(UTC), model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,13 @@ class Resampler:
         if before is not None:
             _check_follows(candle, before)
         if self._growing and at < self._end:
-            self._grow(candle)
+            # Called for every minute of every strategy: comparing is cheaper than max and min.
+            if candle.high > self._high:  # noqa: PLR1730
+                self._high = candle.high
+            if candle.low < self._low:  # noqa: PLR1730
+                self._low = candle.low
+            self._volume += candle.volume
+            self._before = candle
             return (self._close(candle),) if at == self._last_minute else ()
         interrupted = (self._close(before),) if self._growing and before is not None else ()
         self._begin(candle)
@@ -58,12 +64,6 @@ class Resampler:
         self._open, self._high, self._low = candle.open, candle.high, candle.low
         self._volume = candle.volume
         self._before, self._growing = candle, True
-
-    def _grow(self, candle: Candle) -> None:
-        self._high = max(self._high, candle.high)
-        self._low = min(self._low, candle.low)
-        self._volume += candle.volume
-        self._before = candle
 
     def _close(self, last: Candle) -> Candle:
         self._growing = False
