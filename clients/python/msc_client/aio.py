@@ -81,21 +81,20 @@ class AsyncPolicySource:
         return self._source.subscribe(lambda view: _in_loop(loop, call, view))
 
     async def changed(self) -> PolicyView:
-        """Returns the view after the next change of policy or tier.
+        """Returns the first view whose policy or tier is another than now.
 
         Raises:
             SourceClosed: it was closed meanwhile.
         """
-        await self._after(self._sequence)
-        return self.current()
+        return await self._other_than(self.current())
 
     async def views(self) -> AsyncIterator[PolicyView]:
         """Yields the present view, then the newest one after each change, until the source is closed."""
+        view = self.current()
         while not self._closed:
-            seen = self._sequence
-            yield self.current()
+            yield view
             try:
-                await self._after(seen)
+                view = await self._other_than(view)
             except SourceClosed:
                 return
 
@@ -188,6 +187,14 @@ class AsyncPolicySource:
             if not waiter.done():
                 waiter.set_result(None)
         self._waiters.clear()
+
+    async def _other_than(self, before: PolicyView) -> PolicyView:
+        # What wakes may be older news: a change that was current before the wait began.
+        while True:
+            seen, view = self._sequence, self.current()
+            if (view.ref, view.tier) != (before.ref, before.tier) and not self._closed:
+                return view
+            await self._after(seen)
 
     async def _after(self, seen: int) -> None:
         """Returns once something changed after the change number `seen`."""

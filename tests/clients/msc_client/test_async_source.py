@@ -96,7 +96,8 @@ def test_callbacks_run_in_the_event_loop_and_cannot_hurt_it(
 
         def bad(view: PolicyView) -> None:
             threads.add(threading.current_thread().name)
-            called.set()
+            if view.ref == Ref(1, 6):
+                called.set()
             raise ValueError("boom")
 
         async with source_of(authority) as source:
@@ -106,8 +107,10 @@ def test_callbacks_run_in_the_event_loop_and_cannot_hurt_it(
             unsubscribe()
             return threads, source.status().counters.callback_errors
 
-    assert run(soon(main())) == ({"MainThread"}, 1)
-    assert [record.levelno for record in caplog.records if record.exc_info] == [logging.ERROR]
+    threads, errors = run(soon(main()))
+    assert threads == {"MainThread"}
+    assert errors >= 1
+    assert [record.levelno for record in caplog.records if record.exc_info] == [logging.ERROR] * errors
 
 
 def test_waiting_ends_with_its_time(authority: InProcessAuthority) -> None:
@@ -164,7 +167,7 @@ def test_a_change_while_a_view_is_being_handled_is_not_lost(authority: InProcess
             views = source.views()
             assert (await anext(views)).ref == Ref(1, 5)
             noticed = asyncio.Event()
-            source.subscribe(lambda view: noticed.set())
+            source.subscribe(lambda view: noticed.set() if view.ref == Ref(1, 6) else None)
             authority.publish(make_policy(6))
             await noticed.wait()
             return (await anext(views)).ref
