@@ -51,6 +51,7 @@ class Engine:
         while self._next_funding <= now:
             self.state.now = self._next_funding
             upkeep.pay_funding(self.state)
+            upkeep.watch_margin(self.state)
             self._next_funding += upkeep.FUNDING_PERIOD
         self.state.now = max(now, self.state.now)
         trading.expire_overdue(self.state, self.state.now)

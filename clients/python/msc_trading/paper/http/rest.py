@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 
 from aiohttp import web
 
@@ -93,14 +92,12 @@ class Rest:
             message = f"Way too many requests; IP banned until {milliseconds(refusal.until)}."
         else:
             message = f"Too many requests; current limit of IP is {limit} requests per minute."
-        # Who waits, waits by a real clock.
-        wait_s = max(1, math.ceil(refusal.wait_s / self._desk.clock.speed))
         message += " Please use the websocket for live updates to avoid polling the API."
         return web.Response(
             status=refusal.status,
             text=dumps({"code": -1003, "msg": message}),
             content_type="application/json",
-            headers={**headers, "Retry-After": str(wait_s)},
+            headers={**headers, "Retry-After": str(refusal.wait_s)},
         )
 
 
