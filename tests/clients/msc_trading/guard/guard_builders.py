@@ -67,7 +67,7 @@ class PolicyBench:
         )
 
 
-def rules(symbol: str = "BTCUSDT", **overrides: object) -> SymbolRules:
+def rules(symbol: str = "BTCUSDT", /, **overrides: object) -> SymbolRules:
     usual = SymbolRules(
         symbol=symbol,
         trading=True,
@@ -134,7 +134,7 @@ def reduce_intent(**overrides: object) -> OrderIntent:
     return intent(**(values | overrides))
 
 
-def facts(symbol: str = "BTCUSDT", **overrides: object) -> GuardFacts:
+def facts(symbol: str = "BTCUSDT", /, **overrides: object) -> GuardFacts:
     usual = GuardFacts(
         now=AT,
         positions=ConfirmedPositions.of(),

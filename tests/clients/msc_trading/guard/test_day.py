@@ -75,7 +75,9 @@ def test_what_the_venue_had_accepted_counts(status: str) -> None:
     ],
 )
 def test_other_reports_do_not_count(overrides: dict[str, object]) -> None:
-    assert day_book(executions=[report(**({"client_order_id": "e1"} | overrides))]).used(TODAY) == 0  # type: ignore[arg-type]
+    values: dict[str, object] = {"client_order_id": "e1"} | overrides
+
+    assert day_book(executions=[report(**values)]).used(TODAY) == 0  # type: ignore[arg-type]  # what the case says
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ class Counter:
             "confidence": 0.7,
             "stop_price": D(39_500),
         }
-        return asyncio.run(self._service.can_execute(**(values | overrides)))  # type: ignore[arg-type]
+        return asyncio.run(self._service.can_execute(**(values | overrides)))  # type: ignore[arg-type]  # mixed
 
 
 def test_yes_means_that_it_is_reserved() -> None:

@@ -205,7 +205,9 @@ def test_flat_and_reducing_refuses_entries() -> None:
         ({"order_type": OrderType.LIMIT, "price": D("40000.05")}, ReasonCode.FILTER_TICK_SIZE),
     ],
 )
-def test_a_reduction_that_the_venue_would_refuse_is_refused_here(overrides: dict[str, object], code: ReasonCode) -> None:
+def test_a_reduction_that_the_venue_would_refuse_is_refused_here(
+    overrides: dict[str, object], code: ReasonCode
+) -> None:
     assert Desk().ask(reduce_intent(**overrides), facts(positions=LONG)).reason_code is code
 
 

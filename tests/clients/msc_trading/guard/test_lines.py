@@ -54,9 +54,7 @@ def test_a_block_at_the_position_limit_is_said_as_operators_know_it(said: pytest
     desk.ask(known=facts(positions=others(8)))
 
     blocked = [record for record in said.records if record.levelno == logging.WARNING]
-    assert [record.getMessage() for record in blocked] == [
-        "[RISK GUARD] Trade blocked: MSC AI position limit exceeded"
-    ]
+    assert [record.getMessage() for record in blocked] == ["[RISK GUARD] Trade blocked: MSC AI position limit exceeded"]
     assert said.messages[-1] == (
         "[RISK GUARD] g-1 MAX_POSITIONS BTCUSDT BUY TREND_001: positions current=8 limit=8 (policy (1, 1) FRESH)"
     )

@@ -83,8 +83,8 @@ def _ask_with(faults: tuple[Fault, ...]) -> Decision:
         _grant(desk, symbol="BTCUSDT")
     if "granted elsewhere" in steps and "granted before" not in steps:
         _grant(desk, symbol="ETHUSDT")
-    policy = make_policy(4 if "older policy" in steps else 6, **_merged(faults, "policy"))  # type: ignore[arg-type]
-    desk.bench.set(policy)
+    version = 4 if "older policy" in steps else 6
+    desk.bench.set(make_policy(version, **_merged(faults, "policy")))  # type: ignore[arg-type]  # what the faults say
     asked = {"price": D("40000"), "order_type": OrderType.LIMIT, "client_order_id": "asked"} | _merged(faults, "asked")
     known = _merged(faults, "known") | {"rules": rules(**_merged(faults, "rules"))}
     return desk.ask(intent(**asked), facts(**known))

@@ -13,7 +13,7 @@ from msc_client.facts import Side
 from msc_client.policy import StrategyGrant, StrategyState, TradingState
 from msc_client.testing import make_policy
 from msc_client.tier import Tier
-from msc_trading.guard import Decision, KillState, Latch, ReasonCode
+from msc_trading.guard import Decision, Latch, ReasonCode
 from msc_trading.venue.port import OrderType
 
 D = Decimal

@@ -93,8 +93,9 @@ def test_what_has_filled_is_never_lost(events: list[OrderEvent]) -> None:
     book = ledger()
     book.add(reservation())
 
-    for event in (*events, E.FILLED):
-        after = book.apply("e1", event, now_ns=1)
+    for event in events:
+        book.apply("e1", event, now_ns=1)
+    after = book.apply("e1", E.FILLED, now_ns=1)
 
     assert after is not None
     assert after.state in (S.FILLED, S.CLOSED)
@@ -314,7 +315,7 @@ def test_a_reduction_found_after_a_restart_takes_nothing_and_is_pending() -> Non
 
     found = desk.guard.adopt(closing, strategy_id="TREND_001", price=D(40_000), risk=D(50))
 
-    assert (found.lane, found.notional, found.risk, found.pending_reduce) == (Lane.REDUCE, 0, 0, D("0.1"))
+    assert (found.lane, found.notional, found.risk, found.pending_reduce) == (Lane.REDUCE, D(0), D(0), D("0.1"))
     assert desk.ask().allowed
 
 

@@ -36,11 +36,13 @@ def test_a_size_never_loses_more_than_it_was_made_for(
 
 @given(st.integers(30_000, 39_990), st.sampled_from([0.003, 0.0075, 0.015]))
 def test_what_is_sized_to_the_cap_and_rounded_down_passes_the_guard(stop: int, cap: float) -> None:
-    wide = {"max_symbol_leverage": D(100), "max_gross_leverage": D(100)}
-    desk = Desk(make_policy(max_risk_per_trade=cap), max_order_notional=D(10_000_000), **wide)
-    sized = quantity_for(
-        equity=D(10_000), risk_fraction=D(repr(cap)), entry=D(40_000), stop=D(stop), fee_rate=FEE
+    desk = Desk(
+        make_policy(max_risk_per_trade=cap),
+        max_order_notional=D(10_000_000),
+        max_symbol_leverage=D(100),
+        max_gross_leverage=D(100),
     )
+    sized = quantity_for(equity=D(10_000), risk_fraction=D(repr(cap)), entry=D(40_000), stop=D(stop), fee_rate=FEE)
     quantity = round_down_quantity(sized, rules(), OrderType.MARKET)
 
     decision = desk.ask(intent(quantity=quantity, stop_price=D(stop)))

@@ -66,7 +66,10 @@ def test_a_quantity_must_be_a_decimal(value: object) -> None:
         ({"strategy_id": None}, "strategy_id: must be text of 1 to 128 characters"),
         ({"side": "HOLD"}, "side: 'HOLD' is none of BUY, SELL"),
         ({"order_type": "STOP"}, "order_type: 'STOP' is none of MARKET, LIMIT"),
-        ({"position_side": PositionSide.LONG}, "position_side: LONG belongs to hedge mode, which is not supported; use BOTH"),
+        (
+            {"position_side": PositionSide.LONG},
+            "position_side: LONG belongs to hedge mode, which is not supported; use BOTH",
+        ),
         ({"order_type": OrderType.LIMIT}, "price: a LIMIT order needs one"),
         ({"price": D(1)}, "price: a MARKET order has none"),
         ({"signal_at": datetime(2026, 1, 1)}, "signal_at: must be an aware datetime"),
