@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
+from msc_answers import ScriptedRemote
 from typer.testing import CliRunner, Result
 
 from msc_authority.adapters.clock import SystemClock
@@ -15,6 +16,7 @@ from msc_authority.adapters.memory import MemoryStore
 from msc_authority.cli.app import build_app
 from msc_authority.compose import running, this_machine
 from msc_authority.core.facts import Fact
+from msc_authority.rpc.plain import Plain
 from msc_authority.sample import sample_facts
 from msc_authority.settings import Settings
 
@@ -85,3 +87,23 @@ def empty_target() -> Iterator[str]:
     authority = LiveAuthority([])
     yield authority.start()
     authority.stop()
+
+
+@pytest.fixture
+def remote(monkeypatch: pytest.MonkeyPatch) -> ScriptedRemote:
+    """The authority that every command of the test asks."""
+    scripted = ScriptedRemote()
+    monkeypatch.setattr("msc_authority.rpc.remote.Remote", lambda target: scripted)
+    monkeypatch.setenv("COLUMNS", "80")
+    return scripted
+
+
+@pytest.fixture
+def screen(remote: ScriptedRemote) -> Callable[[str, Mapping[str, Plain | list[Plain]]], Result]:
+    """Runs a command against these answers."""
+
+    def run(command: str, answers: Mapping[str, Plain | list[Plain]]) -> Result:
+        remote.answers = answers
+        return CliRunner().invoke(build_app(), command.split())
+
+    return run
