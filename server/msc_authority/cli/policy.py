@@ -179,11 +179,15 @@ def _evaluation_table(rows: Sequence[Document]) -> object:
     for row in rows:
         before, after = row["mode_before"], row["mode_after"]
         mode = str(after) if before in (after, "UNSPECIFIED") else f"{before} → {after}"
+        grade = str(row["system_health"])
+        if row["failure"]:
+            # Nothing was decided: there is neither.
+            grade = mode = "-"
         committed = f"version {row['committed_version']}: " if row["committed_version"] else ""
         outcome = (
             f"FAILED: {row['failure']}"
             if row["failure"]
             else committed + reasons_text(cast("Sequence[Document]", row["reasons"]))
         )
-        table.add_row(instant(row["as_of"]), text(row["trigger"]), str(row["system_health"]), mode, text(outcome))
+        table.add_row(instant(row["as_of"]), text(row["trigger"]), grade, mode, text(outcome))
     return table

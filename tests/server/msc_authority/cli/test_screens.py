@@ -151,6 +151,22 @@ def test_the_history_of_evaluations_shows_changes_confirmations_and_failures(scr
     assert "version 12: drawdown 0.50 %" in words(result)
 
 
+def test_an_evaluation_that_failed_has_no_grade_and_no_mode_to_show(screen: Screen) -> None:
+    failed = evaluation_answer(an_entry(verdict=None, failure="no NAV", trigger="start"))
+    result = screen("history --evaluations", {"evaluations": [failed]})
+
+    assert result.stdout.splitlines()[1].split() == [
+        "2025-11-30",
+        "10:30:00Z",
+        "start",
+        "-",
+        "-",
+        "FAILED:",
+        "no",
+        "NAV",
+    ]
+
+
 def test_strategies_without_any_is_bad_news_with_advice(screen: Screen) -> None:
     result = screen("strategies", {"strategies": strategies_answer()})
 
