@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from types import TracebackType
 
@@ -261,8 +261,8 @@ class BinanceVenue:
 
     async def fills(self, symbol: str, since: datetime) -> list[Fill]:
         """Returns the fills since then, oldest first, all pages; see FillHistory for what is derived."""
-        self._open  # noqa: B018 -- raises when it is closed
-        return await self._history.since(symbol, since, await self.now())
+        # Our idea of now may be late; the venue has no fills of the future.
+        return await self._history.since(symbol, since, await self.now() + timedelta(hours=1))
 
     async def price(self, symbol: str) -> Price:
         """Returns the price of the last trade, and when that was."""
@@ -283,7 +283,7 @@ class BinanceVenue:
         StreamLost comes when the new stream is up, so that comparing with the venue then leaves no gap. When it cannot
         be rebuilt at once another one comes before. An event may come twice.
         """
-        return UserStream(self._open, self._sockets, self._owners, self._config).events()
+        return UserStream(self._open, self._sockets, self._owners).events()
 
     async def arm_dead_man(self, symbol: str, countdown_s: float) -> None:
         """Has the venue cancel the symbol's open orders unless this is called again in `countdown_s` real seconds.

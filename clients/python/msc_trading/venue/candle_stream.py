@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
 from datetime import datetime
 
 from msc_trading.market.candle import Candle
 from msc_trading.venue.calls import CANDLES
 from msc_trading.venue.gateway import Gateway
 from msc_trading.venue.mapping import CANDLE_LENGTH, candles
+from msc_trading.venue.market_feed import MarketFeed
 from msc_trading.venue.port import RateLimited, VenueError
-from msc_trading.venue.sockets import Sockets
+from msc_trading.venue.sockets import Sockets, StreamEnded
 from msc_trading.venue.stream_mapping import closed_candle
 from msc_trading.venue.wire import Json, Malformed, milliseconds
 
@@ -41,12 +41,21 @@ class CandleStream:
 
     async def candles(self) -> AsyncGenerator[Candle]:
         """Yields candles from the first one that closes after the call."""
-        streams = [f"{symbol.lower()}@kline_1m" for symbol in self._symbols]
-        async with aclosing(self._sockets.follow(streams)) as messages:
-            async for message in messages:
-                for bar in await (self._missed() if message is None else self._told(message)):
+        feed = MarketFeed(self._sockets, [f"{symbol.lower()}@kline_1m" for symbol in self._symbols])
+        try:
+            while not self._sockets.closed:
+                for bar in await self._next(feed):
                     self._last[bar.symbol] = bar.open_time
                     yield bar
+        finally:
+            await feed.close()
+
+    async def _next(self, feed: MarketFeed) -> list[Candle]:
+        try:
+            message = await feed.receive()
+        except StreamEnded:
+            return []
+        return await (self._missed() if message is None else self._told(message))
 
     async def _missed(self) -> list[Candle]:
         bars = [bar for symbol in self._last for bar in await self._after(symbol)]

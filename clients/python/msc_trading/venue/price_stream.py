@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import suppress
 
+from msc_trading.venue.market_feed import MarketFeed
 from msc_trading.venue.port import Price
-from msc_trading.venue.sockets import Sockets
+from msc_trading.venue.sockets import Sockets, StreamEnded
 from msc_trading.venue.stream_mapping import trade_price
 from msc_trading.venue.wire import Json, Malformed
 
@@ -20,8 +21,7 @@ class PriceStream:
 
     def __init__(self, sockets: Sockets, symbols: tuple[str, ...]) -> None:
         """Takes how to connect, and what to follow."""
-        self._sockets = sockets
-        self._streams = [f"{symbol.lower()}@aggTrade" for symbol in symbols]
+        self._feed = MarketFeed(sockets, [f"{symbol.lower()}@aggTrade" for symbol in symbols])
         self._latest: dict[str, Price] = {}
         self._news = asyncio.Event()
 
@@ -35,14 +35,16 @@ class PriceStream:
                 self._news.clear()
                 while self._latest:
                     yield self._latest.pop(next(iter(self._latest)))
-            reader.result()  # It ends when the venue is closed, or by an error.
+            reader.result()  # An error that nobody expected is not the end of the prices.
         finally:
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
+            await self._feed.close()
 
     async def _read(self) -> None:
-        async with aclosing(self._sockets.follow(self._streams)) as messages:
-            async for message in messages:
+        with suppress(StreamEnded):
+            while True:
+                message = await self._feed.receive()
                 if message is not None:
                     self._keep(message)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import Callable
 
 from msc_trading.clock import Clock, seeded
 from msc_trading.venue.backoff import Backoff
@@ -19,7 +18,7 @@ from msc_trading.venue.library import (
     WebSocketException,
     WSListenerState,
 )
-from msc_trading.venue.wire import Json, Malformed, inner, record
+from msc_trading.venue.wire import Json, record
 
 LOGGER = logging.getLogger("msc_trading.venue")
 CLOSE_TIMEOUT_S = 5.0
@@ -90,8 +89,8 @@ class Sockets:
     def __init__(self, client: FuturesClient, config: VenueConfig, clock: Clock) -> None:
         """Takes python-binance's client, and where its streams are."""
         self._client = client
-        self._config = config
-        self._clock = clock
+        self.config = config
+        self.clock = clock
         # Jitter only has to differ between processes.
         self._chance = seeded(hash((id(self), clock.monotonic())))
         self._sockets: set[Socket] = set()
@@ -112,7 +111,7 @@ class Sockets:
         Raises:
             StreamEnded: it could not be opened.
         """
-        manager = socket_manager(self._client, self._config)
+        manager = socket_manager(self._client, self.config)
         return await self._opened(
             manager._get_futures_socket(f"?listenKey={listen_key}", FuturesType.USD_M, prefix="ws", category="private")
         )
@@ -123,13 +122,13 @@ class Sockets:
         Raises:
             StreamEnded: it could not be opened.
         """
-        return await self._opened(socket_manager(self._client, self._config).futures_multiplex_socket(streams))
+        return await self._opened(socket_manager(self._client, self.config).futures_multiplex_socket(streams))
 
     async def _opened(self, socket: ReconnectingWebsocket) -> Socket:
         opened = Socket(socket, self._sockets.discard)
         self._sockets.add(opened)
         try:
-            await opened.open(self._config.request_timeout_s)
+            await opened.open(self.config.request_timeout_s)
         except BaseException:
             await opened.close()
             raise
@@ -138,44 +137,7 @@ class Sockets:
     def backoff(self) -> Backoff:
         """Returns a fresh count of attempts."""
         return Backoff(
-            shortest_s=self._config.reconnect_min_s,
-            longest_s=self._config.reconnect_max_s,
+            shortest_s=self.config.reconnect_min_s,
+            longest_s=self.config.reconnect_max_s,
             chance=self._chance.random,
         )
-
-    def monotonic(self) -> float:
-        """Returns seconds that never run backwards."""
-        return self._clock.monotonic()
-
-    async def follow(self, streams: list[str]) -> AsyncGenerator[Json | None]:
-        """Yields messages of market streams until closed. None: a new connection, some may have been missed."""
-        backoff = self.backoff()
-        while not self.closed:
-            await asyncio.sleep(backoff.next_s())
-            started = self.monotonic()
-            try:
-                async with aclosing(self._messages(streams)) as messages:
-                    async for message in messages:
-                        yield message
-            except StreamEnded as ended:
-                LOGGER.warning("market stream lost (%s), reconnecting", ended)
-            backoff.held(self.monotonic() - started)
-
-    async def _messages(self, streams: list[str]) -> AsyncGenerator[Json | None]:
-        socket = await self.market(streams)
-        try:
-            yield None
-            while True:
-                try:
-                    yield inner(await self._receive_in_time(socket), "data")
-                except Malformed as error:
-                    LOGGER.warning("a market message cannot be read: %s", error)
-        finally:
-            await socket.close()
-
-    async def _receive_in_time(self, socket: Socket) -> Json:
-        try:
-            async with asyncio.timeout(self._config.price_silence_s):
-                return await socket.receive()
-        except TimeoutError:
-            raise StreamEnded(f"silent for {self._config.price_silence_s:.0f} s") from None

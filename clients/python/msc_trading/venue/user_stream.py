@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 
 from msc_trading.venue.calls import KEEP_STREAM, START_STREAM
-from msc_trading.venue.config import VenueConfig
 from msc_trading.venue.errors import NO_SUCH_LISTEN_KEY
 from msc_trading.venue.fills import OrderOwners
 from msc_trading.venue.gateway import Gateway
@@ -26,13 +24,12 @@ _RETRIES_PER_RENEWAL = 10
 class UserStream:
     """Listens to the account for as long as it is read."""
 
-    def __init__(self, gateway: Gateway, sockets: Sockets, owners: OrderOwners, config: VenueConfig) -> None:
+    def __init__(self, gateway: Gateway, sockets: Sockets, owners: OrderOwners) -> None:
         """Takes where listen keys come from, how to connect, and who learns whose an order is."""
         self._gateway = gateway
         self._sockets = sockets
         self._owners = owners
-        self._asset = config.margin_asset
-        self._renewal_s = config.listen_key_renewal_s
+        self._asset = sockets.config.margin_asset
 
     async def events(self) -> AsyncGenerator[UserEvent]:
         """Yields events until the venue is closed.
@@ -43,11 +40,14 @@ class UserStream:
         backoff, why, is_down = self._sockets.backoff(), "the stream starts", False
         while not self._sockets.closed:
             await asyncio.sleep(backoff.next_s())
-            started, is_up, pause = self._sockets.monotonic(), False, 0.0
+            listening = _Listening(self._gateway, self._sockets)
+            pause = 0.0
             try:
-                async with aclosing(self._one_connection(why)) as events:
-                    async for event in events:
-                        is_up, is_down = True, False
+                await listening.start()
+                is_down = False
+                yield StreamLost(why=why)
+                while True:
+                    for event in await self._next(listening.socket):
                         yield event
             except StreamEnded as ended:
                 why = str(ended)
@@ -55,27 +55,13 @@ class UserStream:
             except VenueError as error:
                 LOGGER.warning("the user stream cannot be rebuilt: %s", error)
                 pause = error.retry_after_s if isinstance(error, RateLimited) else 0.0
-            backoff.held(self._sockets.monotonic() - started)
-            if not is_up and not is_down and not self._sockets.closed:
+            finally:
+                await listening.stop()
+            backoff.held(listening.held_s)
+            if not listening.was_up and not is_down and not self._sockets.closed:
                 is_down = True
                 yield StreamLost(why=f"{why}; not rebuilt yet")
             await asyncio.sleep(pause)
-
-    async def _one_connection(self, why: str) -> AsyncGenerator[UserEvent]:
-        key = await self._gateway.request(START_STREAM)
-        if not isinstance(key, str) or not key:
-            raise StreamEnded("no listen key")
-        socket = await self._sockets.user(key)
-        renewal = asyncio.create_task(self._renew(socket, key), name="listen key")
-        try:
-            yield StreamLost(why=why)
-            while True:
-                for event in await self._next(socket):
-                    yield event
-        finally:
-            renewal.cancel()
-            await asyncio.gather(renewal, return_exceptions=True)
-            await socket.close()
 
     async def _next(self, socket: Socket) -> list[UserEvent]:
         try:
@@ -90,6 +76,45 @@ class UserStream:
             if isinstance(event, OrderUpdate):
                 self._owners.learn(event.order)
         return events
+
+
+class _Listening:
+    """One connection, with the key that it lives by."""
+
+    def __init__(self, gateway: Gateway, sockets: Sockets) -> None:
+        self._gateway = gateway
+        self._sockets = sockets
+        self._renewal_s = sockets.config.listen_key_renewal_s
+        self._socket: Socket | None = None
+        self._renewal: asyncio.Task[None] | None = None
+        self._started_at = 0.0
+        self.held_s = 0.0
+
+    async def start(self) -> None:
+        key = await self._gateway.request(START_STREAM)
+        if not isinstance(key, str) or not key:
+            raise StreamEnded("no listen key")
+        self._socket = await self._sockets.user(key)
+        self._started_at = self._sockets.clock.monotonic()
+        self._renewal = asyncio.create_task(self._renew(self._socket, key), name="listen key")
+
+    @property
+    def was_up(self) -> bool:
+        return self._socket is not None
+
+    @property
+    def socket(self) -> Socket:
+        if self._socket is None:
+            raise StreamEnded("not connected")
+        return self._socket
+
+    async def stop(self) -> None:
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.gather(self._renewal, return_exceptions=True)
+        if self._socket is not None:
+            self.held_s = self._sockets.clock.monotonic() - self._started_at
+            await self._socket.close()
 
     async def _renew(self, socket: Socket, key: str) -> None:
         wait = self._renewal_s

@@ -78,6 +78,7 @@ class Connection:
         self.socket = socket
         self.path = path
         self.query = query
+        self.closed = asyncio.Event()
 
     async def send(self, message: object) -> None:
         await self.socket.send_str(message if isinstance(message, str) else json.dumps(message))
@@ -139,6 +140,7 @@ class ScriptedExchange:
             "PUT /fapi/v1/listenKey": lambda _: says({"listenKey": "l1sten-key"}),
         }
         self.hangs: set[str] = set()
+        self.refuses_streams = False
         self.hanging = asyncio.Event()
         self._let_go = asyncio.Event()
         self._connections: asyncio.Queue[Connection] = asyncio.Queue()
@@ -158,7 +160,7 @@ class ScriptedExchange:
         application.router.add_get("/private/ws", self._stream)
         application.router.add_get("/market/stream", self._stream)
         application.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(application, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
@@ -252,7 +254,9 @@ class ScriptedExchange:
             return refuses(-1021, "Timestamp for this request is outside of the recvWindow.")
         return None
 
-    async def _stream(self, request: web.Request) -> web.WebSocketResponse:
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        if self.refuses_streams:
+            return web.Response(status=403, text=f"no: {request.query_string}")
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         connection = Connection(socket, request.path, request.query_string)
@@ -260,6 +264,7 @@ class ScriptedExchange:
         self._connections.put_nowait(connection)
         async for _ in socket:
             pass
+        connection.closed.set()
         return socket
 
 
