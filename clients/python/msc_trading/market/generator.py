@@ -24,7 +24,7 @@ _PULL_PER_MINUTE: Final = 1 - 0.5 ** (1 / (45 * _DAY))
 _NOISE_KEEP: Final = 0.5 ** (1 / 20)
 _CALM_KEEP: Final = 0.5 ** (1 / 180)
 _CALM_SHOCK: Final = 0.35 * math.sqrt(1 - _CALM_KEEP**2)
-_REACH: Final = 0.6
+_REACH: Final = 0.47
 _VOLUME_STEP: Final = Decimal("0.001")
 
 
@@ -50,10 +50,10 @@ class _Character:
 
 
 _CHARACTERS: Final = {
-    Regime.TREND_UP: _Character(shortest_h=20, longest_h=44, drift=0.028, volatility=0.018, noise=0.0012),
-    Regime.CRASH: _Character(shortest_h=4, longest_h=9, drift=-0.20, volatility=0.045, noise=0.0020, jump=-0.025),
-    Regime.CHOP: _Character(shortest_h=14, longest_h=34, drift=0.0, volatility=0.016, noise=0.0030),
-    Regime.RECOVERY: _Character(shortest_h=16, longest_h=36, drift=0.033, volatility=0.026, noise=0.0016),
+    Regime.TREND_UP: _Character(shortest_h=20, longest_h=44, drift=0.018, volatility=0.024, noise=0.0008),
+    Regime.CRASH: _Character(shortest_h=4, longest_h=9, drift=-0.20, volatility=0.050, noise=0.0012, jump=-0.025),
+    Regime.CHOP: _Character(shortest_h=14, longest_h=34, drift=0.0, volatility=0.026, noise=0.0014),
+    Regime.RECOVERY: _Character(shortest_h=16, longest_h=36, drift=0.025, volatility=0.032, noise=0.0010),
 }
 
 
