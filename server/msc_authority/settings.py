@@ -88,7 +88,9 @@ class Settings(BaseModel):
     grpc_port: Port = Field(default=7443, description="Port of the gRPC server. 0: any free one.")
     http_port: Port = Field(default=8000, description="Reserved: this version serves no HTTP.")
     allow_plaintext_remote: bool = Field(default=False, description="Allow plaintext gRPC beyond this machine.")
-    evaluation_period_s: Seconds = Field(default=1800.0, description="Time between scheduled evaluations.")
+    evaluation_period_s: Annotated[Seconds, Field(ge=1)] = Field(
+        default=1800.0, description="Time between scheduled evaluations."
+    )
     heartbeat_s: Annotated[float, BeforeValidator(_not_a_boolean)] = Field(
         default=5.0,
         ge=1,

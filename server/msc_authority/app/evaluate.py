@@ -158,6 +158,9 @@ class Evaluator:
             except StaleState:
                 if attempt == _ATTEMPTS:
                     raise
+                # It may have been the same request, made of another replica.
+                if draft.request_id and (known := self._known(draft.request_id)):
+                    return known
                 _log.info("Another evaluation was committed meanwhile; evaluating again (attempt %d)", attempt + 1)
                 continue
             entry = replace(commit.entry, committed=head.ref if commit.publish else None)

@@ -45,14 +45,6 @@ class EvaluationDone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationNotMade:
-    """An evaluation failed. The policy was kept."""
-
-    trigger: str
-    error: Exception
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HeadUnconfirmed:
     """The head could not be confirmed against the store for `age_s` seconds."""
 
@@ -78,14 +70,7 @@ class Alert:
 
 
 Event = (
-    PolicyPublished
-    | RiskModeChanged
-    | TradingStateChanged
-    | EvaluationDone
-    | EvaluationNotMade
-    | HeadUnconfirmed
-    | HeadConfirmed
-    | Alert
+    PolicyPublished | RiskModeChanged | TradingStateChanged | EvaluationDone | HeadUnconfirmed | HeadConfirmed | Alert
 )
 Listener = Callable[[Event], None]
 
@@ -139,6 +124,11 @@ def alerts_of(policy: Policy) -> list[Event]:
     return [Alert(code="NO_STRATEGY_ALLOWED", text=text, critical=True)]
 
 
+def failed_evaluation(trigger: str, error: Exception) -> Alert:
+    """Returns what a person has to know about an evaluation that could not be made."""
+    return Alert(code="EVALUATION_FAILED", text=f"Evaluation ({trigger}) failed, the policy is kept: {error}")
+
+
 def name_of(ref: PolicyRef) -> str:
     """Returns a reference as people write it."""
     return f"{ref.epoch}:{ref.version}"
@@ -155,8 +145,6 @@ def log_event(event: Event) -> None:
             _log_trading_state(event)
         case EvaluationDone():
             _log_evaluation(event.entry)
-        case EvaluationNotMade():
-            _log.error("Evaluation (%s) failed, the policy is kept: %s", event.trigger, event.error)
         case HeadUnconfirmed():
             text = "Head %s unconfirmed for %.1f s: the store does not confirm it; serving it with its age"
             _log.error(text, name_of(event.ref), event.age_s)

@@ -172,7 +172,12 @@ def _described(content: PolicyContent) -> dict[str, str]:
         "trading_state": content.trading_state.name,
         **limits,
         "allowed_strategies": ", ".join(content.allowed_strategies),
-        "strategy_grants": ", ".join(
-            f"{grant.strategy_id}={grant.state}x{grant.risk_multiplier:g}" for grant in content.grants
-        ),
+        "strategy_grants": ", ".join(_grant_text(grant) for grant in content.grants),
     }
+
+
+def _grant_text(grant: StrategyGrant) -> str:
+    caps = [f"positions {grant.max_positions}"] if grant.max_positions else []
+    if grant.max_daily_trades_fraction < 1:
+        caps.append(f"daily trades {grant.max_daily_trades_fraction:.0%}")
+    return f"{grant.strategy_id}={grant.state}x{grant.risk_multiplier:g}" + (f" ({', '.join(caps)})" if caps else "")

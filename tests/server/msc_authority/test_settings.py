@@ -221,5 +221,6 @@ def test_any_value_of_a_number_is_taken_as_it_is_or_refused_by_name(value: objec
     except ValueError as error:
         assert "facts_max_age_s" in str(error)
     else:
+        assert isinstance(value, int | float)
         assert not isinstance(value, bool)
-        assert built.facts_max_age_s == value
+        assert built.facts_max_age_s == float(value)

@@ -195,6 +195,15 @@ def test_evaluation_overtaken_by_another_evaluates_again_on_top_of_it(desk: Desk
     assert [entry.evaluation_id for entry in desk.store.log.page(None, 10)] == ["evaluation-1", "rival-0", "rival-1"]
 
 
+def test_request_that_another_replica_answered_meanwhile_returns_that_answer(desk: Desk) -> None:
+    store: EvaluationStore = Interfering(desk, times=1)  # type: ignore[assignment]  # forwards the rest by name
+
+    outcome = desk.evaluator(store).evaluate(trigger="request", request_id="request-1")
+
+    assert outcome.entry.evaluation_id == "rival-0"
+    assert len(desk.store.log.page(None, 10)) == 1
+
+
 def test_evaluation_that_is_always_overtaken_fails_and_says_so(desk: Desk) -> None:
     store: EvaluationStore = Interfering(desk, times=99)  # type: ignore[assignment]  # forwards the rest by name
 

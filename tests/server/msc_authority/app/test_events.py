@@ -9,13 +9,13 @@ from msc_live import Told, a_policy
 from msc_authority.app.events import (
     Alert,
     EvaluationDone,
-    EvaluationNotMade,
     Event,
     HeadConfirmed,
     HeadUnconfirmed,
     RiskModeChanged,
     TradingStateChanged,
     events_of,
+    failed_evaluation,
     log_event,
 )
 from msc_authority.core.policy import Limits, PolicyContent, PolicyRef, RiskMode, TradingState
@@ -96,9 +96,9 @@ def test_a_mode_change_is_logged_byte_for_byte_and_with_its_reasons(caplog: pyte
             "Evaluation eval-1 (SCHEDULE) done in 0.004 s: committed 7:3",
         ),
         (
-            EvaluationNotMade(trigger="schedule", error=ValueError("no NAV")),
-            "ERROR",
-            "Evaluation (schedule) failed, the policy is kept: no NAV",
+            failed_evaluation("schedule", ValueError("no NAV")),
+            "WARNING",
+            "[EVALUATION_FAILED] Evaluation (schedule) failed, the policy is kept: no NAV",
         ),
         (
             HeadUnconfirmed(ref=PolicyRef(7, 3), age_s=15.5),

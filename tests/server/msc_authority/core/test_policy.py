@@ -88,6 +88,7 @@ def test_another_reference_instant_or_validity_has_another_etag(overrides: dict[
 @pytest.mark.parametrize("content", OTHER_CONTENTS)
 def test_what_traders_act_on_makes_a_new_revision_and_is_told_as_a_change(content: PolicyContent) -> None:
     assert effective_part(content) != effective_part(BASE)
+    assert changes_between(BASE, content) != ()
 
 
 @pytest.mark.parametrize("content", OTHER_WORDS)
@@ -121,7 +122,7 @@ def test_a_change_of_mode_tells_each_limit_that_changed_with_it() -> None:
         "max_positions": ("10", "8"),
         "max_daily_trades": ("30", "10"),
         "allowed_strategies": ("TREND_001", "RANGE_002, TREND_001"),
-        "strategy_grants": ("TREND_001=ACTIVEx1", "RANGE_002=PROBATIONx0.25, TREND_001=ACTIVEx1"),
+        "strategy_grants": ("TREND_001=ACTIVEx1", "RANGE_002=PROBATIONx0.25 (positions 1), TREND_001=ACTIVEx1"),
     }
 
 
