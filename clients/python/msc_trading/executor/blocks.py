@@ -91,8 +91,8 @@ class Blocks:
     ) -> None:
         """Takes note of a block. `quantity` is what would have been ordered, None where it did not come to that."""
         self._number += 1
-        strategy_id = _shown(signal.strategy_id)
-        self.counts[strategy_id, block.reason] += 1
+        strategy_id, reason = _shown(signal.strategy_id), str(block.reason)
+        self.counts[strategy_id, reason] += 1
         _LOG.warning("[MSC AI] BLOCKED: %s %s - %s", _shown(signal.symbol), _shown(signal.direction), block.text)
         event_id = f"{self._config.account_id}:{self._config.executor_id}:{self._epoch}:b{self._number}"
         detail = detail_json or self._detail(signal, block, event_id, at, view, quantity)
@@ -113,7 +113,7 @@ class Blocks:
                 confidence=_fraction(signal.confidence),
                 policy_version=_version(view),
                 at=at,
-                reason=block.reason,
+                reason=reason,
                 detail_json=detail,
             )
         )

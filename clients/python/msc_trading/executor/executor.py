@@ -115,6 +115,15 @@ class Executor:
     def kill(self, state: KillState) -> None:
         self._parts.kill = state
 
+    @property
+    def locks(self) -> Mapping[str, datetime | None]:
+        """Symbols that may not be entered, each until an instant (None: until lifted). To be set by the host."""
+        return self._parts.locks
+
+    @locks.setter
+    def locks(self, locks: Mapping[str, datetime | None]) -> None:
+        self._parts.locks = dict(locks)
+
     def status(self) -> ExecutorStatus:
         """Returns how it stands."""
         parts = self._parts

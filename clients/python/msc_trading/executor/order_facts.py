@@ -37,6 +37,7 @@ def _order_fact(
         strategy_id=record.strategy_id,
         symbol=record.symbol,
         side=record.side,
+        order_id=record.order_id,
         client_order_id=record.client_order_id,
         status=status.value,
         quantity=canonical(record.quantity),

@@ -49,6 +49,8 @@ class Parts:
     books: Books
     orders: Orders
     kill: KillState = field(default_factory=KillState)
+    locks: Mapping[str, datetime | None] = field(default_factory=dict)
+    """Symbols that may not be entered, each until an instant (None: until somebody lifts it)."""
     lines: PolicyLines = field(default_factory=PolicyLines)
     peak_equity: Decimal | None = None
     unsettled: dict[str, str] = field(default_factory=dict)
@@ -115,6 +117,7 @@ class Parts:
             clock_offset_s=self.venue.clock_offset_s(),
             journal_writable=journal_writable,
             kill=self.kill,
+            locks=self.locks,
             strategy_symbols=self._strategy_symbols(),
         )
 
