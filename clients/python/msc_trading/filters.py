@@ -55,11 +55,11 @@ def is_client_order_id(text: str) -> bool:
 
 def round_down_quantity(quantity: Decimal, rules: SymbolRules, order_type: OrderType) -> Decimal:
     """Returns the greatest quantity not above this one that the lot filters take, 0 when there is none."""
-    lots = _lots(rules, order_type)
     for _ in range(_GRIDS_AGREE_WITHIN):
-        rounded = quantity
-        for lot in lots:
-            rounded = lot.floor(rounded)
+        rounded = _floor(quantity, rules.step_size, rules.min_quantity, rules.max_quantity)
+        if order_type is OrderType.MARKET:
+            step, least, most = rules.market_step_size, rules.market_min_quantity, rules.market_max_quantity
+            rounded = _floor(rounded, step, least, most)
         if rounded == quantity:
             return rounded
         quantity = rounded
@@ -78,16 +78,21 @@ def round_to_tick(price: Decimal, rules: SymbolRules, *, up: bool) -> Decimal:
 
 def quantity_breach(quantity: Decimal, rules: SymbolRules, order_type: OrderType) -> FilterBreach | None:
     """Returns the lot filter that a quantity breaks."""
-    for lot in _lots(rules, order_type):
-        breach = lot.breach(quantity)
-        if breach is not None:
-            return breach
+    if _off_lot(quantity, rules.step_size, rules.min_quantity, rules.max_quantity):
+        outside = _outside(quantity, rules.min_quantity, rules.max_quantity)
+        code = FilterCode.LOT_SIZE if outside else FilterCode.STEP_SIZE
+        return _lot_breach(code, quantity, rules.step_size, rules.min_quantity, rules.max_quantity)
+    if order_type is not OrderType.MARKET:
+        return None
+    step, least, most = rules.market_step_size, rules.market_min_quantity, rules.market_max_quantity
+    if _off_lot(quantity, step, least, most):
+        return _lot_breach(FilterCode.MARKET_LOT_SIZE, quantity, step, least, most)
     return None
 
 
 def price_breach(price: Decimal, rules: SymbolRules) -> FilterBreach | None:
     """Returns the price filter that a limit or stop price breaks: range, or tick counted from the lowest price."""
-    if price < rules.min_price or (rules.max_price and price > rules.max_price):
+    if _outside(price, rules.min_price, rules.max_price):
         limit = rules.min_price if price < rules.min_price else rules.max_price
         text = f"price {plain(price)} is outside {plain(rules.min_price)} to {plain(rules.max_price)}"
         return FilterBreach(code=FilterCode.PRICE_RANGE, value=price, limit=limit, text=text)
@@ -116,54 +121,32 @@ def notional_breach(notional: Decimal, rules: SymbolRules) -> FilterBreach | Non
     return FilterBreach(code=FilterCode.MIN_NOTIONAL, value=notional, limit=rules.min_notional, text=text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Lot:
-    size_code: FilterCode
-    step_code: FilterCode
-    step: Decimal
-    minimum: Decimal
-    maximum: Decimal
-
-    def floor(self, quantity: Decimal) -> Decimal:
-        if self.maximum:
-            quantity = min(quantity, self.maximum)
-        if quantity < self.minimum or quantity <= 0:
-            return Decimal(0)
-        if self.step == 0:
-            return quantity
-        # Built up from the grid, not cut down from the quantity: that would keep every decimal place it came with.
-        steps = EXACT.divide_int(EXACT.subtract(quantity, self.minimum), self.step)
-        return EXACT.add(self.minimum, EXACT.multiply(steps, self.step))
-
-    def breach(self, quantity: Decimal) -> FilterBreach | None:
-        if quantity < self.minimum or (self.maximum and quantity > self.maximum):
-            limit = self.minimum if quantity < self.minimum else self.maximum
-            text = f"quantity {plain(quantity)} is outside {plain(self.minimum)} to {plain(self.maximum)}"
-            return FilterBreach(code=self.size_code, value=quantity, limit=limit, text=text)
-        if _off_grid(quantity, self.minimum, self.step):
-            text = f"quantity {plain(quantity)} is not on the step of {plain(self.step)}"
-            return FilterBreach(code=self.step_code, value=quantity, limit=self.step, text=text)
-        return None
+def _floor(quantity: Decimal, step: Decimal, least: Decimal, most: Decimal) -> Decimal:
+    if most:
+        quantity = min(quantity, most)
+    if quantity < least or quantity <= 0:
+        return Decimal(0)
+    if step == 0:
+        return quantity
+    # Built up from the grid, not cut down from the quantity: that would keep every decimal place it came with.
+    steps = EXACT.divide_int(EXACT.subtract(quantity, least), step)
+    return EXACT.add(least, EXACT.multiply(steps, step))
 
 
-def _lots(rules: SymbolRules, order_type: OrderType) -> tuple[_Lot, ...]:
-    lot = _Lot(
-        size_code=FilterCode.LOT_SIZE,
-        step_code=FilterCode.STEP_SIZE,
-        step=rules.step_size,
-        minimum=rules.min_quantity,
-        maximum=rules.max_quantity,
-    )
-    if order_type is not OrderType.MARKET:
-        return (lot,)
-    market = _Lot(
-        size_code=FilterCode.MARKET_LOT_SIZE,
-        step_code=FilterCode.MARKET_LOT_SIZE,
-        step=rules.market_step_size,
-        minimum=rules.market_min_quantity,
-        maximum=rules.market_max_quantity,
-    )
-    return (lot, market)
+def _off_lot(quantity: Decimal, step: Decimal, least: Decimal, most: Decimal) -> bool:
+    return _outside(quantity, least, most) or _off_grid(quantity, least, step)
+
+
+def _outside(value: Decimal, least: Decimal, most: Decimal) -> bool:
+    return value < least or (bool(most) and value > most)
+
+
+def _lot_breach(code: FilterCode, quantity: Decimal, step: Decimal, least: Decimal, most: Decimal) -> FilterBreach:
+    if not _outside(quantity, least, most):
+        text = f"quantity {plain(quantity)} is not on the step of {plain(step)}"
+        return FilterBreach(code=code, value=quantity, limit=step, text=text)
+    text = f"quantity {plain(quantity)} is outside {plain(least)} to {plain(most)}"
+    return FilterBreach(code=code, value=quantity, limit=least if quantity < least else most, text=text)
 
 
 def _off_grid(value: Decimal, origin: Decimal, step: Decimal) -> bool:

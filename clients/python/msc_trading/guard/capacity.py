@@ -40,12 +40,12 @@ class Usage:
 
 def _repeats(case: Case, usage: Usage) -> Denial | None:
     strategy_id, limit = case.intent.strategy_id, case.config.repeat_max
-    latch = Latch(ReasonCode.REPEAT_THROTTLE, strategy_id)
-    latched = latch in case.latches
+    latched = bool(case.latches) and Latch(ReasonCode.REPEAT_THROTTLE, strategy_id) in case.latches
     passed = not latched and usage.repeats < limit
     case.rows.append(("repeats", usage.repeats, limit, passed))
     if passed:
         return None
+    latch = Latch(ReasonCode.REPEAT_THROTTLE, strategy_id)
     if latched:
         return Denial(latch.code, f"strategy {strategy_id} is latched until a person clears it")
     within = f"within {case.config.repeat_window_s:g} s"

@@ -27,6 +27,8 @@ from msc_trading.venue.port import OrderType, SymbolRules
 RISK_LIMIT_EXCEEDED: Final = "MSC AI risk per trade limit exceeded"
 
 _ONE: Final = Decimal(1)
+_DAY_LATCH: Final = Latch(ReasonCode.DAILY_LOSS)
+_STREAK_LATCH: Final = Latch(ReasonCode.LOSS_STREAK)
 _STATE_CODES: Final = {
     TradingState.HALTED: ReasonCode.TRADING_HALTED,
     TradingState.REDUCING: ReasonCode.TRADING_REDUCING,
@@ -84,7 +86,7 @@ def check_policy(case: Case) -> Denial | None:
     view = in_force.view
     denial = None if in_force.regressed else view.entry_denial(case.now_ns)
     passed = denial is None and not in_force.regressed
-    case.rows.append(("policy", str(view.ref), view.tier.name, passed))
+    case.rows.append(("policy", view.ref, view.tier, passed))
     if in_force.regressed:
         return Denial(ReasonCode.POLICY_REGRESSED, f"policy {view.ref} is older than one that was in force")
     if denial is None:
@@ -253,10 +255,10 @@ def check_losses(case: Case) -> Denial | None:
 
 
 def _check_latched(case: Case) -> Denial | None:
-    for code in (ReasonCode.DAILY_LOSS, ReasonCode.LOSS_STREAK):
-        if Latch(code) in case.latches:
-            case.rows.append((f"{code.value.lower()}_latch", True, False, False))
-            return Denial(code, "latched until a person clears it")
+    for latch in (_DAY_LATCH, _STREAK_LATCH) if case.latches else ():
+        if latch in case.latches:
+            case.rows.append((f"{latch.code.value.lower()}_latch", True, False, False))
+            return Denial(latch.code, "latched until a person clears it")
     return None
 
 
@@ -271,7 +273,7 @@ def _check_day(case: Case) -> Denial | None:
     if pnl > limit:
         return None
     text = f"day PnL current={plain(pnl)} limit={plain(limit)}"
-    return Denial(ReasonCode.DAILY_LOSS, text, Latch(ReasonCode.DAILY_LOSS))
+    return Denial(ReasonCode.DAILY_LOSS, text, _DAY_LATCH)
 
 
 def _check_streak(case: Case) -> Denial | None:
@@ -283,7 +285,7 @@ def _check_streak(case: Case) -> Denial | None:
     if streak is None:
         return Denial(ReasonCode.LOSS_STREAK, "the losing streak is unknown")
     text = f"losing streak current={streak} limit={limit}"
-    return Denial(ReasonCode.LOSS_STREAK, text, Latch(ReasonCode.LOSS_STREAK))
+    return Denial(ReasonCode.LOSS_STREAK, text, _STREAK_LATCH)
 
 
 def _or_unknown(number: float | Decimal | None) -> str:

@@ -71,7 +71,9 @@ class DayBook:
         self._rebuilt = True
 
     def _entries(self, day: date) -> dict[str, str]:
-        return self._days.setdefault((self._account_id, day), {})
+        key = (self._account_id, day)
+        entries = self._days.get(key)
+        return self._days.setdefault(key, {}) if entries is None else entries
 
     def _drop_old(self) -> None:
         for key in sorted(self._days, key=lambda key: key[1])[:-_KEPT_DAYS]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
@@ -58,7 +59,8 @@ class RiskGuard:
         self._memory = PolicyMemory()
         self._books = Books(account_id, config)
         self._latches = frozenset(latched)
-        self._decisions: dict[str, Decision] = {}
+        # Ordered: a plain dict that loses its oldest again and again looks for it ever longer.
+        self._decisions: OrderedDict[str, Decision] = OrderedDict()
         self._lines = GuardLines()
 
     def authorize(self, intent: OrderIntent, view: PolicyView, facts: GuardFacts) -> Decision:
@@ -220,7 +222,7 @@ class RiskGuard:
 
     def _anew(self, case: Case, view: PolicyView) -> Case:
         again = Case(case.intent, case.facts, self._memory.take(view), self._config, self._latches, case.now_ns)
-        again.rows.append(("policy_reread", str(view.ref), str(case.in_force.view.ref), True))
+        again.rows.append(("policy_reread", view.ref, case.in_force.view.ref, True))
         return again
 
     def _judge_reduce(self, case: Case) -> Decision:
@@ -280,7 +282,7 @@ class RiskGuard:
             self._latches |= {denial.latch}
         self._decisions[decision.intent.client_order_id] = decision
         if len(self._decisions) > self._config.remembered_decisions:
-            del self._decisions[next(iter(self._decisions))]
+            self._decisions.popitem(last=False)
 
     def _next_id(self) -> str:
         return f"{self._instance_id}-{next(self._numbers)}"

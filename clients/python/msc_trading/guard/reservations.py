@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import deque
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -106,6 +106,7 @@ _FINAL: Final = frozenset({_S.CLOSED, _S.RELEASED})
 _OPEN: Final = frozenset({_S.PENDING, _S.SENT, _S.BOUND, _S.PARTIAL})
 _UNDECIDED: Final = frozenset({_S.PENDING, _S.SENT, _S.UNKNOWN})
 _REPORTED: Final = frozenset({_E.BOUND, _E.FILLED_IN_PART, _E.FILLED})
+_OVER: Final = frozenset({_E.ENDED, _E.REJECTED, _E.FILLED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,18 +162,18 @@ class Totals:
     """Sums over the live entries, kept with each change."""
 
     def __init__(self) -> None:
-        self.symbols: Counter[str] = Counter()
-        self.sides: Counter[tuple[str, Side]] = Counter()
-        self.strategy_symbols: dict[str, Counter[str]] = {}
+        self.symbols: dict[str, int] = {}
+        self.sides: dict[tuple[str, Side], int] = {}
+        self.strategy_symbols: dict[str, dict[str, int]] = {}
         self.symbol_exposure: dict[str, Decimal] = {}
         self.gross_exposure = _ZERO
         self.risk = _ZERO
 
     def add(self, entry: Reservation) -> None:
         """Counts a live entry."""
-        self.symbols[entry.symbol] += 1
-        self.sides[entry.symbol, entry.side] += 1
-        self.strategy_symbols.setdefault(entry.strategy_id, Counter())[entry.symbol] += 1
+        _count(self.symbols, entry.symbol)
+        _count(self.sides, (entry.symbol, entry.side))
+        _count(self.strategy_symbols.setdefault(entry.strategy_id, {}), entry.symbol)
         self.symbol_exposure[entry.symbol] = EXACT.add(self.exposure(entry.symbol), entry.notional)
         self.gross_exposure = EXACT.add(self.gross_exposure, entry.notional)
         self.risk = EXACT.add(self.risk, entry.risk)
@@ -191,7 +192,11 @@ class Totals:
         return self.symbol_exposure.get(symbol, _ZERO)
 
 
-def _uncount(counts: Counter[_Key], key: _Key) -> None:
+def _count(counts: dict[_Key, int], key: _Key) -> None:
+    counts[key] = counts.get(key, 0) + 1
+
+
+def _uncount(counts: dict[_Key, int], key: _Key) -> None:
     counts[key] -= 1
     if not counts[key]:
         del counts[key]
@@ -205,6 +210,7 @@ class Ledger:
         self._day_book = day_book
         self._config = config
         self._by_id: dict[str, Reservation] = {}
+        self._oldest_first: deque[str] = deque()
         self._reductions: dict[str, Reservation] = {}
 
     def get(self, client_order_id: str) -> Reservation | None:
@@ -213,7 +219,10 @@ class Ledger:
 
     def add(self, reservation: Reservation) -> None:
         """Sets a grant aside."""
-        self._put(self._by_id.get(reservation.client_order_id), reservation)
+        before = self._by_id.get(reservation.client_order_id)
+        self._put(before, reservation)
+        if before is None:
+            self._oldest_first.append(reservation.client_order_id)
         if len(self._by_id) > self._config.remembered_decisions:
             self._forget_oldest()
 
@@ -278,16 +287,21 @@ class Ledger:
             self._reductions[after.client_order_id] = after
         else:
             self._reductions.pop(after.client_order_id, None)
-        if after.counts_for_day:
+        counted = before is not None and before.counts_for_day
+        if after.counts_for_day and not counted:
             self._day_book.take(after.day, after.client_order_id, after.strategy_id)
-        elif before is not None and before.counts_for_day:
-            self._day_book.give_back(before.day, before.client_order_id)
+        elif counted and not after.counts_for_day:
+            self._day_book.give_back(after.day, after.client_order_id)
         self._by_id[after.client_order_id] = after
 
     def _forget_oldest(self) -> None:
-        oldest = next((id_ for id_, order in self._by_id.items() if not order.is_live), None)
-        if oldest is not None:
-            del self._by_id[oldest]
+        ids = self._oldest_first
+        for _ in range(len(ids)):
+            oldest = ids.popleft()
+            if not self._by_id[oldest].is_live:
+                del self._by_id[oldest]
+                return
+            ids.append(oldest)
 
 
 def _after(
@@ -297,14 +311,27 @@ def _after(
     if before.ended and state in (_S.BOUND, _S.PARTIAL):
         # A late report of an order that is over: only what filled still counts.
         state = before.state if state is _S.BOUND else _S.FILLED
-    after = replace(
-        before,
+    # Spelled out: `replace` takes longer than all the checks of a decision together.
+    after = Reservation(
+        reservation_id=before.reservation_id,
+        client_order_id=before.client_order_id,
+        lane=before.lane,
+        strategy_id=before.strategy_id,
+        symbol=before.symbol,
+        side=before.side,
+        quantity=before.quantity,
+        notional=before.notional,
+        risk=before.risk,
+        day=before.day,
+        expires_ns=before.expires_ns,
+        whole_position=before.whole_position,
         state=state,
+        filled=before.filled if filled is None else max(before.filled, filled),
         order_id=order_id or before.order_id,
-        filled=max(before.filled, filled or _ZERO),
         sent_ns=now_ns if event in (_E.SENT, _E.LOST) and before.sent_ns is None else before.sent_ns,
+        absent_ns=before.absent_ns,
         accepted=before.accepted or event in _REPORTED or (event is _E.ENDED and before.state is not _S.PENDING),
-        ended=before.ended or event in (_E.ENDED, _E.REJECTED, _E.FILLED),
+        ended=before.ended or event in _OVER,
     )
     return _shrunk(after) if state is _S.FILLED and before.state is not _S.FILLED else after
 

@@ -62,7 +62,7 @@ def test_every_check_tells_value_and_limit() -> None:
     assert checks["confidence"] == Check(name="confidence", value=0.70, limit=0.60, passed=True)
     assert checks["risk"] == Check(name="risk", value=D("53.18"), limit=D(75), passed=True)
     assert checks["positions"] == Check(name="positions", value=0, limit=10, passed=True)
-    assert checks["policy"].value == "(1, 1)"
+    assert checks["policy"].value == Ref(1, 1)
 
 
 class _Slow(PolicyBench):
