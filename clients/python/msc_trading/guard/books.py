@@ -11,9 +11,9 @@ from msc_trading.guard.capacity import Usage
 from msc_trading.guard.case import Case, Denial
 from msc_trading.guard.config import GuardConfig
 from msc_trading.guard.day import DayBook
-from msc_trading.guard.decision import Lane, ReasonCode
 from msc_trading.guard.facts import known
 from msc_trading.guard.limits import StrategyLimits
+from msc_trading.guard.reasons import Lane, ReasonCode
 from msc_trading.guard.reservations import Ledger, Reservation
 from msc_trading.guard.throttle import RateLane, RepeatKey, RepeatThrottle
 

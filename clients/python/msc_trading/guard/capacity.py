@@ -9,7 +9,7 @@ from typing import Final
 
 from msc_trading.filters import EXACT, plain
 from msc_trading.guard.case import Case, Denial, Latch
-from msc_trading.guard.decision import ReasonCode
+from msc_trading.guard.reasons import ReasonCode
 
 POSITION_LIMIT_EXCEEDED: Final = "MSC AI position limit exceeded"
 DAILY_TRADE_LIMIT_EXCEEDED: Final = "MSC AI daily trade limit exceeded"

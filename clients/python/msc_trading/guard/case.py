@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from msc_trading.guard.config import GuardConfig
-from msc_trading.guard.decision import CheckRow, ReasonCode
 from msc_trading.guard.facts import ConfirmedPositions, GuardFacts
 from msc_trading.guard.intent import OrderIntent
 from msc_trading.guard.limits import InForce, StrategyLimits
+from msc_trading.guard.reasons import CheckRow, ReasonCode
 from msc_trading.venue.port import SymbolRules
 
 

@@ -19,8 +19,8 @@ from msc_trading.filters import (
     quantity_breach,
 )
 from msc_trading.guard.case import Case, Denial, EntryCheck, Latch
-from msc_trading.guard.decision import ReasonCode
 from msc_trading.guard.facts import is_fresh, known
+from msc_trading.guard.reasons import ReasonCode
 from msc_trading.guard.risk import loss_at_stop
 from msc_trading.venue.port import OrderType, SymbolRules
 

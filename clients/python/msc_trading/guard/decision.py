@@ -8,70 +8,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
-from enum import Enum, StrEnum
+from enum import Enum
 from typing import Final
 
 from msc_client.policy import Ref, RiskMode
 from msc_client.tier import Tier
+from msc_client.view import PolicyView
 from msc_trading.filters import plain
+from msc_trading.guard.capacity import Usage
+from msc_trading.guard.facts import GuardFacts
 from msc_trading.guard.intent import OrderIntent
+from msc_trading.guard.limits import Limits
+from msc_trading.guard.reasons import CheckRow, Lane, ReasonCode
+from msc_trading.guard.reservations import Reservation
 
-
-class ReasonCode(StrEnum):
-    """Why. A closed set; who counts blocks counts by these."""
-
-    ALLOWED = "ALLOWED"
-    INVALID_INPUT = "INVALID_INPUT"
-    ID_CONFLICT = "ID_CONFLICT"
-    FLIP_NOT_ALLOWED = "FLIP_NOT_ALLOWED"
-    NOTHING_TO_REDUCE = "NOTHING_TO_REDUCE"
-    TRADING_HALTED = "TRADING_HALTED"
-    TRADING_REDUCING = "TRADING_REDUCING"
-    TRADING_STATE_UNKNOWN = "TRADING_STATE_UNKNOWN"
-    CLOCK_OFFSET = "CLOCK_OFFSET"
-    JOURNAL_UNAVAILABLE = "JOURNAL_UNAVAILABLE"
-    POSITIONS_UNKNOWN = "POSITIONS_UNKNOWN"
-    POLICY_MISSING = "POLICY_MISSING"
-    POLICY_EXPIRED = "POLICY_EXPIRED"
-    POLICY_REGRESSED = "POLICY_REGRESSED"
-    STRATEGY_NOT_ALLOWED = "STRATEGY_NOT_ALLOWED"
-    CONFIDENCE_TOO_LOW = "CONFIDENCE_TOO_LOW"
-    SYMBOL_LOCKED = "SYMBOL_LOCKED"
-    PRICE_STALE = "PRICE_STALE"
-    PRICE_COLLAR = "PRICE_COLLAR"
-    FILTER_PRICE_RANGE = "FILTER_PRICE_RANGE"
-    FILTER_TICK_SIZE = "FILTER_TICK_SIZE"
-    FILTER_LOT_SIZE = "FILTER_LOT_SIZE"
-    FILTER_STEP_SIZE = "FILTER_STEP_SIZE"
-    FILTER_MARKET_LOT_SIZE = "FILTER_MARKET_LOT_SIZE"
-    FILTER_MIN_NOTIONAL = "FILTER_MIN_NOTIONAL"
-    FILTER_PERCENT_PRICE = "FILTER_PERCENT_PRICE"
-    MAX_NOTIONAL = "MAX_NOTIONAL"
-    MAX_QTY = "MAX_QTY"
-    EQUITY_UNKNOWN = "EQUITY_UNKNOWN"
-    RISK_PER_TRADE = "RISK_PER_TRADE"
-    DAILY_LOSS = "DAILY_LOSS"
-    LOSS_STREAK = "LOSS_STREAK"
-    REPEAT_THROTTLE = "REPEAT_THROTTLE"
-    STRATEGY_CAP = "STRATEGY_CAP"
-    MAX_POSITIONS = "MAX_POSITIONS"
-    MAX_DAILY_TRADES = "MAX_DAILY_TRADES"
-    MAX_EXPOSURE = "MAX_EXPOSURE"
-    MAX_OPEN_RISK = "MAX_OPEN_RISK"
-    RATE_LIMIT = "RATE_LIMIT"
-
-
-class Lane(StrEnum):
-    """How an order was judged."""
-
-    ENTRY = "ENTRY"
-    """It may open or grow a position: every check."""
-    REDUCE = "REDUCE"
-    """It can only reduce one: shape, filters and its own rate lane."""
-
-
-CheckRow = tuple[str, object, object, bool]
-"""Name, value, limit, passed: a check as it is recorded while judging."""
+__all__ = ["Check", "CheckRow", "Counters", "Decision", "Lane", "ReasonCode"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,33 +50,37 @@ class Counters:
 class Decision:
     """What the guard said of one intent, whole: enough to judge the judgement later.
 
-    `reservation_id` is what was set aside (None: nothing). `expires_at_ns`, on the policy source's clock, is when an
-    undecided reservation is to be asked about. `counters_before` and `_after` are None where no count was reached.
+    It keeps what was judged (`facts`, `view`, `limits`, `usage`) and reads the rest from that. `notional`,
+    `risk_amount` and `equity` are None where no check needed them; `usage` where no count was reached. `reservation`
+    is what was set aside, as it was then (None: nothing). Instants are on the policy source's clock.
     """
 
     decision_id: str
     intent: OrderIntent
-    lane: Lane
-    allowed: bool
     reason_code: ReasonCode
     text: str
     headline: str
-    at: datetime
     rows: tuple[CheckRow, ...]
-    reservation_id: str | None
-    expires_at_ns: int | None
-    policy_ref: Ref | None
-    policy_tier: Tier
-    policy_age_s: float | None
-    risk_mode: RiskMode
-    degraded: bool
+    facts: GuardFacts
+    view: PolicyView
+    limits: Limits
+    usage: Usage | None
+    reservation: Reservation | None
     notional: Decimal | None
-    risk_fraction: Decimal | None
+    risk_amount: Decimal | None
     equity: Decimal | None
-    equity_age_s: float | None
-    counters_before: Counters | None
-    counters_after: Counters | None
-    latency_us: float
+    started_ns: int
+    ended_ns: int
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the order may be sent."""
+        return self.reason_code is ReasonCode.ALLOWED
+
+    @property
+    def lane(self) -> Lane:
+        """How it was judged."""
+        return Lane.REDUCE if self.intent.only_reduces else Lane.ENTRY
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -135,20 +90,116 @@ class Decision:
         )
 
     @property
+    def at(self) -> datetime:
+        """When, by the venue's clock."""
+        return self.facts.now
+
+    @property
+    def reservation_id(self) -> str | None:
+        """What was set aside, None when nothing was."""
+        return None if self.reservation is None else self.reservation.reservation_id
+
+    @property
+    def expires_at_ns(self) -> int | None:
+        """When the reservation is to be asked about, should it still be undecided."""
+        return None if self.reservation is None else self.reservation.expires_ns
+
+    @property
+    def policy_ref(self) -> Ref | None:
+        """The revision that the decision was made under, None when there was none."""
+        return self.view.ref
+
+    @property
     def policy_version(self) -> int:
-        """The version that the decision was made under, 0 when there was none."""
-        return 0 if self.policy_ref is None else self.policy_ref.version
+        """Its version, 0 when there was none."""
+        return 0 if self.view.ref is None else self.view.ref.version
+
+    @property
+    def policy_tier(self) -> Tier:
+        """How far it could be trusted."""
+        return self.view.tier
+
+    @property
+    def policy_age_s(self) -> float | None:
+        """Seconds since the authority had vouched for it, None when it never had."""
+        return self.view.age_s(self.started_ns)
+
+    @property
+    def risk_mode(self) -> RiskMode:
+        """The mode in force."""
+        return self.limits.policy.risk_mode
+
+    @property
+    def degraded(self) -> bool:
+        """Whether nobody vouched for the policy at that time."""
+        return self.view.tier is not Tier.FRESH
+
+    @property
+    def risk_fraction(self) -> Decimal | None:
+        """The loss at the stop, as a fraction of equity; None where it was not reached."""
+        return None if self.risk_amount is None or self.equity is None else self.risk_amount / self.equity
+
+    @property
+    def counters_before(self) -> Counters | None:
+        """The counted limits as they were, None where no count was reached."""
+        return self._counters(granted=False)
+
+    @property
+    def counters_after(self) -> Counters | None:
+        """The counted limits as the decision left them."""
+        return self._counters(granted=self.reservation is not None)
+
+    @property
+    def latency_us(self) -> float:
+        """How long the decision took, in microseconds."""
+        return (self.ended_ns - self.started_ns) / 1000
 
     def as_json(self) -> str:
         """Returns the whole decision as one JSON object on one line. Decimals are strings, unknown is null."""
-        document = {item.name: _plain(getattr(self, item.name)) for item in fields(self) if item.name != "rows"}
+        document = {name: _plain(getattr(self, name)) for name in _DOCUMENT}
+        document["equity_age_s"] = _plain(self.facts.equity_age_s)
         document["checks"] = [
             {"name": name, "value": _plain(value), "limit": _plain(limit), "passed": passed}
             for name, value, limit, passed in self.rows
         ]
         return json.dumps(document, separators=(",", ":"), allow_nan=False)
 
+    def _counters(self, *, granted: bool) -> Counters | None:
+        usage = self.usage
+        if usage is None:
+            return None
+        return Counters(
+            usage.confirmed,
+            usage.reserved + (granted and not usage.holds_slot),
+            self.limits.max_positions,
+            None if usage.daily_used is None else usage.daily_used + granted,
+            self.limits.max_daily_trades,
+        )
 
+
+_DOCUMENT: Final = (
+    "decision_id",
+    "intent",
+    "lane",
+    "allowed",
+    "reason_code",
+    "text",
+    "at",
+    "started_ns",
+    "latency_us",
+    "reservation_id",
+    "expires_at_ns",
+    "policy_ref",
+    "policy_tier",
+    "policy_age_s",
+    "risk_mode",
+    "degraded",
+    "notional",
+    "risk_fraction",
+    "equity",
+    "counters_before",
+    "counters_after",
+)
 _UNTOUCHED: Final = (str, bool, int)
 
 

@@ -8,11 +8,12 @@ from decimal import Decimal
 
 from msc_client.facts import Side
 from msc_trading.filters import EXACT, round_down_quantity
-from msc_trading.guard.decision import Decision, ReasonCode
+from msc_trading.guard.decision import Decision
 from msc_trading.guard.facts import GuardFacts, known
 from msc_trading.guard.guard import RiskGuard
 from msc_trading.guard.intent import OrderIntent
 from msc_trading.guard.limits import Policies
+from msc_trading.guard.reasons import ReasonCode
 from msc_trading.venue.port import OrderType
 
 

@@ -17,12 +17,13 @@ from msc_trading.guard.capacity import Usage, capacity_denial
 from msc_trading.guard.case import Case, Denial, Latch
 from msc_trading.guard.checks import first_denial, reduce_denial
 from msc_trading.guard.config import GuardConfig
-from msc_trading.guard.decision import Decision, ReasonCode
+from msc_trading.guard.decision import Decision
 from msc_trading.guard.facts import GuardFacts
 from msc_trading.guard.intent import OrderIntent
 from msc_trading.guard.lanes import entry_lane_denial, reduce_lane_denial
 from msc_trading.guard.limits import InForce, Policies, PolicyMemory
 from msc_trading.guard.lines import GuardLines
+from msc_trading.guard.reasons import ReasonCode
 from msc_trading.guard.reservations import OrderEvent, Reservation, ReservationState, adopted
 from msc_trading.guard.shape import shape_problem
 from msc_trading.guard.verdict import decide

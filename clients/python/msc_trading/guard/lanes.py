@@ -7,8 +7,8 @@ from decimal import Decimal
 from msc_client.facts import Side
 from msc_trading.filters import plain
 from msc_trading.guard.case import Case, Denial
-from msc_trading.guard.decision import ReasonCode
 from msc_trading.guard.facts import is_fresh
+from msc_trading.guard.reasons import ReasonCode
 
 
 def entry_lane_denial(case: Case) -> Denial | None:

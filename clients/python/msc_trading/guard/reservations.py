@@ -13,7 +13,7 @@ from msc_client.facts import Side
 from msc_trading.filters import EXACT
 from msc_trading.guard.config import GuardConfig
 from msc_trading.guard.day import DayBook
-from msc_trading.guard.decision import Lane
+from msc_trading.guard.reasons import Lane
 from msc_trading.venue.port import OrderState
 
 _Key = TypeVar("_Key", str, tuple[str, Side])

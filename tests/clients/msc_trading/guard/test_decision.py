@@ -29,7 +29,7 @@ def test_an_allowed_decision_says_what_was_weighed_and_what_was_set_aside() -> N
     assert (decision.lane, decision.reason_code, decision.text) == (Lane.ENTRY, ReasonCode.ALLOWED, "allowed")
     assert (decision.policy_ref, decision.policy_version, decision.risk_mode) == (Ref(1, 4), 4, RiskMode.NORMAL)
     assert (decision.notional, decision.risk_fraction) == (D(4_000), D("0.005318"))
-    assert (decision.equity, decision.equity_age_s) == (D(10_000), 1.0)
+    assert (decision.equity, decision.facts.equity_age_s) == (D(10_000), 1.0)
     assert decision.expires_at_ns == desk.bench.now_ns() + 30_000_000_000
     assert decision.counters_before == Counters(3, 0, 10, 0, 30)
     assert decision.counters_after == Counters(3, 1, 10, 1, 30)

@@ -1,0 +1,62 @@
+"""The closed words of a decision."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ReasonCode(StrEnum):
+    """Why. A closed set; who counts blocks counts by these."""
+
+    ALLOWED = "ALLOWED"
+    INVALID_INPUT = "INVALID_INPUT"
+    ID_CONFLICT = "ID_CONFLICT"
+    FLIP_NOT_ALLOWED = "FLIP_NOT_ALLOWED"
+    NOTHING_TO_REDUCE = "NOTHING_TO_REDUCE"
+    TRADING_HALTED = "TRADING_HALTED"
+    TRADING_REDUCING = "TRADING_REDUCING"
+    TRADING_STATE_UNKNOWN = "TRADING_STATE_UNKNOWN"
+    CLOCK_OFFSET = "CLOCK_OFFSET"
+    JOURNAL_UNAVAILABLE = "JOURNAL_UNAVAILABLE"
+    POSITIONS_UNKNOWN = "POSITIONS_UNKNOWN"
+    POLICY_MISSING = "POLICY_MISSING"
+    POLICY_EXPIRED = "POLICY_EXPIRED"
+    POLICY_REGRESSED = "POLICY_REGRESSED"
+    STRATEGY_NOT_ALLOWED = "STRATEGY_NOT_ALLOWED"
+    CONFIDENCE_TOO_LOW = "CONFIDENCE_TOO_LOW"
+    SYMBOL_LOCKED = "SYMBOL_LOCKED"
+    PRICE_STALE = "PRICE_STALE"
+    PRICE_COLLAR = "PRICE_COLLAR"
+    FILTER_PRICE_RANGE = "FILTER_PRICE_RANGE"
+    FILTER_TICK_SIZE = "FILTER_TICK_SIZE"
+    FILTER_LOT_SIZE = "FILTER_LOT_SIZE"
+    FILTER_STEP_SIZE = "FILTER_STEP_SIZE"
+    FILTER_MARKET_LOT_SIZE = "FILTER_MARKET_LOT_SIZE"
+    FILTER_MIN_NOTIONAL = "FILTER_MIN_NOTIONAL"
+    FILTER_PERCENT_PRICE = "FILTER_PERCENT_PRICE"
+    MAX_NOTIONAL = "MAX_NOTIONAL"
+    MAX_QTY = "MAX_QTY"
+    EQUITY_UNKNOWN = "EQUITY_UNKNOWN"
+    RISK_PER_TRADE = "RISK_PER_TRADE"
+    DAILY_LOSS = "DAILY_LOSS"
+    LOSS_STREAK = "LOSS_STREAK"
+    REPEAT_THROTTLE = "REPEAT_THROTTLE"
+    STRATEGY_CAP = "STRATEGY_CAP"
+    MAX_POSITIONS = "MAX_POSITIONS"
+    MAX_DAILY_TRADES = "MAX_DAILY_TRADES"
+    MAX_EXPOSURE = "MAX_EXPOSURE"
+    MAX_OPEN_RISK = "MAX_OPEN_RISK"
+    RATE_LIMIT = "RATE_LIMIT"
+
+
+class Lane(StrEnum):
+    """How an order was judged."""
+
+    ENTRY = "ENTRY"
+    """It may open or grow a position: every check."""
+    REDUCE = "REDUCE"
+    """It can only reduce one: shape, filters and its own rate lane."""
+
+
+CheckRow = tuple[str, object, object, bool]
+"""Name, value, limit, passed: a check as it is recorded while judging."""
