@@ -87,7 +87,7 @@ class Connection:
         await self.socket.close()
 
 
-BTC_FILTERS = [
+BTC_FILTERS: list[dict[str, object]] = [
     {"filterType": "PRICE_FILTER", "minPrice": "556.80", "maxPrice": "4529764", "tickSize": "0.10"},
     {"filterType": "LOT_SIZE", "minQty": "0.001", "maxQty": "1000", "stepSize": "0.001"},
     {"filterType": "MARKET_LOT_SIZE", "minQty": "0.001", "maxQty": "120", "stepSize": "0.001"},
@@ -95,7 +95,14 @@ BTC_FILTERS = [
     {"filterType": "MIN_NOTIONAL", "notional": "5"},
     {"filterType": "PERCENT_PRICE", "multiplierUp": "1.0500", "multiplierDown": "0.9500", "multiplierDecimal": "4"},
 ]
-EXCHANGE_INFO = {
+BTC: dict[str, object] = {
+    "symbol": "BTCUSDT",
+    "status": "TRADING",
+    "pricePrecision": 2,
+    "quantityPrecision": 3,
+    "filters": BTC_FILTERS,
+}
+EXCHANGE_INFO: dict[str, object] = {
     "serverTime": START_MS,
     "rateLimits": [
         {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2400},
@@ -103,7 +110,7 @@ EXCHANGE_INFO = {
         {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 300},
     ],
     "symbols": [
-        {"symbol": "BTCUSDT", "status": "TRADING", "pricePrecision": 2, "quantityPrecision": 3, "filters": BTC_FILTERS},
+        BTC,
         {"symbol": "ODDUSDT", "status": "BREAK", "filters": []},
     ],
 }

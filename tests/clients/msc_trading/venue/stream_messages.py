@@ -5,14 +5,14 @@ from __future__ import annotations
 from scripted_exchange import START_MS
 
 
-def order_report(*, event_ms: int = START_MS, **changes: object) -> dict[str, object]:
+def order_report(**changes: object) -> dict[str, object]:
     report: dict[str, object] = {
         "s": "BTCUSDT", "c": "id-1", "S": "BUY", "o": "MARKET", "f": "GTC", "q": "0.010", "p": "0", "ap": "50000.1",
         "sp": "0", "x": "TRADE", "X": "FILLED", "i": 77, "l": "0.010", "z": "0.010", "L": "50000.1", "N": "USDT",
         "n": "0.2", "T": START_MS, "t": 698759, "b": "0", "a": "0", "m": False, "R": False, "wt": "CONTRACT_PRICE",
         "ot": "MARKET", "ps": "BOTH", "cp": False, "rp": "0", "pP": False, "si": 0, "ss": 0, "V": "NONE",
     }  # fmt: skip
-    return {"e": "ORDER_TRADE_UPDATE", "E": event_ms, "T": event_ms, "o": report | changes}
+    return {"e": "ORDER_TRADE_UPDATE", "E": START_MS, "T": START_MS, "o": report | changes}
 
 
 def account_update(*positions: dict[str, object], balances: list[dict[str, object]] | None = None) -> dict[str, object]:

@@ -9,6 +9,8 @@ from decimal import Decimal
 
 import pytest
 from scripted_exchange import (
+    BTC,
+    BTC_FILTERS,
     CREDENTIALS,
     DROPPED,
     EXCHANGE_INFO,
@@ -204,10 +206,8 @@ async def test_rules_are_read_once_and_again_after_a_refusal_that_says_they_are_
     async with ScriptedExchange() as exchange, exchange.venue() as venue:
         assert (await venue.rules("BTCUSDT")).tick_size == Decimal("0.10")
         assert len(exchange.asked_for(INFO)) == 1
-        finer = {**EXCHANGE_INFO["symbols"][0]}  # type: ignore[index]  # a plain JSON value
-        finer["filters"] = [
-            {**row, "tickSize": "0.01"} if row["filterType"] == "PRICE_FILTER" else row for row in finer["filters"]
-        ]
+        filters = [row | ({"tickSize": "0.01"} if row["filterType"] == "PRICE_FILTER" else {}) for row in BTC_FILTERS]
+        finer = BTC | {"filters": filters}
         exchange.script(INFO, says(EXCHANGE_INFO | {"symbols": [finer]}))
         exchange.script(PLACE, refuses(-4014, "Price not increased by tick size."))
 

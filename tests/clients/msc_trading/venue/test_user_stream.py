@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 
 import pytest
 from scripted_exchange import HTML, Connection, ScriptedExchange, in_loop, refuses, says
 from stream_messages import account_update, order_report, stop_update
+from venue_builders import Overflow
 
 from msc_trading.venue.binance import BinanceVenue
 from msc_trading.venue.port import OrderUpdate, PositionUpdate, StreamLost, UserEvent
@@ -39,20 +39,6 @@ def trade_id(event: UserEvent) -> str:
     assert isinstance(event, OrderUpdate)
     assert event.fill is not None
     return event.fill.trade_id
-
-
-class Overflow(logging.Handler):
-    """Hears python-binance say that its queue is full."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen = asyncio.Event()
-        logging.getLogger("binance.ws.reconnecting_websocket").addHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if "QueueOverflow" in record.getMessage():
-            self.seen.set()
-            logging.getLogger(record.name).removeHandler(self)
 
 
 @in_loop

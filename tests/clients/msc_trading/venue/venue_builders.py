@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -40,3 +42,17 @@ class ManualClock:
 
     def jump(self, seconds: float) -> None:
         self._now += timedelta(seconds=seconds)
+
+
+class Overflow(logging.Handler):
+    """Hears python-binance say that its queue is full."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = asyncio.Event()
+        logging.getLogger("binance.ws.reconnecting_websocket").addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "QueueOverflow" in record.getMessage():
+            self.seen.set()
+            logging.getLogger(record.name).removeHandler(self)
