@@ -1,0 +1,1 @@
+"""Commands that trade, beside the authority's."""
