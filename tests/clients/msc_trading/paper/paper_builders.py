@@ -75,7 +75,7 @@ class ManualClock:
 
 
 def config(*symbols: SymbolSpec, **changes: Changes) -> PaperConfig:
-    return PaperConfig(symbols=symbols or (BTCUSDT, ETHUSDT), origin=NOON, paused=True, **changes)
+    return replace(PaperConfig(symbols=symbols or (BTCUSDT, ETHUSDT), origin=NOON, paused=True), **changes)
 
 
 def engine(*symbols: SymbolSpec, price: str = "50000", **changes: Changes) -> Engine:
@@ -277,6 +277,24 @@ def sockets(exchange: PaperExchange, client: Untyped, *, queue: int = 10_000) ->
         FSTREAM_URL = exchange.stream_url
 
     return PaperSockets(client, max_queue_size=queue)
+
+
+@asynccontextmanager
+async def opened(exchange: PaperExchange, socket: Untyped) -> AsyncIterator[Untyped]:
+    """Yields a socket of the library, connected.
+
+    The library sees that it shall close only when the next message comes, or after ten seconds; so one is sent.
+    """
+    await socket.connect()
+    try:
+        yield socket
+    finally:
+        closing = asyncio.create_task(socket.close())
+        while not closing.done():
+            for category in ("private", "public", "market"):
+                exchange.desk.hub.burst(category, 1)
+            await asyncio.sleep(0.01)
+        await closing
 
 
 async def until(condition: Callable[[], bool], *, what: str) -> None:
