@@ -1,18 +1,16 @@
-"""The authority's own decisions for a backtest: its evaluator on memory, told facts and asked for policies."""
+"""The authority's own decisions for a backtest: its ledger and its rules, told facts and asked for policies."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from itertools import count
 
 import msc_client
-from msc_authority.adapters.memory import MemoryStore
-from msc_authority.app.evaluate import Evaluator
-from msc_authority.app.replay import ReplayClock
-from msc_authority.core import facts
 from msc_authority.core.config import DecisionConfig
-from msc_authority.core.policy import Policy
+from msc_authority.core.controller import ControllerState, decide
+from msc_authority.core.evidence import EquityEvidence, Evidence, TradeEvidence
+from msc_authority.core.ledger import Ledger
+from msc_authority.core.policy import Policy, PolicyContent, PolicyRef, effective_part
 from msc_client.policy import (
     EvaluationMetrics,
     Reason,
@@ -24,58 +22,64 @@ from msc_client.policy import (
     TradingState,
 )
 
+EPOCH = 1
 VALID_FOR_S = 3600.0
-_START = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 class CoreController:
-    """Decides as the authority does, because it is the authority's evaluator.
+    """Decides as the authority does: the same ledger, folded in the same order, and the same rules.
 
-    Facts are kept until the next evaluation, which records them and folds what is new.
+    Only what is around them is missing: nothing is stored, and a policy's version is counted here.
     """
 
     def __init__(self, config: DecisionConfig) -> None:
-        self._clock = ReplayClock(_START)
-        self._store = MemoryStore(self._clock)
-        numbers = count(1)
-        self._evaluator = Evaluator(
-            store=self._store.evaluations,
-            journal=self._store.journal,
-            log=self._store.log,
-            clock=self._clock,
-            config=config,
-            valid_for_s=VALID_FOR_S,
-            new_id=lambda: f"backtest-{next(numbers)}",
-        )
-        self._waiting: list[facts.Fact] = []
+        self._config = config
+        self._ledger = Ledger.empty(config)
+        self._state: ControllerState | None = None
+        self._policy: Policy | None = None
+        self._seen: msc_client.Policy | None = None
+        self._waiting: list[Evidence] = []
 
     def on_trade(self, trade: msc_client.ClosedTrade) -> None:
         """Takes a closed trade, LIVE or SHADOW."""
-        told = asdict(trade) | {
-            "direction": facts.Direction(trade.direction),
-            "source": facts.TradeSource(trade.source),
-        }
-        self._waiting.append(facts.Trade(**told))
+        live = trade.source is msc_client.TradeSource.LIVE
+        self._waiting.append(
+            TradeEvidence(trade.closed_at, trade.trade_id, trade.strategy_id, trade.net_pnl, trade.risk_at_entry, live)
+        )
 
     def on_equity(self, point: msc_client.EquityPoint) -> None:
         """Takes a reading of the account."""
-        self._waiting.append(facts.EquityPoint(**asdict(point)))
+        self._waiting.append(
+            EquityEvidence(point.at, point.account, point.wallet_balance, point.unrealized_pnl, point.net_flow)
+        )
 
     def evaluate(self, as_of: datetime) -> msc_client.Policy:
         """Returns the policy to trade under from `as_of` on.
 
         Raises:
-            ValueError: a fact was refused, or `as_of` is before the last one.
+            ValueError: it was told a fact later than `as_of`, or earlier than the evaluation before.
         """
-        self._clock.move_to(as_of)
-        refused = self._store.journal.record(self._waiting).refused
-        if refused:
-            raise ValueError(f"{refused[0].field}: {refused[0].id} {refused[0].reason}")
+        self._ledger.fold(sorted(self._waiting, key=_order))
         self._waiting.clear()
-        policy = self._evaluator.evaluate(trigger="replay").head.policy
-        if policy is None:
-            raise AssertionError("an evaluation always leaves a policy")
-        return as_client_sees(policy)
+        decision = decide(self._ledger, self._state or ControllerState.initial(as_of), self._config, as_of)
+        self._state = decision.state
+        return self._published(decision.verdict.candidate, as_of)
+
+    def _published(self, candidate: PolicyContent, as_of: datetime) -> msc_client.Policy:
+        before = self._policy
+        if before is None or effective_part(before.content) != effective_part(candidate):
+            version = before.ref.version + 1 if before else 1
+            self._policy = Policy(
+                ref=PolicyRef(EPOCH, version), created_at=as_of, content=candidate, valid_for_s=VALID_FOR_S
+            )
+            self._seen = as_client_sees(self._policy)
+        if self._seen is None:
+            raise AssertionError("the first evaluation publishes a policy")
+        return self._seen
+
+
+def _order(evidence: Evidence) -> tuple[datetime, bool, str]:
+    return (evidence.at, isinstance(evidence, EquityEvidence), evidence.id)
 
 
 def as_client_sees(policy: Policy) -> msc_client.Policy:
