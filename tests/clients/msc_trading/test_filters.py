@@ -95,6 +95,7 @@ def test_a_filter_that_is_off_refuses_nothing() -> None:
 
     assert price_breach(D("99999999.123456"), off) is None
     assert quantity_breach(D("99999.123456"), off, OrderType.LIMIT) is None
+    assert round_down_quantity(D("99999.123456"), off, OrderType.LIMIT) == D("99999.123456")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
@@ -215,10 +214,7 @@ def _plain(value: object) -> object:  # noqa: PLR0911 -- one line for each kind 
         return plain(value) if value.is_finite() else str(value)
     if isinstance(value, datetime | date):
         return value.isoformat()
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, OrderIntent | Ref | Counters):
         return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
-    if isinstance(value, tuple | list | frozenset):
-        return [_plain(part) for part in value]
+    # Somebody passed what has no business here: shown, not hidden.
     return str(value)

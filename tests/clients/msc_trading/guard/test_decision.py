@@ -115,6 +115,12 @@ def test_the_json_of_unknown_and_of_nonsense_can_be_read() -> None:
     assert (nonsense["intent"]["confidence"], nonsense["intent"]["quantity"]) == ("nan", "Infinity")
 
 
+def test_what_has_no_business_in_an_intent_is_shown_as_it_is() -> None:
+    document = json.loads(Desk().ask(intent(quantity=b"0.1")).as_json())
+
+    assert document["intent"]["quantity"] == "b'0.1'"
+
+
 def test_a_refusal_becomes_a_blocked_execution() -> None:
     decision = Desk(make_policy(9, trading_state=TradingState.HALTED)).ask(
         intent(client_order_id="e1", order_type=OrderType.LIMIT, price=D(40_000))
