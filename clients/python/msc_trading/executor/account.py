@@ -22,6 +22,9 @@ class AccountView:
         self._positions_at: float | None = None
         self._confirmed: ConfirmedPositions | None = None
         self._balance_at: float | None = None
+        self._told: dict[str, int] = {}
+        self.news = 0
+        """How many positions the stream has told of so far."""
         self._prices: dict[str, tuple[Price, float]] = {}
         self.balance: Balance | None = None
 
@@ -29,13 +32,19 @@ class AccountView:
         """Takes in a full reading of the balance."""
         self.balance, self._balance_at = balance, self._clock.monotonic()
 
-    def take_positions(self, positions: Iterable[Position]) -> None:
-        """Takes in a full reading of the positions.
+    def take_positions(self, positions: Iterable[Position], *, asked: int) -> None:
+        """Takes in a full reading of the positions that was asked for when `news` was `asked`.
+
+        What the stream has told of a symbol since then is newer, and stays.
 
         Raises:
             ValueError: a position makes no sense. What was known before is then kept, and ages.
         """
         held = {position.symbol: position for position in positions}
+        for symbol in (symbol for symbol, number in self._told.items() if number > asked):
+            held.pop(symbol, None)
+            if symbol in self._positions:
+                held[symbol] = self._positions[symbol]
         self._confirmed = ConfirmedPositions.of(held.values())
         self._positions, self._positions_at = held, self._clock.monotonic()
 
@@ -63,6 +72,8 @@ class AccountView:
             )
         self._confirmed = ConfirmedPositions.of(positions.values())
         self._positions = positions
+        self.news += 1
+        self._told[symbol] = self.news
 
     def take_price(self, price: Price) -> None:
         """Takes in a price, unless a newer one is known."""

@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
+from typing import Final
 
 from msc_trading.venue.port import OrderType
 
-_MAY_BE_ZERO = frozenset({"fee_rate"})
+MAX_NAME_CHARS: Final = 40
+_MAY_BE_ZERO: Final = frozenset({"fee_rate"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +33,7 @@ class ExecutorConfig:
     entry_order: OrderType = OrderType.MARKET
     """How entries are sent; LIMIT rests at the newest price and is cancelled when it grew too old."""
     entry_rests_s: float = 120.0
-    """Longest that a LIMIT entry may rest."""
+    """Longest that a LIMIT entry may rest, in the venue's time."""
     fee_rate: Decimal = Decimal("0.0004")
     """Fee of one side, as a fraction of notional. Must not be below the guard's."""
     symbol_risk_multiplier: dict[str, Decimal] = field(default_factory=dict)
@@ -63,7 +65,7 @@ class ExecutorConfig:
     tick_s: float = 0.25
     """How often waiting things are looked at again: resting entries, facts to write, minutes to close."""
     dead_man_s: float = 120.0
-    """The venue cancels resting entries this long after the last renewal, in the venue's time."""
+    """The venue cancels resting entries this long after the last renewal."""
     dead_man_every_s: float = 30.0
     """How often that is renewed."""
     reduce_pause_s: float = 0.5
@@ -80,7 +82,9 @@ class ExecutorConfig:
     def __post_init__(self) -> None:
         """Refuses what is out of sense."""
         for name in ("account_id", "executor_id"):
-            _require(name, bool(getattr(self, name).strip()), "a name")
+            text = getattr(self, name)
+            sound = 0 < len(text) <= MAX_NAME_CHARS and text.isprintable() and text == text.strip()
+            _require(name, sound, f"printable text of 1 to {MAX_NAME_CHARS} characters")
         _require("symbols", isinstance(self.symbols, tuple) and bool(self.symbols) and all(self.symbols), "symbols")
         _require("symbols", len(set(self.symbols)) == len(self.symbols), "symbols that differ")
         for item in fields(self):

@@ -88,7 +88,7 @@ class EntryDesk:
             if age_s is None or age_s > parts.config.price_refresh_s:
                 parts.account.take_price(await parts.venue.price(symbol))
             if parts.account.quantity(symbol) != parts.books.quantity(symbol):
-                parts.account.take_positions(await parts.venue.positions())
+                await parts.read_positions()
             parts.settle_filled(symbol)
         except (VenueError, ValueError) as error:
             trouble = f"{type(error).__name__}: {error}"

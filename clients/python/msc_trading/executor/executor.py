@@ -163,8 +163,10 @@ class Executor:
             for worker in self._workers.values():
                 await worker.work_off()
             if all(record.may_stay for record in self._parts.orders.open()):
-                return
+                break
             await self._parts.clock.sleep(self._parts.config.settle_every_s)
+        for symbol in self._workers:
+            await self._parts.books.checkpoint(symbol)
 
     def close(self) -> None:
         """Lets the state file go. `run` does so at its end; twice is fine."""

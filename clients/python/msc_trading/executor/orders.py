@@ -72,6 +72,11 @@ class Orders:
         started = clock.monotonic()
         self._absences = {id_: Absence(sent_at=started) for id_, r in state.orders.items() if r.stage.is_undecided}
         self._silent_since: dict[str, float] = {}
+        self._missing: set[str] = set()
+        self._open = {id_ for id_, record in state.orders.items() if not record.stage.is_over}
+        self._of_trip: dict[str, list[str]] = {}
+        for record in state.orders.values():
+            self._index(record)
         self._over: dict[str, asyncio.Event] = {}
         self.hold: Hold | None = None
 
@@ -85,7 +90,15 @@ class Orders:
 
     def open(self) -> list[OrderRecord]:
         """Returns every order that is not over."""
-        return [record for record in self._state.orders.values() if not record.stage.is_over]
+        return [self._state.orders[id_] for id_ in sorted(self._open)]
+
+    def of_trip(self, trip_id: str) -> list[OrderRecord]:
+        """Returns the stops and reductions that were prepared for a position, oldest first."""
+        return [self._state.orders[id_] for id_ in self._of_trip.get(trip_id, ()) if id_ in self._state.orders]
+
+    def _index(self, record: OrderRecord) -> None:
+        if record.trip_id:
+            self._of_trip.setdefault(record.trip_id, []).append(record.client_order_id)
 
     def prepare(self, record: OrderRecord) -> None:
         """Writes an order down before it is sent.
@@ -100,6 +113,8 @@ class Orders:
                 self._state.orders.pop(record.client_order_id, None)
                 raise
             _LOG.critical("%s is sent without being written down: %s", record.client_order_id, error)
+        self._open.add(record.client_order_id)
+        self._index(record)
 
     async def send(self, record: OrderRecord) -> OrderRecord:
         """Sends an order that was prepared, once, and returns it as far as its fate is known then."""
@@ -231,6 +246,8 @@ class Orders:
         return record.client_order_id in self._absences
 
     def _is_silent(self, record: OrderRecord, now: float) -> bool:
+        if record.client_order_id in self._missing:
+            return True
         if record.order_type is not OrderType.MARKET or record.purpose is Purpose.STOP:
             return False
         return now - self._silent_since.get(record.client_order_id, now) >= self._config.answer_patience_s
@@ -238,17 +255,28 @@ class Orders:
     async def _ask(self, record: OrderRecord, now: float) -> None:
         state = await self._venue.order(record.symbol, record.client_order_id)
         if state is not None:
+            self._missing.discard(record.client_order_id)
             self.take(state)
-        elif record.stage.is_undecided:
+        else:
             self._miss(record, now)
+
+    def note_missing(self, client_order_id: str) -> None:
+        """Takes note that the venue does not show an order that it had accepted; `settle` finds out."""
+        self._missing.add(client_order_id)
 
     def _miss(self, record: OrderRecord, asked_at: float) -> None:
         """Takes in an answer "no such order" to a question of `asked_at`."""
         id_ = record.client_order_id
-        if self._state.orders[id_].stage.is_undecided:
-            absence = self._absences[id_] = missed(self._absences[id_], now=asked_at, config=self._config)
-            if absence.conclusive:
-                self.refuse(id_, NEVER_ARRIVED)
+        known = self._state.orders[id_]
+        if known.stage.is_over:
+            return
+        absence = missed(self._absences.get(id_, Absence(sent_at=asked_at)), now=asked_at, config=self._config)
+        self._absences[id_] = absence
+        if absence.conclusive and known.stage.is_undecided:
+            self.refuse(id_, NEVER_ARRIVED)
+        elif absence.conclusive:
+            # It was accepted once, and the venue has forgotten it: that happens to what ended long ago.
+            self._end(known, OrderStatus.EXPIRED, known.filled)
 
     def _put(
         self,
@@ -272,8 +300,12 @@ class Orders:
         if not stage.is_undecided:
             self._absences.pop(id_, None)
         if stage.is_over:
+            self._open.discard(id_)
+            self._missing.discard(id_)
             self._silent_since.pop(id_, None)
             self._over.pop(id_, asyncio.Event()).set()
+        else:
+            self._open.add(id_)
         self._changed(record)
         return record
 

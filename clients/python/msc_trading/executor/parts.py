@@ -131,6 +131,16 @@ class Parts:
             owned.setdefault(trip.strategy_id, set()).add(symbol)
         return {strategy: frozenset(symbols) for strategy, symbols in owned.items()}
 
+    async def read_positions(self) -> None:
+        """Reads the positions in full.
+
+        Raises:
+            VenueError: they could not be read.
+            ValueError: one makes no sense.
+        """
+        asked = self.account.news
+        self.account.take_positions(await self.venue.positions(), asked=asked)
+
     def start_day(self, start: DayStart) -> None:
         """Remembers with what a day began."""
         try:

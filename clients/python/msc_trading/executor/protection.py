@@ -72,11 +72,8 @@ class Protector:
         )
 
     def _refused(self, trip: Trip) -> list[OrderRecord]:
-        return [
-            record
-            for record in self._parts.state.orders.values()
-            if record.purpose is Purpose.STOP and record.trip_id == trip.trip_id and record.stage is Stage.REFUSED
-        ]
+        records = self._parts.orders.of_trip(trip.trip_id)
+        return [record for record in records if record.purpose is Purpose.STOP and record.stage is Stage.REFUSED]
 
     async def _next_stop(self, trip: Trip, entry: OrderRecord) -> OrderRecord | None:
         if entry.stop_price is None:

@@ -37,15 +37,17 @@ class Reconciler:
         now = await parts.venue.now()
         for symbol in parts.config.symbols:
             parts.books.open(symbol, now)
+        # What is armed from here on is not in the answer, and not missing either.
+        believed = {record.client_order_id for record in parts.orders.open() if record.stage is Stage.PLACED}
         stops = await parts.venue.open_stops()
         resting = await parts.venue.open_orders()
-        parts.account.take_positions(await parts.venue.positions())
+        await parts.read_positions()
         balance = await parts.venue.balance()
         parts.account.take_balance(balance)
         today = datetime.combine(now.astimezone(UTC).date(), time(), UTC)
         fills = [fill for symbol in parts.config.symbols for fill in await self._fills(symbol, today)]
         await self._take_orders(resting)
-        await self._take_stops(stops)
+        await self._take_stops(stops, believed)
         self._count_day(now, [fill for fill in fills if fill.at >= today], balance)
         for symbol in parts.config.symbols:
             parts.settle_filled(symbol)
@@ -72,6 +74,7 @@ class Reconciler:
             state = state or await parts.venue.order(record.symbol, record.client_order_id)
             if state is None:
                 # Not proof yet: `settle` decides when it is.
+                parts.orders.note_missing(record.client_order_id)
                 continue
             known = parts.orders.take(state)
             if known is not None and known.stage is Stage.PLACED:
@@ -87,18 +90,21 @@ class Reconciler:
         risk = record.risk or _ZERO
         self._parts.guard.adopt(state, strategy_id=record.strategy_id, price=price, risk=risk)
 
-    async def _take_stops(self, stops: Iterable[StopState]) -> None:
+    async def _take_stops(self, stops: Iterable[StopState], believed: set[str]) -> None:
         parts, armed = self._parts, {stop.client_algo_id: stop for stop in stops if stop.active}
         for record in parts.orders.open():
             if record.purpose is not Purpose.STOP:
                 continue
             if record.client_order_id in armed:
                 parts.orders.accept_stop(record.client_order_id)
-            elif record.stage is Stage.PLACED:
+            elif record.client_order_id in believed:
                 triggered = parts.books.filled(record.client_order_id) > 0 or parts.books.trip(record.symbol) is None
                 parts.orders.end_stop(record, OrderStatus.FILLED if triggered else OrderStatus.CANCELED)
         for stop in armed.values():
-            if is_ours(parts.config.executor_id, stop.client_algo_id) and parts.orders.get(stop.client_algo_id) is None:
+            if not is_ours(parts.config.executor_id, stop.client_algo_id):
+                continue
+            # One that protects something is left alone, whoever has forgotten about it.
+            if parts.orders.get(stop.client_algo_id) is None and parts.account.quantity(stop.symbol) == 0:
                 _LOG.error("stop %s is armed and not remembered; it is taken away", stop.client_algo_id)
                 await parts.venue.cancel_stop(stop.symbol, stop.client_algo_id)
 

@@ -121,7 +121,7 @@ class Reducer:
         """Reads what the venue says of the symbol: it may be flat already."""
         parts = self._parts
         try:
-            parts.account.take_positions(await parts.venue.positions())
+            await parts.read_positions()
             await self.read_fills(symbol)
         except (VenueError, ValueError) as error:
             _LOG.warning("%s cannot be compared with the venue: %s", symbol, error)

@@ -54,6 +54,7 @@ class StateFile:
         self.orders: dict[str, OrderRecord] = {}
         self.flats: dict[str, FlatMark] = {}
         self.results: dict[str, TradeResult] = {}
+        self._streak: int | None = None
         self.day: DayStart | None = None
         self.shadows: dict[tuple[str, str], ShadowPosition] = {}
         try:
@@ -120,6 +121,7 @@ class StateFile:
         """Remembers what a trade made. Twice is once."""
         if result.trade_id not in self.results:
             self.results[result.trade_id] = result
+            self._streak = None
             self._append(result_line(result))
 
     def start_day(self, start: DayStart) -> None:
@@ -139,6 +141,11 @@ class StateFile:
 
     def losing_streak(self) -> int:
         """Returns how many trades in a row, up to the newest, lost."""
+        if self._streak is None:
+            self._streak = self._count_streak()
+        return self._streak
+
+    def _count_streak(self) -> int:
         streak = 0
         for result in sorted(self.results.values(), key=lambda result: result.closed_at, reverse=True):
             if result.net_pnl >= 0:

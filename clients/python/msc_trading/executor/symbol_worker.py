@@ -161,10 +161,8 @@ class SymbolWorker:
 
     def _begun_exit(self, trip: Trip) -> OrderRecord | None:
         """Returns the reduction that a position still owes, from before a restart."""
-        for record in reversed(self._parts.state.orders.values()):
-            if record.trip_id == trip.trip_id and record.purpose in _REDUCING:
-                return record
-        return None
+        records = self._parts.orders.of_trip(trip.trip_id)
+        return next((record for record in reversed(records) if record.purpose in _REDUCING), None)
 
     async def _tell_closed(self) -> None:
         for trip in self._parts.books.closed(self.symbol):

@@ -51,7 +51,7 @@ class AccountKeeper:
             ValueError: a position makes no sense.
         """
         parts = self._parts
-        parts.account.take_positions(await parts.venue.positions())
+        await parts.read_positions()
         balance = await parts.venue.balance()
         parts.account.take_balance(balance)
         self._read_at = parts.clock.monotonic()

@@ -177,7 +177,12 @@ class World:
                 if error is not None:
                     raise AssertionError("the executor ended") from error
             self.time.advance(step_s)
-        raise AssertionError(f"it never came to that; {self.executor.status()}")
+        raise AssertionError(f"it never came to that; {self._standing()}")
+
+    def _standing(self) -> str:
+        status = self.executor.status()
+        held = {symbol: str(trip.signed_quantity) for symbol, trip in status.positions.items()}
+        return f"ready={status.ready} waiting={status.waiting_signals} held={held} blocks={status.blocks}"
 
     async def quiet(self, seconds: float = 1.0) -> None:
         """Lets so much time pass."""
