@@ -243,7 +243,7 @@ class RawClient:
         } | changes
         return await self.signed("POST", "/fapi/v1/algoOrder", **{n: v for n, v in params.items() if v is not None})
 
-    async def admin(self, method: str, path: str, **fields: Changes) -> Answer:
+    async def admin(self, method: str, path: str, /, **fields: Changes) -> Answer:
         """Asks the admin port."""
         async with self.session.request(method, self.exchange.admin_url + path, json=fields or None) as response:
             return Answer(response.status, await response.json(), response.headers)

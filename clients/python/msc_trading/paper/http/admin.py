@@ -123,7 +123,8 @@ def status(desk: Desk, _: Asked) -> object:
 def trades(desk: Desk, _: Asked) -> object:
     """Tells every fill there was, in order of time, with the client's id of its order."""
     state = desk.engine.state
-    every = sorted((trade for found in state.trades.values() for trade in found), key=lambda trade: trade.at)
+    found = [trade for each in state.trades.values() for trade in each]
+    every = sorted(found, key=lambda trade: (trade.at, trade.order_id, trade.trade_id))
     return [trade_shape(state.spec(trade.symbol), trade) | {"clientOrderId": trade.client_order_id} for trade in every]
 
 
