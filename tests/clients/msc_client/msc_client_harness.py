@@ -140,6 +140,18 @@ def has(effects: list[Effect], kind: type[Effect]) -> bool:
     return any(isinstance(effect, kind) for effect in effects)
 
 
+# Small waits, so that tests need not wait; they are scaled, not skipped.
+QUICK = ClientConfig(
+    heartbeat_interval_s=0.2,
+    watchdog_s=1.0,
+    backoff_floor_s=0.001,
+    backoff_initial_s=0.01,
+    backoff_max_s=0.05,
+    denied_retry_min_s=0.05,
+    denied_retry_max_s=0.1,
+    unary_deadline_s=5.0,
+)
+
 # A manual clock moves in jumps, and each would count as a pause of the process.
 NO_PAUSES = ClientConfig(local_pause_s=1e9)
 

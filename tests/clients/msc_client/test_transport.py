@@ -13,12 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from msc_client_harness import until
+from msc_client_harness import QUICK, until
 
 from msc_client import (
-    AuthorityError,
-    AuthorityUnavailable,
-    ClientConfig,
     ConnectionState,
     Policy,
     PolicySource,
@@ -26,26 +23,12 @@ from msc_client import (
     Ref,
     Role,
     Tier,
-    TlsFiles,
-    WhatIf,
 )
 from msc_client._messages import StreamEnd
-from msc_client._transport.channel import CHANNEL_OPTIONS, SERVICE_CONFIG, channel_target
 from msc_client._transport.policy import GrpcStreams
 from msc_client._wire.watch import ClientRecord
 from msc_client.testing import Freshness, InProcessAuthority, make_policy
 
-# Small waits, so that tests need not wait; they are scaled, not skipped.
-CONFIG = ClientConfig(
-    heartbeat_interval_s=0.2,
-    watchdog_s=1.0,
-    backoff_floor_s=0.001,
-    backoff_initial_s=0.01,
-    backoff_max_s=0.05,
-    denied_retry_min_s=0.05,
-    denied_retry_max_s=0.1,
-    unary_deadline_s=5.0,
-)
 PATIENCE_S = 20.0
 
 
@@ -58,7 +41,7 @@ def authority() -> Iterator[InProcessAuthority]:
 
 @pytest.fixture
 def source(authority: InProcessAuthority) -> Iterator[PolicySource]:
-    made = PolicySource(authority.target, role=Role.EXECUTOR, name="test", config=CONFIG, state_dir=None)
+    made = PolicySource(authority.target, role=Role.EXECUTOR, name="test", config=QUICK, state_dir=None)
     yield made
     made.close()
 
@@ -84,7 +67,7 @@ def test_a_start_before_the_authority_finds_it_when_it_comes() -> None:
     authority = InProcessAuthority().start()
     authority.stop()
     with PolicySource(
-        authority.target, role=Role.OTHER, name="early", config=replace(CONFIG, start_wait_s=0.01), state_dir=None
+        authority.target, role=Role.OTHER, name="early", config=replace(QUICK, start_wait_s=0.01), state_dir=None
     ) as source:
         assert source.current().tier is Tier.SAFE_NONE
         with authority:
@@ -117,7 +100,7 @@ def test_every_end_is_followed_by_a_new_watch(authority: InProcessAuthority, sou
 def test_a_frozen_authority_is_noticed_by_the_watchdog_alone(source: PolicySource) -> None:
     with InProcessAuthority(heartbeat_interval_s=0.2) as authority:
         authority.publish(make_policy(5))
-        frozen = PolicySource(authority.target, role=Role.OTHER, name="x", config=CONFIG, state_dir=None)
+        frozen = PolicySource(authority.target, role=Role.OTHER, name="x", config=QUICK, state_dir=None)
         frozen.start(PATIENCE_S)
         authority.freeze()
         until(lambda: frozen.status().counters.watchdog_timeouts == 1)
@@ -200,103 +183,8 @@ def test_the_second_address_serves_when_the_first_does_not(authority: InProcessA
     gone = InProcessAuthority().start()
     gone.stop()
     targets = f"{gone.target},{authority.target}"
-    with PolicySource(targets, role=Role.OTHER, name="two", config=CONFIG, state_dir=None) as source:
+    with PolicySource(targets, role=Role.OTHER, name="two", config=QUICK, state_dir=None) as source:
         assert source.wait_for_ref(Ref(1, 5), PATIENCE_S).tier is Tier.FRESH
-
-
-def test_certificates_that_cannot_be_read_deny_and_do_not_raise(tmp_path: Path) -> None:
-    config = replace(CONFIG, tls=TlsFiles(root_certificates=tmp_path / "missing.pem"))
-    source = PolicySource("127.0.0.1:1", role=Role.OTHER, name="tls", config=config, state_dir=None)
-    source.start(0)
-    until(lambda: "missing.pem" in source.status().last_error)
-    until(lambda: connection(source) is ConnectionState.DENIED)
-    source.close()
-
-
-# Unary calls
-
-
-def test_a_policy_is_asked_for(source: PolicySource) -> None:
-    assert source.get_policy() == make_policy(5)
-
-
-def test_an_evaluation_is_asked_for_under_an_id(source: PolicySource) -> None:
-    result = source.evaluate(what_if=WhatIf(drawdown_pct=2.0), reason="to see", request_id="r-1")
-    assert (result.evaluation_id, result.reasons, result.committed) == ("r-1", ("to see",), False)
-    assert result.candidate is not None
-    assert result.candidate.risk_mode is make_policy(5).risk_mode
-
-
-def test_a_refusal_carries_the_authoritys_reason_and_is_not_retried(
-    authority: InProcessAuthority, source: PolicySource
-) -> None:
-    authority.refuse("NOT_FOUND", "there is no version 9", reason="POLICY_NOT_FOUND")
-    with pytest.raises(AuthorityError) as refused:
-        source.get_policy(9)
-    assert (refused.value.code, refused.value.reason) == ("NOT_FOUND", "POLICY_NOT_FOUND")
-    assert not isinstance(refused.value, AuthorityUnavailable)
-
-
-def test_a_call_is_tried_again_before_it_fails() -> None:
-    gone = InProcessAuthority().start()
-    gone.stop()
-    source = PolicySource(gone.target, role=Role.OTHER, name="unary", config=CONFIG, state_dir=None)
-    with pytest.raises(AuthorityUnavailable):
-        source.get_policy()
-    with gone:
-        gone.publish(make_policy(5))
-        assert source.get_policy() == make_policy(5)
-    source.close()
-
-
-def test_a_closed_source_is_unavailable(source: PolicySource) -> None:
-    source.close()
-    with pytest.raises(AuthorityUnavailable, match="closed"):
-        source.get_policy()
-
-
-# The channel
-
-
-def test_the_channel_options_are_exactly_those_of_the_contract() -> None:
-    options = dict(CHANNEL_OPTIONS)
-    assert json.loads(str(options.pop("grpc.service_config"))) == SERVICE_CONFIG
-    assert options == {
-        "grpc.keepalive_time_ms": 30000,
-        "grpc.keepalive_timeout_ms": 10000,
-        "grpc.http2.ping_timeout_ms": 10000,
-        "grpc.http2.max_pings_without_data": 0,
-        "grpc.http2.bdp_probe": 0,
-        "grpc.initial_reconnect_backoff_ms": 250,
-        "grpc.min_reconnect_backoff_ms": 3000,
-        "grpc.max_reconnect_backoff_ms": 2000,
-        "grpc.max_receive_message_length": 1048576,
-        "grpc.use_local_subchannel_pool": 1,
-        "grpc.enable_http_proxy": 0,
-    }
-
-
-def test_the_service_config_retries_unary_calls_only_and_watches_health() -> None:
-    text = json.dumps(SERVICE_CONFIG)
-    assert "WatchPolicy" not in text
-    assert "round_robin" in text
-    assert '"serviceName": "msc_policy.v1.PolicyAuthority"' in text
-
-
-@pytest.mark.parametrize(
-    ("target", "address"),
-    [
-        ("127.0.0.1:7443", "127.0.0.1:7443"),
-        ("authority:7443", "authority:7443"),
-        ("dns:///authority:7443", "dns:///authority:7443"),
-        ("127.0.0.1:1, 127.0.0.2:2", "ipv4:127.0.0.1:1,127.0.0.2:2"),
-        ("[::1]:1,[::2]:2", "ipv6:[::1]:1,[::2]:2"),
-        ("ipv4:127.0.0.1:1,127.0.0.2:2", "ipv4:127.0.0.1:1,127.0.0.2:2"),
-        ("localhost:1,127.0.0.1:2", "ipv4:127.0.0.1:1,127.0.0.1:2"),
-    ],
-)
-def test_targets_become_addresses(target: str, address: str) -> None:
-    assert channel_target(target) == address
 
 
 # Fork
@@ -367,7 +255,7 @@ class BuggySink:
 
 
 def test_a_reader_that_dies_of_a_bug_says_so_and_leaves_no_stream_behind(authority: InProcessAuthority) -> None:
-    sink, streams = BuggySink(), GrpcStreams(authority.target, CONFIG)
+    sink, streams = BuggySink(), GrpcStreams(authority.target, QUICK)
     request = ClientRecord(
         instance_id="i", name="n", role=Role.OTHER, sdk="s", started_at=datetime(2026, 1, 1, tzinfo=UTC)
     ).report_request(PolicySource(role=Role.OTHER, name="n", state_dir=None).status())

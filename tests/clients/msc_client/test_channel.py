@@ -1,0 +1,66 @@
+"""Where a channel leads, what it is made with, and which certificates it takes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from msc_client_harness import QUICK, until
+
+from msc_client import ConnectionState, PolicySource, Role, TlsFiles
+from msc_client._transport.channel import CHANNEL_OPTIONS, SERVICE_CONFIG, channel_target
+
+
+def test_the_channel_options_are_exactly_those_of_the_contract() -> None:
+    options = dict(CHANNEL_OPTIONS)
+    assert json.loads(str(options.pop("grpc.service_config"))) == SERVICE_CONFIG
+    assert options == {
+        "grpc.keepalive_time_ms": 30000,
+        "grpc.keepalive_timeout_ms": 10000,
+        "grpc.http2.ping_timeout_ms": 10000,
+        "grpc.http2.max_pings_without_data": 0,
+        "grpc.http2.bdp_probe": 0,
+        "grpc.initial_reconnect_backoff_ms": 250,
+        "grpc.min_reconnect_backoff_ms": 3000,
+        "grpc.max_reconnect_backoff_ms": 2000,
+        "grpc.max_receive_message_length": 1048576,
+        "grpc.use_local_subchannel_pool": 1,
+        "grpc.enable_http_proxy": 0,
+    }
+
+
+def test_the_service_config_retries_unary_calls_only_and_watches_health() -> None:
+    text = json.dumps(SERVICE_CONFIG)
+    assert "WatchPolicy" not in text
+    assert "round_robin" in text
+    assert '"serviceName": "msc_policy.v1.PolicyAuthority"' in text
+
+
+@pytest.mark.parametrize(
+    ("target", "address"),
+    [
+        ("127.0.0.1:7443", "127.0.0.1:7443"),
+        ("authority:7443", "authority:7443"),
+        ("dns:///authority:7443", "dns:///authority:7443"),
+        ("127.0.0.1:1, 127.0.0.2:2", "ipv4:127.0.0.1:1,127.0.0.2:2"),
+        ("[::1]:1,[::2]:2", "ipv6:[::1]:1,[::2]:2"),
+        ("ipv4:127.0.0.1:1,127.0.0.2:2", "ipv4:127.0.0.1:1,127.0.0.2:2"),
+        ("localhost:1,127.0.0.1:2", "ipv4:127.0.0.1:1,127.0.0.1:2"),
+    ],
+)
+def test_targets_become_addresses(target: str, address: str) -> None:
+    assert channel_target(target) == address
+
+
+# Certificates
+
+
+def test_certificates_that_cannot_be_read_deny_and_do_not_raise(tmp_path: Path) -> None:
+    config = replace(QUICK, tls=TlsFiles(root_certificates=tmp_path / "missing.pem"))
+    source = PolicySource("127.0.0.1:1", role=Role.OTHER, name="tls", config=config, state_dir=None)
+    source.start(0)
+    until(lambda: "missing.pem" in source.status().last_error)
+    until(lambda: source.status().connection is ConnectionState.DENIED)
+    source.close()
