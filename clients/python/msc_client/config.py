@@ -16,12 +16,21 @@ class TlsFiles:
     """Where the certificates are. They are read again each time the channel is rebuilt.
 
     `server_name` is the name to expect in the authority's certificate when it differs from the target.
+
+    Raises:
+        ValueError: a certificate chain without its private key, or the other way round.
     """
 
     root_certificates: Path
     certificate_chain: Path | None = None
     private_key: Path | None = None
     server_name: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuses half a pair: gRPC would end the whole process over it."""
+        if (self.certificate_chain is None) is not (self.private_key is None):
+            missing = "certificate_chain" if self.certificate_chain is None else "private_key"
+            raise ValueError(f"tls.{missing}: is missing; certificate_chain and private_key go together")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import pytest
 from msc_client_harness import QUICK, until
 
 from msc_client import ConnectionState, PolicySource, Role, TlsFiles
-from msc_client._transport.channel import CHANNEL_OPTIONS, SERVICE_CONFIG, channel_target
+from msc_client._transport.channel import CHANNEL_OPTIONS, SERVICE_CONFIG, channel_target, open_channel
 
 
 def test_the_channel_options_are_exactly_those_of_the_contract() -> None:
@@ -64,3 +64,26 @@ def test_certificates_that_cannot_be_read_deny_and_do_not_raise(tmp_path: Path) 
     until(lambda: "missing.pem" in source.status().last_error)
     until(lambda: source.status().connection is ConnectionState.DENIED)
     source.close()
+
+
+@pytest.mark.parametrize("missing", ["certificate_chain", "private_key"])
+def test_half_a_pair_of_certificates_is_refused_before_it_can_end_the_process(tmp_path: Path, missing: str) -> None:
+    files = {"certificate_chain": tmp_path / "chain.pem", "private_key": tmp_path / "key.pem"}
+    del files[missing]
+    with pytest.raises(ValueError, match=f"tls.{missing}"):
+        TlsFiles(root_certificates=tmp_path / "root.pem", **files)
+
+
+@pytest.mark.parametrize("empty", ["root.pem", "chain.pem", "key.pem"])
+def test_a_certificate_file_that_is_being_replaced_is_a_refusal_and_not_the_end_of_the_process(
+    tmp_path: Path, empty: str
+) -> None:
+    for name in ("root.pem", "chain.pem", "key.pem"):
+        (tmp_path / name).write_text("" if name == empty else "not empty")
+    tls = TlsFiles(
+        root_certificates=tmp_path / "root.pem",
+        certificate_chain=tmp_path / "chain.pem",
+        private_key=tmp_path / "key.pem",
+    )
+    with pytest.raises(OSError, match=f"{empty}: is empty"):
+        open_channel("127.0.0.1:1", tls)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 
 import grpc
 
@@ -66,18 +67,26 @@ def open_channel(target: str, tls: TlsFiles | None) -> grpc.Channel:
     May look names up, so it is no call for a thread that must not wait.
 
     Raises:
-        OSError: a certificate file cannot be read.
+        OSError: a certificate file cannot be read, or is empty.
     """
     address = channel_target(target)
     if tls is None:
         return grpc.insecure_channel(address, options=list(CHANNEL_OPTIONS))
     credentials = grpc.ssl_channel_credentials(
-        root_certificates=tls.root_certificates.read_bytes(),
-        private_key=None if tls.private_key is None else tls.private_key.read_bytes(),
-        certificate_chain=None if tls.certificate_chain is None else tls.certificate_chain.read_bytes(),
+        root_certificates=_certificate(tls.root_certificates),
+        private_key=None if tls.private_key is None else _certificate(tls.private_key),
+        certificate_chain=None if tls.certificate_chain is None else _certificate(tls.certificate_chain),
     )
     name = [("grpc.ssl_target_name_override", tls.server_name)] if tls.server_name else []
     return grpc.secure_channel(address, credentials, options=[*CHANNEL_OPTIONS, *name])
+
+
+def _certificate(path: Path) -> bytes:
+    content = path.read_bytes()
+    if not content.strip():
+        # A file that is being replaced is empty for a moment, and gRPC ends the whole process over an empty key.
+        raise OSError(f"{path}: is empty")
+    return content
 
 
 def channel_target(target: str) -> str:
