@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 
 from msc_client._clock import Clock
 from msc_client._dispatch import Callback, Dispatcher
@@ -15,7 +15,7 @@ from msc_client._engine import Engine, Identity
 from msc_client._fork import follow_forks
 from msc_client._held import Readable
 from msc_client._keeper import Keeper
-from msc_client._paths import default_state_dir, state_file
+from msc_client._paths import state_directory, state_file
 from msc_client._session import Session
 from msc_client._streams import Streams
 from msc_client.config import ClientConfig
@@ -25,8 +25,8 @@ from msc_client.status import ConnectionState, Role, SourceStatus
 from msc_client.tier import SafeDefaults, Tier
 from msc_client.view import PolicyView
 
-StateDir = Path | Literal["default"] | None
-"""Where the last known good policy is kept: a directory, the platform's own, or nowhere."""
+StateDir = Path | str | None
+"""Where the last known good policy is kept: a directory, the platform's own ("default"), or nowhere (None)."""
 
 
 class PolicyReader(Protocol):
@@ -71,7 +71,7 @@ class BaseSource:
         session = Session(config=config, safe=safe, role=role, uniform=clock.uniform, now_ns=self._now_ns())
         self._held: Readable = session.held
         self._started = False
-        directory = default_state_dir() if state_dir == "default" else state_dir
+        directory = state_directory(state_dir)
         file = None if directory is None else state_file(directory, role, name)
         self._engine = Engine(
             session=session,

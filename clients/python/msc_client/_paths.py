@@ -20,6 +20,22 @@ def default_state_dir(environment: Mapping[str, str] | None = None) -> Path:
     return (Path(home).expanduser() if home else _data_dir(env) / "msc") / "client"
 
 
+def state_directory(where: Path | str | None) -> Path | None:
+    """Returns the directory that a host named, the platform's own for "default", None for nowhere.
+
+    Raises:
+        ValueError: an empty name.
+    """
+    if where is None:
+        return None
+    if where == "default":
+        return default_state_dir()
+    if not str(where).strip():
+        # Path("") is the working directory, which nobody means who gives an empty setting.
+        raise ValueError('state_dir: is empty; give a directory, "default", or None for nowhere')
+    return Path(where)
+
+
 def state_file(state_dir: Path, role: Role, name: str) -> Path:
     """Returns the file of one client: processes that share role and name share it."""
     safe = _UNSAFE.sub("_", name)

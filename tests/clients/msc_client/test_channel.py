@@ -71,7 +71,11 @@ def test_half_a_pair_of_certificates_is_refused_before_it_can_end_the_process(tm
     files = {"certificate_chain": tmp_path / "chain.pem", "private_key": tmp_path / "key.pem"}
     del files[missing]
     with pytest.raises(ValueError, match=f"tls.{missing}"):
-        TlsFiles(root_certificates=tmp_path / "root.pem", **files)
+        TlsFiles(
+            root_certificates=tmp_path / "root.pem",
+            certificate_chain=files.get("certificate_chain"),
+            private_key=files.get("private_key"),
+        )
 
 
 @pytest.mark.parametrize("empty", ["root.pem", "chain.pem", "key.pem"])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from msc_client import ClientConfig, Role
-from msc_client._paths import default_state_dir, state_file
+from msc_client._paths import default_state_dir, state_directory, state_file
+from msc_client._wire.authority import snapshot_bytes
 from msc_client.config import default_target
+from msc_client.testing import Freshness, ManualClock, ScriptedSource, ScriptedStream, make_policy
 
 
 def test_the_defaults_are_those_of_the_contract() -> None:
@@ -86,3 +89,44 @@ def test_names_become_file_names_without_meeting() -> None:
     assert len(files) == len(names)
     assert all(file.parent == Path("/s") for file in files)
     assert Path("/s/policy-executor-executor-1.json") in files
+
+
+@pytest.mark.parametrize("as_given", [str, Path])
+def test_a_state_directory_may_be_named_as_text(tmp_path: Path, as_given: type[str] | type[Path]) -> None:
+    source = ScriptedSource(ScriptedStream(), ManualClock(), state_dir=as_given(tmp_path / "state"))
+    source.start(wait_s=0)
+    source._engine.message(1, snapshot_bytes(make_policy(5), freshness=Freshness(replica_age_s=0.0, ttl_s=3600.0)))
+    source.close()
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["policy-other-scripted.json"]
+
+
+def test_default_names_the_platforms_own_directory_and_none_names_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MSC_HOME", "/srv/msc")
+    assert state_directory("default") == Path("/srv/msc/client")
+    assert state_directory("./default") == Path("default")
+    assert state_directory(None) is None
+
+
+@pytest.mark.parametrize("nothing", ["", "  "])
+def test_an_empty_state_directory_is_refused_rather_than_taken_for_the_working_directory(nothing: str) -> None:
+    with pytest.raises(ValueError, match="state_dir"):
+        state_directory(nothing)
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "directory"),
+    [
+        ("linux", {"XDG_DATA_HOME": "/data"}, Path("/data/msc/client")),
+        ("linux", {}, Path.home() / ".local/share/msc/client"),
+        ("linux", {"MSC_HOME": "  "}, Path.home() / ".local/share/msc/client"),
+        ("linux", {"MSC_HOME": "~/here"}, Path.home() / "here/client"),
+        ("darwin", {"XDG_DATA_HOME": "/data"}, Path.home() / "Library/Application Support/msc/client"),
+        ("win32", {"LOCALAPPDATA": "/local"}, Path("/local/msc/client")),
+        ("win32", {}, Path.home() / "AppData/Local/msc/client"),
+    ],
+)
+def test_each_platform_has_its_own_data_directory(
+    monkeypatch: pytest.MonkeyPatch, platform: str, environment: dict[str, str], directory: Path
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    assert default_state_dir(environment) == directory
