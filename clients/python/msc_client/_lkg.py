@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +19,8 @@ from msc_client.policy import Ref
 
 _FORMAT = 1
 _OTHERS = 0o077
+# What a version may be. Greater numbers would not survive the arithmetic with nanoseconds; NaN is never smaller.
+_GREATEST_NUMBER = 2**64 - 1
 _NS = 1_000_000_000
 
 
@@ -127,7 +127,7 @@ class LastKnownGood:
 def _verified(raw: bytes) -> Mapping[str, object]:
     try:
         content = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _Unusable(f"cannot be parsed: {error}") from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise _Unusable(f"format: {_FORMAT} is needed")
@@ -144,15 +144,15 @@ def _checksum(content: Mapping[str, object]) -> str:
 
 def _number(content: Mapping[str, object], field: str) -> float:
     value = content.get(field)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _Unusable(f"{field}: is no number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _GREATEST_NUMBER:
+        raise _Unusable(f"{field}: is no number that this client writes")
     return value
 
 
 def _bytes(content: Mapping[str, object], field: str) -> bytes:
     try:
         return base64.b64decode(str(content.get(field, "")), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise _Unusable(f"{field}: {error}") from error
 
 

@@ -20,9 +20,13 @@ from msc_client import (
     Tier,
 )
 from msc_client._events import Effect, Ended, Event, Log, OpenStream, Received, Start, Tick
+from msc_client._held import Confirmation
+from msc_client._holding import Restored
 from msc_client._messages import Document, Freshness, Snapshot, SnapshotReason, StreamEnd, StreamInfo, WatchMessage
 from msc_client._messages import Event as WatchEvent
 from msc_client._session import Session
+from msc_client._wire.authority import policy_message
+from msc_client._wire.policy import document_from
 from msc_client.testing import ManualClock, ScriptedSource, ScriptedStream, make_policy
 
 
@@ -134,6 +138,17 @@ def snapshot(policy: Policy, reason: SnapshotReason = SnapshotReason.UPDATE) -> 
 def invalid(ref: Ref, *, upgrade: bool = False) -> Snapshot:
     problem = PolicyInvalid("risk_mode", "unknown value 9", upgrade=upgrade)
     return Snapshot(document=Document(ref=ref, policy=problem, raw=b""), reason=SnapshotReason.UPDATE)
+
+
+def kept_value(policy: Policy, clock: ManualClock, *, replica_age_s: float = 0.0, ttl_s: float = 3600.0) -> Restored:
+    """What is written to disk of a policy that was confirmed now."""
+    return Restored(
+        document=document_from(policy_message(policy)),
+        policy=policy,
+        confirmation=Confirmation(
+            at_ns=clock.monotonic_ns(), freshness=Freshness(replica_age_s=replica_age_s, ttl_s=ttl_s)
+        ),
+    )
 
 
 def has(effects: list[Effect], kind: type[Effect]) -> bool:
