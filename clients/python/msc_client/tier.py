@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -50,15 +49,27 @@ class SafeDefaults:
         """Refuses limits out of sense."""
         for name in ("max_risk_per_trade", "global_min_confidence"):
             value = getattr(self, name)
-            if not (math.isfinite(value) and 0.0 <= value <= 1.0):
-                raise ValueError(f"{name}: {value} is not a fraction between 0 and 1")
+            if not _is_number(value) or not 0.0 <= value <= 1.0:
+                raise ValueError(f"{name}: {value!r} is not a fraction between 0 and 1")
         for name in ("max_positions", "max_daily_trades"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}: {getattr(self, name)} is negative")
-        if not isinstance(self.allowed_strategies, tuple):
-            # A string is a sequence of ids too, each one character long.
+            value = getattr(self, name)
+            # A float could be NaN, and the smaller of a limit and NaN is the limit: no bound at all.
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise ValueError(f"{name}: {value!r} is not a count from 0")
+        self._check_members()
+        self._check_ids()
+
+    def _check_members(self) -> None:
+        for name, kind in (("risk_mode", RiskMode), ("trading_state", TradingState)):
+            if not isinstance(getattr(self, name), kind):
+                raise ValueError(f"{name}: {getattr(self, name)!r} is no {kind.__name__}")
+
+    def _check_ids(self) -> None:
+        ids = self.allowed_strategies
+        # A string is a sequence of ids too, each one character long.
+        if not isinstance(ids, tuple) or not all(isinstance(id_, str) for id_ in ids):
             raise ValueError("allowed_strategies: give a tuple of ids")
-        if "" in self.allowed_strategies or len(set(self.allowed_strategies)) != len(self.allowed_strategies):
+        if not all(id_.strip() for id_ in ids) or len(set(ids)) != len(ids):
             raise ValueError("allowed_strategies: ids must be unique and not empty")
 
     def as_policy(self) -> Policy:
@@ -99,6 +110,10 @@ def tighter_of(policy: Policy, other: Policy) -> Policy:
         allowed_strategies=ids,
         strategy_grants=tuple(grant for grant in grants if grant is not None),
     )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _tighter_grant(one: StrategyGrant | None, other: StrategyGrant | None) -> StrategyGrant | None:
