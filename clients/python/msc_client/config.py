@@ -142,6 +142,18 @@ class ClientConfig:
         return 3 * announced_s + (self.watchdog_s - 3 * self.heartbeat_interval_s)
 
 
+def chosen_target(target: str | None) -> str:
+    """Returns what the host named, else the default.
+
+    Raises:
+        ValueError: it names no address.
+    """
+    chosen = target or default_target()
+    if not chosen.replace(",", " ").strip():
+        raise ValueError(f"target: {chosen!r} names no address; give host:port")
+    return chosen
+
+
 def default_target(environment: Mapping[str, str] | None = None) -> str:
     """Returns where the authority is: MSC_TARGET, else 127.0.0.1:7443."""
     return (os.environ if environment is None else environment).get("MSC_TARGET", "").strip() or DEFAULT_TARGET

@@ -25,7 +25,7 @@ from msc_client._delivery import BatchLimits, Delivery, Pending, RefusalLog, Ret
 from msc_client._spool import MAX_PAYLOAD_BYTES, JournalError, Spool, SpoolInUse, SpoolUnusable, record_bytes
 from msc_client._transport.journal import JournalSender
 from msc_client._wire.journal import columns_of, encode_fact
-from msc_client.config import DEFAULT_TARGET, TlsFiles
+from msc_client.config import TlsFiles, chosen_target
 from msc_client.facts import Fact
 
 __all__ = [
@@ -129,9 +129,10 @@ class JournalWriter:
         Raises:
             SpoolInUse: another writer has the folder.
             SpoolUnusable: the folder cannot be read or written.
-            ValueError: a size is not positive.
+            ValueError: a size is not positive, or the target names no address.
         """
         _check_positive(max_spool_bytes=max_spool_bytes, max_queued=max_queued, segment_bytes=segment_bytes)
+        address = chosen_target(target)
         self._pid = os.getpid()
         self._clock = clock or SystemClock()
         self._retry = retry or RetryPolicy()
@@ -148,7 +149,7 @@ class JournalWriter:
         refusals = RefusalLog(spool_dir / REFUSED_FILE_NAME, columns_of)
         self._spool = Spool(spool_dir, segment_bytes=segment_bytes, sync=sync, after=refusals.last_seq)
         self._next_seq = self._spool.next_seq
-        self._sender = sender or JournalSender(_target(target), tls=tls, deadline_s=call_deadline_s)
+        self._sender = sender or JournalSender(address, tls=tls, deadline_s=call_deadline_s)
         self._delivery = Delivery(
             self._spool,
             self._sender,
@@ -349,10 +350,6 @@ def _check_positive(**sizes: int) -> None:
     for name, size in sizes.items():
         if size <= 0:
             raise ValueError(f"{name}: must be above 0, not {size}")
-
-
-def _target(target: str | None) -> str:
-    return target or os.environ.get("MSC_TARGET") or DEFAULT_TARGET
 
 
 class _ForkGuard:

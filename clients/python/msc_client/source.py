@@ -5,12 +5,12 @@ What only unary calls need is imported by them: most hosts only ever read.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msc_client._base import BaseSource, PolicyReader, StateDir
 from msc_client._clock import Clock, SystemClock, new_id
 from msc_client._transport.policy import GrpcStreams
-from msc_client.config import ClientConfig, default_target
+from msc_client.config import ClientConfig, chosen_target
 from msc_client.errors import AuthorityUnavailable
 from msc_client.status import Role
 from msc_client.tier import SafeDefaults
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from msc_client.policy import Policy
 
 __all__ = ["PolicyReader", "PolicySource"]
+
+# Somebody waits for the answer: an authority that asks for more will be asked again by the next call.
+_LONGEST_RETRY_AFTER_S: Final = 5.0
 
 
 class PolicySource(BaseSource):
@@ -44,7 +47,7 @@ class PolicySource(BaseSource):
         clock: Clock | None = None,
     ) -> None:
         config = config or ClientConfig()
-        target = target or default_target()
+        target = chosen_target(target)
         self._grpc = GrpcStreams(target, config)
         super().__init__(
             streams=self._grpc,
@@ -105,9 +108,11 @@ class PolicySource(BaseSource):
 
 
 def _wait_s(state: tenacity.RetryCallState) -> float:
-    """Waits as long as the authority asked for, and a random time more each attempt."""
+    """Waits as long as the authority asked for, within reason, and a random time more each attempt."""
     import tenacity
 
     error = state.outcome.exception() if state.outcome is not None else None
     asked_s = error.retry_after_s if isinstance(error, AuthorityUnavailable) else None
-    return (asked_s or 0.0) + tenacity.wait_random_exponential(multiplier=0.1, max=1.0)(state)
+    return min(asked_s or 0.0, _LONGEST_RETRY_AFTER_S) + tenacity.wait_random_exponential(multiplier=0.1, max=1.0)(
+        state
+    )

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from msc_client import ClientConfig, Role
+from msc_client import ClientConfig, JournalWriter, PolicySource, Role
 from msc_client._paths import default_state_dir, state_directory, state_file
 from msc_client._wire.authority import snapshot_bytes
-from msc_client.config import default_target
+from msc_client.config import chosen_target, default_target
 from msc_client.testing import Freshness, ManualClock, ScriptedSource, ScriptedStream, make_policy
 
 
@@ -77,6 +77,22 @@ def test_the_watchdog_is_three_announced_intervals_and_a_second(announced_s: flo
 )
 def test_the_target_comes_from_the_environment(environment: dict[str, str], target: str) -> None:
     assert default_target(environment) == target
+
+
+@pytest.mark.parametrize("nowhere", [" ", ",", " , ,"])
+def test_a_target_that_names_no_address_is_refused_by_both_clients(nowhere: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="target"):
+        PolicySource(nowhere, role=Role.OTHER, name="n", state_dir=None)
+    with pytest.raises(ValueError, match="target"):
+        JournalWriter(nowhere, spool_dir=tmp_path, name="n")
+
+
+@pytest.mark.parametrize(("given", "target"), [(None, "127.0.0.1:7443"), ("", "127.0.0.1:7443"), ("a:1", "a:1")])
+def test_a_blank_environment_is_the_default_for_both_clients(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, target: str
+) -> None:
+    monkeypatch.setenv("MSC_TARGET", "  ")
+    assert chosen_target(given) == target
 
 
 def test_the_state_lives_under_msc_home() -> None:

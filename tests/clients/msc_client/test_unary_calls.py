@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from msc_client_harness import QUICK
+from tenacity import RetryCallState, Retrying
 
 from msc_client import AuthorityError, AuthorityUnavailable, PolicySource, Role, WhatIf
+from msc_client.source import _wait_s
 from msc_client.testing import InProcessAuthority, make_policy
 
 
@@ -62,3 +64,19 @@ def test_a_closed_source_is_unavailable(source: PolicySource) -> None:
     source.close()
     with pytest.raises(AuthorityUnavailable, match="closed"):
         source.get_policy()
+
+
+@pytest.mark.parametrize(
+    ("asked_s", "least_s", "most_s"), [(None, 0.0, 1.0), (0.5, 0.5, 1.5), (5.0, 5.0, 6.0), (1e9, 5.0, 6.0)]
+)
+def test_an_authority_cannot_make_the_caller_wait_for_long(
+    asked_s: float | None, least_s: float, most_s: float
+) -> None:
+    state = RetryCallState(Retrying(), None, (), {})
+    state.attempt_number = 9
+    state.set_exception(failed(AuthorityUnavailable("UNAVAILABLE", "busy", retry_after_s=asked_s)))
+    assert least_s <= _wait_s(state) <= most_s
+
+
+def failed(error: Exception) -> tuple[type[Exception], Exception, None]:
+    return type(error), error, None
