@@ -14,7 +14,7 @@ import struct
 import threading
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -90,6 +90,7 @@ class Spool:
         self._append_fd: int | None = None
         self._segments: deque[_Segment] = deque()
         self._cursor = _Cursor()
+        self._unreadable_upto = 0
         self.oldest_written_at_us: int | None = None
         try:
             self._settled = _read_mark(folder / "delivered")
@@ -129,6 +130,9 @@ class Spool:
         """Returns the oldest records that are not settled, at least one if there is any, without settling them."""
         if not self._cursor.ahead:
             self._read_on(max_records, max_bytes)
+        if not self._cursor.ahead and self._unreadable_upto > self._settled:
+            # Nobody will ever deliver these; left unsettled, they would be waited for without end.
+            self.settle(self._unreadable_upto)
         return _head(self._cursor.ahead, max_records, max_bytes)
 
     def settle(self, upto: int) -> None:
@@ -178,8 +182,8 @@ class Spool:
     def _take_up(self, after: int) -> tuple[int, int]:
         """Returns the bytes that wait and the next number, and moves the mark up to the first that waits."""
         size, last, first = 0, self._settled, 0
-        for path in sorted(self._folder.glob("[0-9]*.seg")):
-            segment = _Segment(path=path, number=int(path.stem))
+        for number, path in sorted(_numbered(self._folder, ".seg")):
+            segment = _Segment(path=path, number=number)
             for record in _scan(segment):
                 if record.seq > last:
                     size, last, first = size + record_bytes(record.payload), record.seq, first or record.seq
@@ -198,7 +202,8 @@ class Spool:
 
     def _new_segment(self) -> _Segment:
         # A segment of an earlier process is never appended to: what was set aside from it stays apart.
-        number = self._segments[-1].number + 1 if self._segments else _last_number(self._folder) + 1
+        used = [segment.number for segment in self._segments] or [bad for bad, _ in _numbered(self._folder, ".bad")]
+        number = max(used, default=0) + 1
         path = self._folder / f"{number:08d}.seg"
         self._append_fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
         segment = _Segment(path=path, number=number, last_seq=self.next_seq - 1)
@@ -249,27 +254,27 @@ class Spool:
     def _unread(self) -> Iterator[Pending]:
         newest = self._settled
         while (found := self._segment_to_read()) is not None:
-            segment, size, last = found
+            segment, size, last_seq, last = found
             for record, end in _records(segment.path, self._cursor.offset, size):
                 self._cursor.offset = end
                 if record.seq > newest:
                     newest = record.seq
                     yield record
-            self._set_unreadable_aside(segment, size)
+            self._set_unreadable_aside(segment, size, last_seq)
             if last:
                 return
             self._cursor.segment, self._cursor.offset = segment.number + 1, len(MAGIC)
 
-    def _segment_to_read(self) -> tuple[_Segment, int, bool] | None:
+    def _segment_to_read(self) -> tuple[_Segment, int, int, bool] | None:
         with self._mutex:
             segment = next((item for item in self._segments if item.number >= self._cursor.segment), None)
             if segment is None:
                 return None
             if segment.number != self._cursor.segment:
                 self._cursor.segment, self._cursor.offset = segment.number, len(MAGIC)
-            return segment, segment.size, segment is self._segments[-1]
+            return segment, segment.size, segment.last_seq, segment is self._segments[-1]
 
-    def _set_unreadable_aside(self, segment: _Segment, size: int) -> None:
+    def _set_unreadable_aside(self, segment: _Segment, size: int, last_seq: int) -> None:
         lost = size - self._cursor.offset
         if lost <= 0:
             return
@@ -277,6 +282,7 @@ class Spool:
             file.seek(self._cursor.offset)
             _keep_bad(segment.path, file.read(lost))
         self._cursor.offset = size
+        self._unreadable_upto = last_seq
         with self._mutex:
             self.pending_bytes -= lost
 
@@ -351,9 +357,11 @@ def _keep_bad(segment: Path, rest: bytes) -> None:
     _LOG.warning("spool %s: %d bytes behind its last whole record cannot be read; kept as .bad", segment, len(rest))
 
 
-def _last_number(folder: Path) -> int:
-    numbers: Iterable[int] = (int(path.stem) for path in folder.glob("[0-9]*.bad"))
-    return max(numbers, default=0)
+def _numbered(folder: Path, suffix: str) -> Iterator[tuple[int, Path]]:
+    """Yields the files of ours; what a person copied beside them under another name is left alone."""
+    for path in folder.glob(f"*{suffix}"):
+        if path.stem.isascii() and path.stem.isdigit():
+            yield int(path.stem), path
 
 
 def _head(records: deque[Pending], max_records: int, max_bytes: int) -> list[Pending]:
