@@ -97,7 +97,10 @@ class Params:
     def optional_instant(self, name: str) -> datetime | None:
         """Returns an instant given in milliseconds, None when it was not sent."""
         value = self.optional_integer(name)
-        return None if value is None else datetime.fromtimestamp(value / 1000, UTC)
+        try:
+            return None if value is None else datetime.fromtimestamp(value / 1000, UTC)
+        except (OverflowError, ValueError, OSError) as far_away:
+            raise Rejected(reason.BAD_PARAMETER, name=name) from far_away
 
     def _matching(self, name: str, legal: str) -> str:
         value = self.text(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
 from aiohttp import web
 
@@ -25,8 +24,6 @@ ORDERS_10S_HEADER = "X-MBX-ORDER-COUNT-10S"
 ORDERS_1M_HEADER = "X-MBX-ORDER-COUNT-1M"
 DISCONNECTED = 499
 
-log = logging.getLogger(__name__)
-
 
 class Rest:
     """Answers requests, as the armed faults let it."""
@@ -36,7 +33,7 @@ class Rest:
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answers one request."""
-        query, body = request.rel_url.raw_query_string, await request.text()
+        query, body = request.rel_url.raw_query_string, (await request.read()).decode(errors="replace")
         faults = self._desk.faults.take(request.method, request.path, f"{query}&{body}")
         await self._hold_up(faults)
         replacing = next((fault for fault in faults if fault.kind is not RequestFault.DELAY), None)
