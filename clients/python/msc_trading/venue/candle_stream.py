@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msc_trading.market.candle import Candle
 from msc_trading.venue.calls import CANDLES
@@ -19,6 +19,8 @@ from msc_trading.venue.wire import Json, Malformed, milliseconds
 
 LOGGER = logging.getLogger("msc_trading.venue")
 PAGE = 499
+# More than our idea of the venue's time runs ahead.
+CLOCK_TOLERANCE = timedelta(seconds=2)
 
 
 class CandleStream:
@@ -95,6 +97,8 @@ class CandleStream:
 
     async def _page(self, symbol: str, start: datetime) -> list[Candle]:
         """Returns up to a page of closed candles from there on."""
+        # Read before asking: a minute that ended on the way is not closed in the answer.
+        closed_before = await self._now() - CLOCK_TOLERANCE - CANDLE_LENGTH
         bars = await self._gateway.ask(
             CANDLES,
             lambda answer: candles(symbol, answer),
@@ -103,5 +107,6 @@ class CandleStream:
             startTime=milliseconds(start),
             limit=PAGE,
         )
-        now = await self._now()
-        return [bar for bar in bars if bar.open_time >= start and bar.open_time + CANDLE_LENGTH <= now]
+        newest = max((bar.open_time for bar in bars), default=start)
+        # One that has a successor is closed, whatever the clocks say.
+        return [bar for bar in bars if bar.open_time >= start and (bar.open_time < newest or newest <= closed_before)]

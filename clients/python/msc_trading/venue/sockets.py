@@ -36,6 +36,7 @@ class Socket:
         self._socket = socket
         self._on_close = on_close
         self._socket.MAX_RECONNECTS = 0
+        self._companion: asyncio.Task[None] | None = None
 
     async def open(self, timeout_s: float) -> None:
         """Connects.
@@ -65,6 +66,10 @@ class Socket:
             raise StreamEnded(str(told.get("type") or "error"))
         return told
 
+    def accompany(self, task: asyncio.Task[None]) -> None:
+        """Has the task cancelled when the connection is closed."""
+        self._companion = task
+
     async def fail(self, why: str) -> None:
         """Ends the stream for whoever waits for its next message."""
         await self._socket._propagate_error({"e": "error", "type": why})
@@ -73,6 +78,9 @@ class Socket:
         """Closes the connection. Twice is fine."""
         # In this order its read loop ends at once; by itself it would sit out a timeout of ten seconds.
         self._on_close(self)
+        if self._companion is not None:
+            self._companion.cancel()
+            await asyncio.gather(self._companion, return_exceptions=True)
         self._socket.ws_state = WSListenerState.EXITING
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):

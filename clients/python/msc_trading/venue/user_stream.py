@@ -86,7 +86,6 @@ class _Listening:
         self._sockets = sockets
         self._renewal_s = sockets.config.listen_key_renewal_s
         self._socket: Socket | None = None
-        self._renewal: asyncio.Task[None] | None = None
         self._started_at = 0.0
         self.held_s = 0.0
 
@@ -96,7 +95,7 @@ class _Listening:
             raise StreamEnded("no listen key")
         self._socket = await self._sockets.user(key)
         self._started_at = self._sockets.clock.monotonic()
-        self._renewal = asyncio.create_task(self._renew(self._socket, key), name="listen key")
+        self._socket.accompany(asyncio.create_task(self._renew(self._socket, key), name="listen key"))
 
     @property
     def was_up(self) -> bool:
@@ -109,9 +108,6 @@ class _Listening:
         return self._socket
 
     async def stop(self) -> None:
-        if self._renewal is not None:
-            self._renewal.cancel()
-            await asyncio.gather(self._renewal, return_exceptions=True)
         if self._socket is not None:
             self.held_s = self._sockets.clock.monotonic() - self._started_at
             await self._socket.close()

@@ -25,6 +25,7 @@ KEY, SECRET = "k3y-of-the-account", "s3cret-of-the-account"
 CREDENTIALS = Credentials(KEY, SECRET)
 START_MS = 1_700_000_000_000
 DEADLINE_S = 30.0
+TURNS_TO_LET_GO = 10
 
 Parameters = ParamSpec("Parameters")
 
@@ -34,9 +35,18 @@ def in_loop(scenario: Callable[Parameters, Coroutine[Any, Any, None]]) -> Callab
 
     @functools.wraps(scenario)
     def test(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
-        asyncio.run(asyncio.wait_for(scenario(*args, **kwargs), DEADLINE_S))
+        asyncio.run(asyncio.wait_for(_settled(scenario(*args, **kwargs)), DEADLINE_S))
 
     return test
+
+
+async def _settled(scenario: Coroutine[Any, Any, None]) -> None:
+    try:
+        await scenario
+    finally:
+        # Transports that were closed last are let go of in the turns of the loop that follow.
+        for _ in range(TURNS_TO_LET_GO):
+            await asyncio.sleep(0)
 
 
 @dataclass(frozen=True)

@@ -1,29 +1,23 @@
-"""The port over python-binance on the paper exchange: both sides of the conversation are real."""
+"""Orders over python-binance on the paper exchange: both sides of the conversation are real."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from paper_trading import STANDING, is_fill, is_loss, next_event, next_fill, trading
 from scripted_exchange import in_loop
-from venue_builders import LIMIT_SELL, MARKET_BUY, MARKET_CLOSE, NOON, STOP, Overflow
+from venue_builders import LIMIT_SELL, MARKET_BUY, MARKET_CLOSE, STOP
 
 from msc_client import Side
-from msc_trading.market.candle import Candle
 from msc_trading.paper.config import BTCUSDT, ETHUSDT, ApiKey, PaperConfig, RateLimits
 from msc_trading.paper.exchange import PaperExchange
-from msc_trading.paper.http.faults import ArmedEventFault, ArmedRequestFault, EventFault, RequestFault
+from msc_trading.paper.http.faults import ArmedRequestFault, RequestFault
 from msc_trading.venue.binance import BinanceVenue
-from msc_trading.venue.config import VenueConfig, VenueEnvironment
-from msc_trading.venue.credentials import Credentials
 from msc_trading.venue.errors import OrderNotTaken
 from msc_trading.venue.port import (
-    Fill,
     OrderRefused,
     OrderRequest,
     OrderStatus,
@@ -31,71 +25,9 @@ from msc_trading.venue.port import (
     OutcomeUnknown,
     PositionUpdate,
     RateLimited,
-    StreamLost,
-    UserEvent,
     VenueError,
     VenueMisconfigured,
 )
-
-LAST_MINUTE = 3000
-STANDING = PaperConfig(paused=True, warm_up_bars=2)
-
-
-def bars(symbol: str = "BTCUSDT") -> list[Candle]:
-    return [
-        Candle(
-            symbol=symbol,
-            open_time=NOON + timedelta(minutes=minute),
-            open=Decimal(50000),
-            high=Decimal(50100),
-            low=Decimal(49900),
-            close=Decimal(50000 + minute % 7),
-            volume=Decimal(100),
-        )
-        for minute in range(LAST_MINUTE)
-    ]
-
-
-@asynccontextmanager
-async def trading(
-    paper: PaperConfig = STANDING, *, queue_size: int = 10_000, key: ApiKey | None = None
-) -> AsyncIterator[tuple[PaperExchange, BinanceVenue]]:
-    used = key or paper.keys[0]
-    feeds = {"BTCUSDT": bars(), "ETHUSDT": bars("ETHUSDT")}
-    async with PaperExchange(paper, feeds) as exchange:
-        config = VenueConfig(
-            environment=VenueEnvironment.CUSTOM,
-            rest_url=exchange.rest_url,
-            stream_url=exchange.stream_url,
-            time_scale=paper.speed,
-            queue_size=queue_size,
-            reconnect_min_s=0.01,
-            reconnect_max_s=0.05,
-        )
-        async with BinanceVenue(config, Credentials(used.key, used.secret)) as venue:
-            yield exchange, venue
-
-
-async def next_event(events: AsyncIterator[UserEvent], wanted: Callable[[UserEvent], bool]) -> UserEvent:
-    while True:
-        event = await anext(events)
-        if wanted(event):
-            return event
-
-
-def is_loss(event: UserEvent) -> bool:
-    return isinstance(event, StreamLost)
-
-
-def is_fill(event: UserEvent) -> bool:
-    return isinstance(event, OrderUpdate) and event.fill is not None
-
-
-async def next_fill(events: AsyncIterator[UserEvent]) -> Fill:
-    event = await next_event(events, is_fill)
-    assert isinstance(event, OrderUpdate)
-    assert event.fill is not None
-    return event.fill
 
 
 async def entries_until_held_back(venue: BinanceVenue) -> int:
@@ -328,100 +260,6 @@ async def test_at_a_day_in_a_minute_no_request_is_out_of_date_and_the_time_is_th
 
 
 @in_loop
-async def test_a_killed_stream_comes_back_and_what_it_missed_can_be_asked_for() -> None:
-    async with trading() as (exchange, venue):
-        events, started = venue.user_events(), await venue.now()
-        await next_event(events, is_loss)
-
-        exchange.desk.hub.kill("private")
-        await venue.place(MARKET_BUY)
-        await next_event(events, is_loss)
-        await venue.place(replace(MARKET_BUY, client_order_id="id-5"))
-        seen = await next_fill(events)
-
-        history = await venue.fills("BTCUSDT", started - timedelta(minutes=1))
-        assert [fill.client_order_id for fill in history] == ["id-1", "id-5"]
-        assert seen.client_order_id == "id-5"
-
-
-@in_loop
-async def test_an_expired_listen_key_is_replaced_and_said_to_be_a_loss() -> None:
-    async with trading() as (exchange, venue):
-        events = venue.user_events()
-        await next_event(events, is_loss)
-
-        exchange.desk.expire_listen_keys()
-        await next_event(events, is_loss)
-        await venue.place(MARKET_BUY)
-
-        assert (await next_fill(events)).client_order_id == "id-1"
-
-
-@in_loop
-async def test_a_burst_beyond_the_queue_is_a_loss_and_the_stream_goes_on() -> None:
-    overflow = Overflow()
-    async with trading(queue_size=50) as (exchange, venue):
-        events = venue.user_events()
-        await next_event(events, is_loss)
-
-        exchange.desk.hub.burst("private", 300)
-        await overflow.seen.wait()
-        await next_event(events, is_loss)
-        await venue.place(MARKET_BUY)
-
-        assert (await next_fill(events)).client_order_id == "id-1"
-
-
-@in_loop
-async def test_an_event_that_comes_twice_has_one_trade_id() -> None:
-    async with trading() as (exchange, venue):
-        events = venue.user_events()
-        await next_event(events, is_loss)
-        exchange.desk.faults.events.append(
-            ArmedEventFault(kind=EventFault.DUPLICATE, event="ORDER_TRADE_UPDATE", count=10)
-        )
-
-        await venue.place(MARKET_BUY)
-
-        assert (await next_fill(events)).trade_id == (await next_fill(events)).trade_id
-
-
-@in_loop
-async def test_a_liquidation_is_a_fill_that_reduced() -> None:
-    async with trading() as (exchange, venue):
-        events, started = venue.user_events(), await venue.now()
-        await next_event(events, is_loss)
-        await venue.place(MARKET_BUY)
-        await next_fill(events)
-
-        exchange.desk.liquidate("BTCUSDT")
-
-        fill = await next_fill(events)
-        assert fill.client_order_id.startswith("autoclose-")
-        assert fill.reduce_only
-        assert (await venue.fills("BTCUSDT", started - timedelta(minutes=1)))[-1] == fill
-
-
-@in_loop
-async def test_the_dead_man_cancels_what_rests_unless_it_is_disarmed() -> None:
-    async with trading() as (_, venue):
-        events = venue.user_events()
-        await next_event(events, is_loss)
-        await venue.place(LIMIT_SELL)
-
-        await venue.arm_dead_man("BTCUSDT", 60)
-        await venue.arm_dead_man("BTCUSDT", 0)
-        assert len(await venue.open_orders()) == 1
-        await venue.arm_dead_man("BTCUSDT", 0.05)
-
-        gone = await next_event(
-            events, lambda event: isinstance(event, OrderUpdate) and event.order.status is OrderStatus.CANCELED
-        )
-        assert isinstance(gone, OrderUpdate)
-        assert gone.order.client_order_id == "id-2"
-
-
-@in_loop
 async def test_the_exchange_never_has_to_limit_us_and_reducing_orders_go_last_to_be_held_back() -> None:
     limits = RateLimits(orders_per_10s=20, orders_per_minute=20)
     async with trading(replace(STANDING, rate_limits=limits)) as (exchange, venue):
@@ -446,48 +284,3 @@ async def test_wrong_keys_are_refused_at_the_start() -> None:
     with pytest.raises(VenueMisconfigured):
         async with trading(key=ApiKey(key="paper-key", secret="wr0ng")):
             pass
-
-
-@in_loop
-async def test_prices_come_at_the_exchanges_time() -> None:
-    async with trading(PaperConfig(speed=600.0, warm_up_bars=2)) as (exchange, venue):
-        prices = venue.prices(("BTCUSDT", "ETHUSDT"))
-        seen = [await anext(prices) for _ in range(20)]
-
-        assert {price.symbol for price in seen} == {"BTCUSDT", "ETHUSDT"}
-        assert all(49_900 <= price.price <= 50_100 for price in seen)
-        assert all(exchange.origin <= price.at <= exchange.now() for price in seen)
-        assert (await venue.price("BTCUSDT")).at >= seen[0].at
-
-
-@in_loop
-async def test_candles_come_without_a_gap_over_killed_streams() -> None:
-    async with trading(PaperConfig(speed=1440.0, warm_up_bars=2)) as (exchange, venue):
-        followed = venue.candles(("BTCUSDT",))
-        seen = [await anext(followed)]
-        for _ in range(3):
-            exchange.desk.hub.kill("market")
-            seen += [await anext(followed) for _ in range(10)]
-
-        times = [bar.open_time for bar in seen]
-        assert times == [times[0] + timedelta(minutes=count) for count in range(len(times))]
-        by_time = {bar.open_time: bar for bar in bars()}
-        assert [(bar.open, bar.high, bar.low, bar.close) for bar in seen] == [
-            (by_time[at].open, by_time[at].high, by_time[at].low, by_time[at].close) for at in times
-        ]
-
-
-@in_loop
-async def test_two_venues_of_one_account_see_each_others_orders() -> None:
-    async with trading() as (exchange, first):
-        key = STANDING.keys[0]
-        config = VenueConfig(
-            environment=VenueEnvironment.CUSTOM, rest_url=exchange.rest_url, stream_url=exchange.stream_url
-        )
-        async with BinanceVenue(config, Credentials(key.key, key.secret)) as second:
-            events = second.user_events()
-            await next_event(events, is_loss)
-
-            placed, fill = await asyncio.gather(first.place(MARKET_BUY), next_fill(events))
-
-            assert fill.order_id == placed.order_id
