@@ -25,6 +25,9 @@ from msc_client.status import Role, SourceStatus
 from msc_client.tier import Tier
 from msc_policy import v1 as pb
 
+_LONGEST_DURATION_S = 315_576_000_000.0
+"""https://protobuf.dev/reference/protobuf/google.protobuf/#duration"""
+
 _REASONS: dict[int, SnapshotReason] = {
     pb.SNAPSHOT_REASON_INITIAL: SnapshotReason.INITIAL,
     pb.SNAPSHOT_REASON_UPDATE: SnapshotReason.UPDATE,
@@ -73,8 +76,8 @@ def _freshness(message: pb.WatchPolicyResponse) -> Freshness | None:
     if not (freshness.HasField("replica_age") and freshness.HasField("ttl")):
         return None
     return Freshness(
-        # A replica cannot have looked in the future.
-        replica_age_s=max(0.0, seconds_from(freshness.replica_age)),
+        # A replica cannot have looked in the future, and what is no valid duration could not be reported back.
+        replica_age_s=min(max(0.0, seconds_from(freshness.replica_age)), _LONGEST_DURATION_S),
         ttl_s=seconds_from(freshness.ttl),
     )
 
