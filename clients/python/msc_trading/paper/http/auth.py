@@ -82,6 +82,10 @@ class Gate:
         self._keys = {key.key: key for key in keys}
         self._time = time
 
+    def knows(self, key: str) -> bool:
+        """Returns whether there is such a key."""
+        return key in self._keys
+
     def admit(self, access: Access, key: str | None, query: str, body: str) -> Params:
         """Returns the parameters of a request that may pass.
 
