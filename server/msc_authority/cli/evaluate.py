@@ -80,7 +80,7 @@ def _show(answer: Document, *, written: bool) -> None:
     candidate = cast("Document", answer["candidate"])
     reasons = cast("Sequence[Document]", evaluation["reasons"])
     rows = [
-        ("grade", f"{evaluation['system_health']}, {evaluation['warning_points']} warning points"),
+        ("grade", f"{evaluation['system_health']}, warning points: {evaluation['warning_points']}"),
         ("mode", f"{_mode_text(evaluation)}"),
         *policy_facts(candidate)[1:6],
         *(("because" if position == 0 else "", text(reason["text"])) for position, reason in enumerate(reasons)),

@@ -70,7 +70,8 @@ def health(target: TargetOption = DEFAULT_TARGET, as_json: JsonOption = False) -
 def clients(target: TargetOption = DEFAULT_TARGET, as_json: JsonOption = False) -> None:
     """List who follows the policy, and which version each acts on.
 
-    Exit code 1: a client is behind the head, or does not trust what it has (its tier is not FRESH).
+    Exit code 1: a client that reports is behind the head, or does not trust what it has (its tier is not FRESH). Who
+    only watches, as `msc watch` and grpcurl do, says nothing of what it acts on.
     """
     with asking(target) as remote:
         answer = remote.clients()
@@ -146,7 +147,7 @@ def _show_health(evaluation: Document | None, failure: Document | None, next_in_
     else:
         mode = f"{evaluation['mode_after']} (the grade asks for {evaluation['mode_target']})"
         rows = [
-            ("grade", f"{evaluation['system_health']}, {evaluation['warning_points']} warning points"),
+            ("grade", f"{evaluation['system_health']}, warning points: {evaluation['warning_points']}"),
             ("mode", mode),
             ("as of", f"{instant(evaluation['as_of'])}, next evaluation in {duration(next_in_s)}"),
             ("because", text(reasons_text(cast("Sequence[Document]", evaluation["reasons"])))),
@@ -181,7 +182,5 @@ def _part(document: Document, name: str) -> Document:
 
 
 def _is_current(entry: Document) -> bool:
-    return entry["versions_behind"] == 0 and _part(entry, "status").get("tier", "UNSPECIFIED") in {
-        "FRESH",
-        "UNSPECIFIED",
-    }
+    tier = _part(entry, "status").get("tier", "UNSPECIFIED")
+    return tier == "UNSPECIFIED" or (tier == "FRESH" and entry["versions_behind"] == 0)

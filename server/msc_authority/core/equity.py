@@ -10,6 +10,7 @@ from statistics import median
 
 from msc_authority.core import codec
 from msc_authority.core.config import EquityConfig
+from msc_authority.core.drawdown import fall_pct
 from msc_authority.core.nav import UnitisedNav
 from msc_authority.core.rolling import RollingMax
 from msc_authority.core.volatility import VolatilityTracker
@@ -326,7 +327,7 @@ class SettledCurve:
             nav=nav,
             high_nav=high,
             equity=curve._nav.total,
-            drawdown_pct=(high - nav) / high * 100.0 if high > 0.0 else None,
+            drawdown_pct=fall_pct(high, nav) if high > 0.0 else None,
             max_drawdown_pct=100.0 * max(curve._day_fall, curve._falls.highest(otherwise=0.0)),
             max_drawdown_money=max(curve._day_fall_money, curve._falls_money.highest(otherwise=0.0)),
             closes=self._closes(as_of),

@@ -150,7 +150,7 @@ def _short_of_good(inputs: GradeInputs, points: int, config: GradeConfig) -> lis
     return [
         *_short_of_drawdown(inputs.full_drawdown_pct, config.good_drawdown_pct),
         *_short_of_winrate(inputs.winrate_fraction, config.good_winrate_fraction),
-        *([f"{points} warning points"] if points else []),
+        *([f"{points} warning point{'s' if points > 1 else ''}"] if points else []),
     ]
 
 
@@ -161,7 +161,7 @@ def _short_of_excellent(inputs: GradeInputs, points: int, config: GradeConfig) -
         *_short_of_certainty(inputs, config),
         *_short_of_rise(inputs),
         *([] if inputs.what_if else _unmeasured(inputs)),
-        *([f"{points} warning points"] if points else []),
+        *([f"{points} warning point{'s' if points > 1 else ''}"] if points else []),
     ]
 
 

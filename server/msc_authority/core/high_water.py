@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from msc_authority.core import codec
+from msc_authority.core.drawdown import fall_pct
 from msc_authority.core.equity import SettledCurve
 
 
@@ -30,7 +31,7 @@ class HighWaterMark:
         """Returns how far `nav` is below the mark, in percent, or None where the mark is not positive."""
         if self.nav is None or self.nav <= 0.0:
             return None
-        return max(self.nav - nav, 0.0) / self.nav * 100.0
+        return fall_pct(self.nav, nav)
 
     def encode(self) -> list[object]:
         """Returns the mark as a JSON-able row."""

@@ -215,7 +215,7 @@ def test_health_ends_by_its_grade(grade: SystemHealth, code: int, screen: Screen
     result = screen("health", {"health": health_answer(entry)})
 
     assert result.exit_code == code
-    assert f"{grade.value}, 2 warning points" in result.stdout
+    assert f"{grade.value}, warning points: 2" in result.stdout
     assert "next evaluation in 10 min" in result.stdout
 
 
