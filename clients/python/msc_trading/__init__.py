@@ -1,1 +1,1 @@
-"""The consumers that trade under the policy: risk guard, orchestrator, executor, the Binance venue and a paper exchange."""
+"""Those who trade under the policy: risk guard, orchestrator, executor, the Binance venue and a paper exchange."""

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from executor_time import ManualTime
+from scripted_venue import Killed, ScriptedVenue
+
 from msc_client.facts import ClosedTrade, Direction, EquityPoint, Execution, Fact
 from msc_client.journal import SpoolFull
 from msc_client.policy import Policy
@@ -22,7 +24,6 @@ from msc_trading.executor.ports import FundingSource
 from msc_trading.guard import GuardConfig, RiskGuard
 from msc_trading.orchestrator import MarketState, Orchestrator, Regime, SymbolState, Volatility
 from msc_trading.signals import Signal, SignalKind
-from scripted_venue import Killed, ScriptedVenue
 
 P = ParamSpec("P")
 T = TypeVar("T")

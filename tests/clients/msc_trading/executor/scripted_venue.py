@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from executor_time import ManualTime
+
 from msc_client.facts import Side
 from msc_trading.venue.port import (
     Balance,

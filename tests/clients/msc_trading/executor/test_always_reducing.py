@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-
 from executor_world import World, run
+
 from msc_client.facts import Execution
 from msc_client.policy import TradingState
 from msc_client.testing import make_policy

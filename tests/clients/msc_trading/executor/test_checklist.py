@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
 from executor_world import World, run
+
 from msc_client.facts import Direction
 from msc_client.policy import RiskMode
 from msc_client.testing import make_policy

@@ -9,16 +9,16 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from executor_world import World, run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scripted_venue import Killed
 
-from executor_world import World, run
 from msc_client.facts import ClosedTrade, Execution, Fact
 from msc_trading.executor import Purpose, order_id
 from msc_trading.guard import Decision
 from msc_trading.signals import Signal
 from msc_trading.venue.port import OrderType, VenueUnavailable
-from scripted_venue import Killed
 
 
 def die_after_reserve(world: World) -> None:
@@ -336,7 +336,7 @@ def test_however_often_it_dies_every_signal_has_at_most_one_order_and_the_journa
         await world.until(lambda: len(world.venue.stops) == len(world.venue.held))
         await world.quiet(10)
         world.check_equal_to_venue()
-        assert set(stop.symbol for stop in world.venue.stops.values()) == set(world.venue.held)
+        assert {stop.symbol for stop in world.venue.stops.values()} == set(world.venue.held)
         assert all(sent_for(world, signal) <= 1 for signal in signals)
         assert len(world.venue.asked) == len({order.client_order_id for order in world.venue.asked})
         assert world.guard.live() == ()

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from executor_world import World, run
+
 from msc_client.policy import RiskMode, TradingState
 from msc_client.testing import make_policy
 from msc_trading.venue.port import OrderType, VenueUnavailable

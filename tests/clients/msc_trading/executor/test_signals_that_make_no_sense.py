@@ -10,8 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-
 from executor_world import World, run
+
 from msc_trading.executor.judgement import malformed
 from msc_trading.signals import Signal
 

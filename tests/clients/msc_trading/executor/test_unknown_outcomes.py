@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from executor_world import World, run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executor_world import World, run
 from msc_trading.executor import Purpose, order_id
 from msc_trading.executor.config import ExecutorConfig
 from msc_trading.executor.settlement import Absence, missed
