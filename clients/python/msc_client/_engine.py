@@ -71,6 +71,7 @@ class Engine:
         self._publish = publish
         self._now_ns = clock.monotonic_ns
         self._held: Held = session.held
+        self._told = self._held.at(self._now_ns()).tier
         self._changed = threading.Condition()
         self._sequence = 0
         self._reporter = Reporter(config, clock.uniform)
@@ -165,7 +166,11 @@ class Engine:
         self._held = swap.held
         self._publish(swap.held)
         if swap.changed:
-            self.dispatcher.put(swap.held.at(self._now_ns()))
+            self._tell(swap.held.at(self._now_ns()))
+
+    def _tell(self, view: PolicyView) -> None:
+        self._told = view.tier
+        self.dispatcher.put(view)
 
     def _perform(self, effect: Effect) -> None:
         match effect:
@@ -281,10 +286,11 @@ class Engine:
     def _observe_tier(self) -> None:
         with self._changed:
             now_ns = self._now_ns()
-            view, before = self._held.at(now_ns), self._ladder.rung
+            view = self._held.at(now_ns)
             lines = self._ladder.observe(view, self._session.holding.bounds, self._session.last_error, now_ns)
-            if before is not None and before is not self._ladder.rung:
-                self.dispatcher.put(view)
+            # Not by the ladder's rung: that stays unset while the start is quiet, and callbacks do not.
+            if view.tier is not self._told:
+                self._tell(view)
                 self._sequence += 1
                 self._changed.notify_all()
         for line in lines:
