@@ -110,12 +110,14 @@ class ClientConfig:
         self._check_order()
 
     def _check_numbers(self) -> None:
+        if not isinstance(self.tls, TlsFiles | None):
+            raise ValueError(f"tls: {self.tls!r} does not say which files; give TlsFiles, or None")
         for item in fields(self):
             value = getattr(self, item.name)
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                if item.name != "tls":
-                    raise ValueError(f"{item.name}: {value!r} is not a number")
+            if item.name == "tls":
                 continue
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ValueError(f"{item.name}: {value!r} is not a number")
             if not math.isfinite(value):
                 raise ValueError(f"{item.name}: {value} is not finite")
             if item.name != "safe_entries_s" and value <= 0:
