@@ -9,7 +9,7 @@ from datetime import datetime
 from msc_authority import logs
 from msc_authority.compose import Running, run, simulated_machine
 from msc_authority.rpc.serving import CannotListen, PortInUse
-from msc_authority.settings import Settings, load, sqlite_url
+from msc_authority.settings import Settings, load
 from msc_loop.child import end_with_parent, hear, tell
 from msc_loop.plan import EVALUATE_EVERY, LoopPlan
 
@@ -37,7 +37,7 @@ def settings_of(plan: LoopPlan, port: int) -> Settings:
     return load(config=plan.config).settings.model_copy(
         update={
             "home": plan.home,
-            "database_url": sqlite_url(plan.home),
+            "database_url": plan.database_url,
             "grpc_host": "127.0.0.1",
             "grpc_port": port,
             "evaluation_period_s": EVALUATE_EVERY.total_seconds(),

@@ -83,6 +83,11 @@ class Fleet:
             threading.Thread(target=self._listen, args=(child, process.stdout), name=name, daemon=True).start()
         return child
 
+    @property
+    def children(self) -> tuple[Child, ...]:
+        """Every child so far, those that have died among them, in the order of their start."""
+        return tuple(self._children)
+
     def log_of(self, name: str) -> Path:
         """Where the child's log lines are."""
         return self._logs / f"{name}.log"

@@ -10,6 +10,7 @@ from decimal import Decimal
 from itertools import takewhile
 from pathlib import Path
 
+from msc_authority.settings import sqlite_url
 from msc_loop.symbols import MODELS
 from msc_trading.market import MINUTE, Candle, generated_candles, read_candles
 
@@ -40,9 +41,9 @@ class LoopPlan:
     config: Path | None = None
 
     @property
-    def database(self) -> Path:
+    def database_url(self) -> str:
         """The authority's database."""
-        return self.home / "msc.db"
+        return sqlite_url(self.home)
 
     def feed(self, symbol: str) -> Iterator[Candle]:
         """Yields the symbol's candles from `start` on; those of a file end where it does.

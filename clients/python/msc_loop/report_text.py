@@ -19,9 +19,9 @@ _SHOWN_VIOLATIONS: Final = 20
 
 
 def report_text(report: RunReport) -> str:
-    """Returns the report in lines of at most 100 characters."""
+    """Returns the report in lines; only those of policies are cut where they are long."""
     parts = (_head(report), _table(report), _strategies(report), _changes(report), _proofs(report))
-    return "\n\n".join("\n".join(line[:_WIDTH] for line in part) for part in parts)
+    return "\n\n".join("\n".join(part) for part in parts)
 
 
 def _head(report: RunReport) -> Iterator[str]:
@@ -51,7 +51,7 @@ def _table(report: RunReport) -> Iterator[str]:
     yield _row("blocked", str(sum(report.blocks.values())))
     for reason, count in report.blocks.items():
         yield _row(f"  {reason}", str(count))
-    yield "* the same strategies on the same candles in a backtest without the controller: no slippage, no funding"
+    yield "* the same strategies on the same candles without the controller: a backtest, so no slippage and no funding"
 
 
 def _strategies(report: RunReport) -> Iterator[str]:
@@ -64,7 +64,7 @@ def _changes(report: RunReport) -> Iterator[str]:
     skipped = len(report.changes) - _LAST_CHANGES
     yield "policies" + (f", the last {_LAST_CHANGES} of {len(report.changes)}" if skipped > 0 else "")
     for line in report.changes[-_LAST_CHANGES:]:
-        yield f"  {line}"
+        yield f"  {line}"[:_WIDTH]
 
 
 def _proofs(report: RunReport) -> Iterator[str]:
@@ -84,8 +84,8 @@ def audit_lines(result: AuditResult) -> Iterator[str]:
         f"{result.refusals} refused, {result.revisions} revisions"
     )
     yield (
-        f"  a policy replaced counts for {result.grace_s:g} s of the journal's time; latest use {result.latest_s:.1f} s"
-        f" after; {result.degraded} decisions degraded"
+        f"  grace for a replaced policy {result.grace_s:g} s of the journal's time, {result.latest_s:.1f} s needed; "
+        f"{result.degraded} decisions degraded"
     )
     for found in result.violations[:_SHOWN_VIOLATIONS]:
         yield f"  {found.rule} {found.at:%m-%d %H:%M:%S} {found.client_order_id or found.event_id}: {found.text}"

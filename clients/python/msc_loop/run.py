@@ -257,10 +257,9 @@ class LoopRun:
     def _settle(self) -> None:
         """Waits until every fill is in the journal: a stop that triggered at the last moment is still on its way."""
         deadline = self._clock.monotonic() + SETTLE_S
-        url = f"sqlite:///{self._plan.database}"
         while self._clock.monotonic() < deadline:
             self._hear(0.2)
-            if count_fills(url) >= len(self._admin.trades()):
+            if count_fills(self._plan.database_url) >= len(self._admin.trades()):
                 return
         self._say(f"the journal has not caught up with the exchange within {SETTLE_S:g} s")
 

@@ -22,7 +22,7 @@ from msc_loop.cli.needs import require_trading
 if TYPE_CHECKING:
     from msc_loop.plan import LoopPlan
     from msc_loop.report import RunReport
-    from msc_loop.run import Ended, LoopState
+    from msc_loop.run import LoopState
 
 DEFAULT_SPEED = 1440.0
 DEFAULT_SEED = 7
@@ -91,6 +91,7 @@ def _plan(
 
 def _run(plan: LoopPlan, days: float | None, *, port: int, as_json: bool) -> RunReport:
     from msc_loop.fleet import Fleet
+    from msc_loop.judge_run import report_run
     from msc_loop.run import LoopFailed, LoopRun
     from msc_trading.clock import SystemClock
 
@@ -101,7 +102,7 @@ def _run(plan: LoopPlan, days: float | None, *, port: int, as_json: bool) -> Run
                 ended = run.run(days)
     except LoopFailed as error:
         raise CommandError(str(error), reason="LOOP_FAILED") from error
-    return _report(plan, ended)
+    return report_run(plan, ended)
 
 
 @contextmanager
@@ -151,35 +152,6 @@ def _plain() -> Iterator[tuple[Look, Note]]:
             sys.stdout.flush()
 
     yield look, typer.echo
-
-
-def _report(plan: LoopPlan, ended: Ended) -> RunReport:
-    from msc_loop.audit import audit
-    from msc_loop.completeness import compare_fills
-    from msc_loop.counterfactual import without_controller
-    from msc_loop.journal import read_journal
-    from msc_loop.pace import REAL_GRACE_S
-    from msc_loop.report import RunFacts, report_of
-
-    journal = read_journal(f"sqlite:///{plan.database}")
-    facts = RunFacts(
-        began_at=plan.origin,
-        ended_at=ended.at,
-        real_s=ended.real_s,
-        why=ended.why,
-        symbols=plan.symbols,
-        starting_equity=plan.balance,
-        final_equity=ended.equity,
-        restarts=ended.restarts,
-        undelivered=ended.undelivered,
-    )
-    return report_of(
-        facts,
-        journal,
-        without=without_controller(plan, ended.at),
-        audit=audit(journal.executions, journal.revisions, grace_s=REAL_GRACE_S * plan.speed),
-        completeness=compare_fills(ended.trades, journal.fills),
-    )
 
 
 def _show(report: RunReport, *, as_json: bool) -> None:
