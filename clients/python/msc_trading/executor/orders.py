@@ -143,7 +143,9 @@ class Orders:
         if not known.stage.is_undecided:
             # The stream was faster than the error.
             return known
-        _LOG.warning("nobody knows what became of %s, which is asked for and never sent again: %s", known, why)
+        _LOG.warning(
+            "nobody knows what became of %s, which is asked for and never sent again: %s", known.client_order_id, why
+        )
         self._guard.unknown(record.client_order_id)
         return self._put(known, Stage.UNKNOWN)
 
