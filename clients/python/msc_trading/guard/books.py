@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date
 from decimal import Decimal
 
 from msc_client.facts import Side
@@ -60,12 +60,15 @@ class Books:
         """Sets aside what an entry takes, and returns that."""
         self._repeats.note(_repeat_key(case), case.facts.now)
         self._entry_lane.take(case.now_ns)
-        return self._reserve(case, reservation_id, Lane.ENTRY, case.notional, case.risk_amount)
+        day = self.day_book.day_of(case.facts.now)
+        return self._reserve(case, reservation_id, Lane.ENTRY, day, case.notional, case.risk_amount)
 
     def reserve_reduce(self, case: Case, reservation_id: str) -> Reservation:
         """Notes a reduction, so that others do not count on the same position. It takes no slot, trade or risk."""
         self._reduce_lane.take(case.now_ns)
-        return self._reserve(case, reservation_id, Lane.REDUCE, Decimal(0), Decimal(0))
+        # Nobody has checked the clock for a reduction: it must not move the day on which entries are counted.
+        day = case.facts.now.astimezone(UTC).date()
+        return self._reserve(case, reservation_id, Lane.REDUCE, day, Decimal(0), Decimal(0))
 
     def reduce_rate_denial(self, case: Case) -> Denial | None:
         """Returns whether reductions themselves come too fast for the venue. Entries never use up this lane."""
@@ -75,7 +78,9 @@ class Books:
             return None
         return Denial(ReasonCode.RATE_LIMIT, f"reductions in 10 s current={used} limit={limit}")
 
-    def _reserve(self, case: Case, reservation_id: str, lane: Lane, notional: Decimal, risk: Decimal) -> Reservation:
+    def _reserve(
+        self, case: Case, reservation_id: str, lane: Lane, day: date, notional: Decimal, risk: Decimal
+    ) -> Reservation:
         intent = case.intent
         reservation = Reservation(
             reservation_id=reservation_id,
@@ -87,7 +92,7 @@ class Books:
             quantity=intent.quantity,
             notional=notional,
             risk=risk,
-            day=self.day_book.day_of(case.facts.now),
+            day=day,
             expires_ns=case.now_ns + self._ttl_ns,
             whole_position=intent.close_position,
         )

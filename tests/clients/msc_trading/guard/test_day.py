@@ -176,6 +176,17 @@ def test_reductions_never_count() -> None:
     assert desk.ask().allowed
 
 
+def test_a_reduction_by_a_wrong_clock_does_not_move_the_day_on_which_entries_are_counted() -> None:
+    desk = Desk(make_policy(max_daily_trades=1))
+    desk.granted()
+    wrong = facts("ETHUSDT", now=AT + timedelta(days=300), positions=None)
+    assert desk.ask(reduce_intent(symbol="ETHUSDT"), wrong).allowed
+
+    assert desk.ask().reason_code is ReasonCode.MAX_DAILY_TRADES
+    tomorrow = facts(now=MIDNIGHT)
+    assert desk.ask(intent(), tomorrow).allowed
+
+
 def test_a_strategy_on_probation_has_a_tenth_of_the_day() -> None:
     grant = StrategyGrant(strategy_id="TREND_001", state=StrategyState.PROBATION)
     desk = Desk(make_policy(max_daily_trades=20, strategy_grants=(grant,)))
