@@ -12,6 +12,7 @@ from msc_trading.guard.case import Case, Denial
 from msc_trading.guard.config import GuardConfig
 from msc_trading.guard.day import DayBook
 from msc_trading.guard.facts import known
+from msc_trading.guard.lanes import reduce_lane_denial
 from msc_trading.guard.limits import StrategyLimits
 from msc_trading.guard.reasons import Lane, ReasonCode
 from msc_trading.guard.reservations import Ledger, Reservation
@@ -69,6 +70,12 @@ class Books:
         # Nobody has checked the clock for a reduction: it must not move the day on which entries are counted.
         day = case.facts.now.astimezone(UTC).date()
         return self._reserve(case, reservation_id, Lane.REDUCE, day, Decimal(0), Decimal(0))
+
+    def reduce_lane_denial(self, case: Case) -> Denial | None:
+        """Returns why an order cannot reduce what is held, or is about to be."""
+        symbol, opened_by = case.intent.symbol, _OTHER[case.intent.side]
+        ledger = self.ledger
+        return reduce_lane_denial(case, ledger.pending_reduce(symbol), ledger.opening(symbol, opened_by))
 
     def reduce_rate_denial(self, case: Case) -> Denial | None:
         """Returns whether reductions themselves come too fast for the venue. Entries never use up this lane."""

@@ -20,7 +20,7 @@ from msc_trading.guard.config import GuardConfig
 from msc_trading.guard.decision import Decision
 from msc_trading.guard.facts import GuardFacts
 from msc_trading.guard.intent import OrderIntent
-from msc_trading.guard.lanes import entry_lane_denial, reduce_lane_denial
+from msc_trading.guard.lanes import entry_lane_denial
 from msc_trading.guard.limits import InForce, Policies, PolicyMemory
 from msc_trading.guard.lines import GuardLines
 from msc_trading.guard.reasons import ReasonCode
@@ -231,8 +231,8 @@ class RiskGuard:
             again = self._repeated(case)
             if again is not None:
                 return again
-            pending = self._books.ledger.pending_reduce(case.intent.symbol)
-            denial = reduce_lane_denial(case, pending) or reduce_denial(case) or self._books.reduce_rate_denial(case)
+            books = self._books
+            denial = books.reduce_lane_denial(case) or reduce_denial(case) or books.reduce_rate_denial(case)
             if denial is not None:
                 # Not remembered: what cannot be reduced now may be the next moment.
                 return self._conclude(case, denial, remember=False)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from msc_client.facts import Side
-from msc_trading.filters import plain
+from msc_trading.filters import EXACT, plain
 from msc_trading.guard.case import Case, Denial
 from msc_trading.guard.facts import is_fresh
 from msc_trading.guard.reasons import ReasonCode
+
+_ZERO: Final = Decimal(0)
 
 
 def entry_lane_denial(case: Case) -> Denial | None:
@@ -26,31 +29,30 @@ def entry_lane_denial(case: Case) -> Denial | None:
     return Denial(ReasonCode.FLIP_NOT_ALLOWED, text)
 
 
-def reduce_lane_denial(case: Case, pending: Decimal) -> Denial | None:
+def reduce_lane_denial(case: Case, pending: Decimal, opening: Decimal) -> Denial | None:
     """Refuses what cannot reduce the confirmed position. One that is not known is left to the venue, which enforces it.
 
-    `pending` is what open reductions may still take off it.
+    `pending` is what open reductions may still take off it; `opening` what granted entries may have added to it since
+    it was confirmed.
     """
     position = _confirmed_position(case)
     if position is None:
         case.rows.append(("lane", None, pending, True))
         return None
-    left = abs(position) - pending
-    denial = _cannot_reduce(case, position, left)
-    case.rows.append(("lane", position, left, denial is None))
+    held = EXACT.add(abs(position) if _opposes(case.intent.side, position) else _ZERO, opening)
+    denial = _cannot_reduce(case, position, held, EXACT.subtract(held, pending))
+    case.rows.append(("lane", position, EXACT.subtract(held, pending), denial is None))
     return denial
 
 
-def _cannot_reduce(case: Case, position: Decimal, left: Decimal) -> Denial | None:
+def _cannot_reduce(case: Case, position: Decimal, held: Decimal, left: Decimal) -> Denial | None:
     intent = case.intent
-    if not _opposes(intent.side, position):
+    if held == 0:
         text = f"a {intent.side} cannot reduce a position of {plain(position)}"
         return Denial(ReasonCode.NOTHING_TO_REDUCE, text)
     if intent.close_position or intent.quantity <= left:
         return None
-    text = (
-        f"{plain(intent.quantity)} is more than the {plain(left)} that open reductions leave of {plain(abs(position))}"
-    )
+    text = f"{plain(intent.quantity)} is more than the {plain(left)} that open reductions leave of {plain(held)}"
     return Denial(ReasonCode.FLIP_NOT_ALLOWED, text)
 
 

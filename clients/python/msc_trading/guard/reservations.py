@@ -278,6 +278,13 @@ class Ledger:
         pending = (order.pending_reduce for order in self._reductions.values() if order.symbol == symbol)
         return sum(pending, _ZERO)
 
+    def opening(self, symbol: str, side: Side) -> Decimal:
+        """Returns what live entries of one side may have added to the symbol's position since it was confirmed."""
+        if (symbol, side) not in self.totals.sides:
+            return _ZERO
+        entries = (order for order in self._by_id.values() if order.lane is Lane.ENTRY and order.is_live)
+        return sum((order.quantity for order in entries if (order.symbol, order.side) == (symbol, side)), _ZERO)
+
     def _put(self, before: Reservation | None, after: Reservation) -> None:
         if before is not None and before.is_live and before.lane is Lane.ENTRY:
             self.totals.remove(before)

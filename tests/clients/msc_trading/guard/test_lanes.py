@@ -104,6 +104,35 @@ def test_a_position_that_was_confirmed_too_long_ago_is_not_known() -> None:
     assert Desk().ask(reduce_intent(), flat_long_ago).allowed
 
 
+def test_what_an_entry_has_just_opened_may_be_closed_before_the_positions_hold_it() -> None:
+    desk = Desk()
+    entry = desk.granted(quantity=D("0.1"))
+    desk.guard.filled(entry, D("0.1"))
+
+    assert desk.ask(reduce_intent(quantity=D("0.1")), facts()).allowed
+    more = desk.ask(reduce_intent(quantity=D("0.001")), facts())
+    assert more.text == "0.001 is more than the 0.0 that open reductions leave of 0.1"
+
+
+def test_an_entry_that_adds_to_a_position_may_be_closed_with_it_whatever_is_known_of_its_fate() -> None:
+    desk = Desk()
+    entry = intent(quantity=D("0.1"))
+    assert desk.ask(entry, facts(positions=positions(position(quantity="0.1")))).allowed
+    desk.guard.unknown(entry.client_order_id)
+
+    assert desk.ask(reduce_intent(quantity=D("0.2")), facts(positions=positions(position(quantity="0.1")))).allowed
+
+
+def test_an_entry_that_is_settled_or_of_the_other_side_adds_nothing_to_reduce() -> None:
+    desk = Desk()
+    entry = desk.granted()
+    assert desk.ask(reduce_intent(side=Side.BUY), facts()).reason_code is ReasonCode.NOTHING_TO_REDUCE
+    desk.guard.filled(entry, D("0.1"))
+    desk.guard.settled(entry)
+
+    assert desk.ask(reduce_intent(), facts()).reason_code is ReasonCode.NOTHING_TO_REDUCE
+
+
 def test_a_short_is_reduced_by_buying() -> None:
     assert Desk().ask(reduce_intent(side=Side.BUY), facts(positions=SHORT)).allowed
 
