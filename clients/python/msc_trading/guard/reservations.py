@@ -340,14 +340,16 @@ def _after(
         accepted=before.accepted or event in _REPORTED or (event is _E.ENDED and before.state is not _S.PENDING),
         ended=before.ended or event in _OVER,
     )
-    return _shrunk(after) if state is _S.FILLED and before.state is not _S.FILLED else after
+    counted = before.filled if before.state is _S.FILLED and before.filled > 0 else before.quantity
+    return _counting_for_filled(after, counted) if state is _S.FILLED else after
 
 
-def _shrunk(order: Reservation) -> Reservation:
-    """Returns an order that ended before it was whole, counting for what filled."""
-    if not 0 < order.filled < order.quantity:
+def _counting_for_filled(order: Reservation, counted: Decimal) -> Reservation:
+    """Returns an order that is over, counting for what filled. It counted for so much before."""
+    filled = min(order.filled, order.quantity)
+    if filled <= 0 or filled == counted:
         return order
-    share = order.filled / order.quantity
+    share = filled / counted
     return replace(order, notional=order.notional * share, risk=order.risk * share)
 
 

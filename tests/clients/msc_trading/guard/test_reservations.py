@@ -172,6 +172,21 @@ def test_a_part_that_filled_before_the_end_counts_for_what_it_is() -> None:
     assert (order.notional, order.risk) == (D(1_000), D("13.295"))
 
 
+def test_a_part_that_is_told_after_the_end_counts_too() -> None:
+    desk = Desk()
+    entry = desk.granted(quantity=D("0.1"))
+    desk.guard.ended(entry, D("0.025"))
+    desk.guard.filled(entry, D("0.05"))
+    after = desk.guard.reservation(entry)
+    assert after is not None
+    assert (after.filled, after.notional, after.risk) == (D("0.05"), D(2_000), D("26.59"))
+
+    desk.guard.filled(entry, D("0.1"))
+    whole = desk.guard.reservation(entry)
+    assert whole is not None
+    assert (whole.state, whole.notional) == (S.FILLED, D(4_000))
+
+
 def test_a_grant_that_was_never_sent_can_be_given_back() -> None:
     desk = Desk(make_policy(max_daily_trades=1))
     id_ = desk.granted()
