@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from msc_client.facts import Side
 from msc_trading.filters import EXACT, round_down_quantity
@@ -56,10 +56,11 @@ class RiskGuardService:
         """Returns whether a MARKET order worth `notional` in quote currency may be sent, and why.
 
         Yes means that it is reserved under `client_order_id`: tell the guard what becomes of it. The quantity is
-        rounded down to the venue's step. The reason starts with its code.
+        rounded down to the venue's step, and that of a reduction is at most what is held; without a price it is worked
+        out at the position's mark. The reason starts with its code.
         """
         facts = self._facts(symbol)
-        quantity = _quantity(notional, facts)
+        quantity = _reduced_quantity(notional, symbol, facts) if reduce_only else _quantity(notional, facts)
         if quantity is None:
             return False, f"{ReasonCode.PRICE_STALE}: {symbol} has no price to turn {notional} into a quantity"
         intent = OrderIntent(
@@ -86,11 +87,33 @@ class RiskGuardService:
 
 
 def _quantity(notional: Decimal | float, facts: GuardFacts) -> Decimal | None:
-    price = known(facts.reference_price)
     if not math.isfinite(notional):
         # The guard says what is wrong with it.
         return Decimal("NaN")
-    if price is None or price <= 0:
-        return None
-    quantity = EXACT.divide(Decimal(str(notional)), price)
-    return quantity if facts.rules is None else round_down_quantity(quantity, facts.rules, OrderType.MARKET)
+    price = known(facts.reference_price)
+    return None if price is None or price <= 0 else _on_step(_worth(notional, price), facts)
+
+
+def _reduced_quantity(notional: Decimal | float, symbol: str, facts: GuardFacts) -> Decimal | None:
+    held = Decimal(0) if facts.positions is None else abs(facts.positions.quantity(symbol))
+    if facts.positions is None or held == 0 or not math.isfinite(notional):
+        return _quantity(notional, facts)
+    exposure = facts.positions.exposure(symbol)
+    # The price may have moved since the notional was read off the position: what is worth all of it is all of it.
+    if Decimal(str(notional)) >= exposure:
+        return held
+    price = known(facts.reference_price)
+    usable = price is not None and price > 0
+    quantity = _worth(notional, price if usable and price is not None else EXACT.divide(exposure, held))
+    return min(held, _on_step(quantity, facts, held))
+
+
+def _worth(notional: Decimal | float, price: Decimal) -> Decimal:
+    return EXACT.divide(Decimal(str(notional)), price)
+
+
+def _on_step(quantity: Decimal, facts: GuardFacts, held: Decimal | None = None) -> Decimal:
+    if facts.rules is not None:
+        return round_down_quantity(quantity, facts.rules, OrderType.MARKET)
+    # A position is on the step, whatever that is: nothing finer is asked for.
+    return quantity if held is None else quantity.quantize(held, ROUND_DOWN, EXACT)

@@ -99,3 +99,30 @@ def test_a_reduction_passes() -> None:
     counter = Counter(Desk(make_policy(max_positions=0)), lambda symbol: facts(symbol, positions=positions(position())))
 
     assert counter.ask(side=Side.SELL, reduce_only=True, stop_price=None, strategy_id="") == (True, "ALLOWED: allowed")
+
+
+EXIT = {"side": Side.SELL, "reduce_only": True, "stop_price": None, "confidence": None}
+HELD = positions(position(quantity="0.5", mark="40000"))
+
+
+@pytest.mark.parametrize("price", [None, D("NaN"), D(39_000), D(41_000)])
+def test_the_whole_exposure_may_be_closed_whatever_the_price_has_done_since(price: Decimal | None) -> None:
+    counter = Counter(Desk(), lambda symbol: facts(symbol, positions=HELD, reference_price=price))
+
+    assert counter.ask(notional=D(20_000) if price != D(41_000) else D(20_500), **EXIT) == (True, "ALLOWED: allowed")
+    assert counter.decided[0].intent.quantity == D("0.5")
+
+
+def test_a_reduction_needs_no_rules() -> None:
+    counter = Counter(Desk(), lambda symbol: facts(symbol, positions=HELD, rules=None, reference_price=D(39_999)))
+
+    assert counter.ask(notional=D(4_000), **EXIT) == (True, "ALLOWED: allowed")
+    assert counter.decided[0].intent.quantity == D("0.1")
+
+
+def test_a_reduction_of_what_is_not_held_is_refused_by_the_guard() -> None:
+    counter = Counter(Desk())
+
+    allowed, reason = counter.ask(**EXIT)
+
+    assert (allowed, reason) == (False, "NOTHING_TO_REDUCE: a SELL cannot reduce a position of 0")
