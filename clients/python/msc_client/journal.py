@@ -283,7 +283,9 @@ class JournalWriter:
             except Exception as error:
                 self._note_trouble(role, error)
             else:
-                self._troubles.pop(role, None)
+                # Giving up is no success: what stood in the way is still to be told.
+                if go_on:
+                    self._troubles.pop(role, None)
 
     def _note_trouble(self, role: str, error: Exception) -> None:
         if role not in self._troubles:
