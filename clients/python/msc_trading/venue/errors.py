@@ -19,6 +19,7 @@ UNKNOWN_ORDER_ON_CANCEL = -2011
 NO_SUCH_ORDER = -2013
 NO_SUCH_LISTEN_KEY = -1125
 CLOCK_CODES = frozenset({-1021, -5028})
+DUPLICATE_ID_CODES = frozenset({-4111, -4116})
 
 
 class OrderNotTaken(OrderRefused):
@@ -81,6 +82,8 @@ _BY_CODE: dict[int, Verdict] = {
     # The order may have reached the matching engine. The English text of -1008 reads as a refusal, the Chinese one
     # as an unknown state: the careful reading wins. -1001 is a failure only in the wording of HTTP 503 below.
     **dict.fromkeys((-1000, -1001, -1006, -1007, -1008), Verdict.UNKNOWN),
+    # An open order has this id already. It may be this one, from an attempt whose answer was another.
+    **dict.fromkeys(DUPLICATE_ID_CODES, Verdict.UNKNOWN),
     # The clock is judged before the order is.
     **dict.fromkeys(CLOCK_CODES, Verdict.CLOCK),
     **dict.fromkeys((-1003, TOO_MANY_ORDERS), Verdict.LIMITED),

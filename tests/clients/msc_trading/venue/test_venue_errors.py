@@ -21,7 +21,7 @@ def answer(status: int, code: int = 0, message: str = "") -> Answer:
 
 @pytest.mark.parametrize(
     "code",
-    [-1013, -1102, -1111, -1116, -1121, -2011, -2013, -2019, -2021, -2022, -2025, -4003, -4116, -4164, -5022, -99999],
+    [-1013, -1102, -1111, -1116, -1121, -2011, -2013, -2019, -2021, -2022, -2025, -4003, -4164, -5022, -99999],
 )
 def test_a_code_with_a_client_error_is_a_refusal_also_one_that_is_new(code: int) -> None:
     assert judge(answer(400, code)) is Verdict.REFUSED
@@ -41,6 +41,8 @@ def test_a_code_with_a_client_error_is_a_refusal_also_one_that_is_new(code: int)
         (400, -1000, "An unknown error occurred"),
         (500, -1001, "Internal error; unable to process your request. Please try again."),
         (500, -2019, "Margin is insufficient."),
+        (400, -4116, "ClientOrderId is duplicated."),
+        (400, -4111, "Duplicated clientTranId."),
         (502, 0, ""),
         (504, 0, ""),
         (403, 0, ""),
