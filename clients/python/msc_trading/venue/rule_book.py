@@ -15,6 +15,8 @@ from msc_trading.venue.wire import Json, Malformed, record
 
 LOGGER = logging.getLogger("msc_trading.venue")
 
+RETRY_S = 5.0
+
 # Refusals by a filter or by the symbol's state: our rules may be old.
 _RULES_MAY_BE_OLD = frozenset(
     {-1013, -1111, -1121, -4002, -4003, -4004, -4005, -4013, -4014, -4016, -4023, -4024, -4140, -4164}
@@ -70,6 +72,8 @@ class RuleBook:
             await self.refresh()
         except VenueError as error:
             LOGGER.warning("the rules could not be read again, the old ones stay: %s", error)
+            # Exits wait for rules too: not each of them shall wait for the venue to say nothing once more.
+            self._fresh_until = self._clock.monotonic() + RETRY_S
 
     def doubt(self, symbol: str, code: int) -> None:
         """Reads the rules again before they are used next, if a refusal with this code says that they are old."""

@@ -237,6 +237,17 @@ async def test_old_rules_stay_when_newer_cannot_be_had() -> None:
         assert (await venue.rules("BTCUSDT")).symbol == "BTCUSDT"
 
 
+@in_loop
+async def test_not_every_exit_waits_for_rules_that_cannot_be_read() -> None:
+    async with ScriptedExchange() as exchange, exchange.venue(rules_max_age_s=1e-9) as venue:
+        exchange.answers[INFO] = lambda _: HTML
+        asked = len(exchange.asked_for(INFO))
+
+        await asyncio.gather(*(venue.rules("BTCUSDT") for _ in range(5)))
+
+        assert len(exchange.asked_for(INFO)) == asked + 1
+
+
 @pytest.mark.parametrize(("symbol", "expected"), [("NOPEUSDT", VenueMisconfigured), ("ODDUSDT", VenueUnavailable)])
 @in_loop
 async def test_a_symbol_without_rules_has_none(symbol: str, expected: type[VenueError]) -> None:
