@@ -62,11 +62,14 @@ def _limit(row: Json) -> Limit:
     if interval not in _UNITS_MS:
         raise Malformed("interval: a unit of time was expected")
     letter, unit_ms = _UNITS_MS[interval]
-    many = whole(row, "intervalNum")
+    many, most = whole(row, "intervalNum"), whole(row, "limit")
+    if many < 1 or most < 1:
+        # Either would stop every request, exits too.
+        raise Malformed("intervalNum, limit: numbers above zero were expected")
     return Limit(
         header=f"{header}-{many}{letter}",
         window_ms=many * unit_ms,
-        most=whole(row, "limit"),
+        most=most,
         counts_orders=counts_orders,
     )
 
@@ -83,7 +86,9 @@ class RateBudget:
 
     def follow(self, limits: tuple[Limit, ...]) -> None:
         """Goes by these limits from now on; counts of those that stay are kept."""
-        self._limits = limits or DEFAULT_LIMITS
+        announced = {limit.counts_orders for limit in limits}
+        # Of a kind that is not announced, the usual ones: there are limits all the same.
+        self._limits = (*limits, *(usual for usual in DEFAULT_LIMITS if usual.counts_orders not in announced))
 
     def spend(self, lane: Lane, *, weight: int, orders: int, venue_ms: int, monotonic: float) -> None:
         """Counts a request that is about to be sent.

@@ -182,7 +182,9 @@ def test_the_venues_limits_are_followed() -> None:
     assert limits == (WEIGHT_1M, ORDERS_10S, ORDERS_1M)
 
 
-@pytest.mark.parametrize("wrong", [{"interval": "FORTNIGHT"}, {"limit": "many"}, {"intervalNum": None}])
+@pytest.mark.parametrize(
+    "wrong", [{"interval": "FORTNIGHT"}, {"limit": "many"}, {"intervalNum": None}, {"intervalNum": 0}, {"limit": 0}]
+)
 def test_a_limit_that_cannot_be_read_is_refused(wrong: dict[str, object]) -> None:
     row = {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 300} | wrong
 
@@ -197,3 +199,13 @@ def test_a_venue_without_limits_is_not_without_limits() -> None:
 
     with pytest.raises(RateLimited):
         budget.spend(Lane.SETTLE, weight=WEIGHT_1M.most + 1, orders=0, venue_ms=0, monotonic=0.0)
+
+
+def test_a_venue_that_announces_no_order_limits_can_still_say_that_there_were_too_many() -> None:
+    budget = RateBudget(time_scale=1.0)
+    budget.follow((WEIGHT,))
+
+    assert budget.exhaust_orders(venue_ms=0) == 10.0
+    with pytest.raises(RateLimited):
+        budget.spend(Lane.SETTLE, weight=0, orders=1, venue_ms=0, monotonic=0.0)
+    budget.spend(Lane.SETTLE, weight=WEIGHT.most, orders=0, venue_ms=0, monotonic=0.0)
