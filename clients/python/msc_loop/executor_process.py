@@ -8,11 +8,11 @@ import logging
 import signal
 from collections.abc import AsyncIterator
 
-from msc_client import ClientConfig, JournalWriter, PolicySource, Role
+from msc_client import JournalWriter, PolicySource, Role
 from msc_client.facts import Execution, Fact
 from msc_loop.child import end_with_parent, hear, log_to_stderr, tell
 from msc_loop.market_watch import MarketWatch
-from msc_loop.pace import executor_config, guard_config, pace_at, venue_config
+from msc_loop.pace import client_config, executor_config, guard_config, pace_at, venue_config
 from msc_loop.plan import ACCOUNT, Addresses, LoopPlan
 from msc_loop.share import ShareOfDay
 from msc_loop.signal_source import Progress, SignalSource
@@ -60,7 +60,7 @@ class Host:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop.set)
-        config = ClientConfig(heartbeat_interval_s=1.0, backoff_max_s=0.5, start_wait_s=5.0)
+        config = client_config(self._plan.speed)
         source = PolicySource(
             addresses.target, role=Role.EXECUTOR, name=self._id, config=config, state_dir=self._folder / "policy"
         )

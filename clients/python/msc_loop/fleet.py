@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -93,10 +94,11 @@ class Fleet:
         return self._logs / f"{name}.log"
 
     def _listen(self, child: Child, stdout: IO[str]) -> None:
-        for line in stdout:
-            message = _message(line)
-            if message is not None:
-                self.heard.put(Heard(child=child, message=message))
+        with stdout:
+            for line in stdout:
+                message = _message(line)
+                if message is not None:
+                    self.heard.put(Heard(child=child, message=message))
         child.process.wait()
         self.heard.put(Heard(child=child, message=None))
 
@@ -112,7 +114,9 @@ class Fleet:
                 child.process.kill()
                 child.process.wait(KILL_S)
             if child.process.stdin is not None:
-                child.process.stdin.close()
+                # It may have died with a line unread.
+                with suppress(BrokenPipeError):
+                    child.process.stdin.close()
 
     def close(self) -> None:
         """Ends whatever still runs, the newest first. Twice is fine."""

@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msc_client import ClientConfig
 from msc_loop.plan import ACCOUNT, Addresses
 from msc_trading.executor.config import ExecutorConfig
 from msc_trading.guard.config import GuardConfig
@@ -76,6 +77,13 @@ def executor_config(pace: Pace, *, executor_id: str, symbol: str, state_file: Pa
         account_every_s=pace.account_every_s,
         records_equity=first,
         tick_s=pace.tick_s,
+    )
+
+
+def client_config(speed: float) -> ClientConfig:
+    """Returns how a policy is followed on this machine. What is left of its validity is told in real seconds."""
+    return ClientConfig(
+        heartbeat_interval_s=1.0, backoff_max_s=0.5, start_wait_s=5.0, ttl_alert_s=_at(speed, 600.0, at_least=0.25)
     )
 
 

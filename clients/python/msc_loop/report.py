@@ -80,7 +80,8 @@ def minutes_in_mode(revisions: Sequence[Policy], began: datetime, ended: datetim
     minutes = dict.fromkeys(RiskMode, 0.0)
     starts = [(policy.created_at, policy.risk_mode) for policy in revisions if policy.created_at is not None]
     ends = [at for at, _ in starts[1:]] + [ended]
-    for (since, mode), until in zip(starts, ends, strict=True):
+    # Without a policy there is an end, and no start.
+    for (since, mode), until in zip(starts, ends, strict=False):
         span = min(until, ended) - max(since, began)
         minutes[mode] += max(span, timedelta(0)) / timedelta(minutes=1)
     return minutes
