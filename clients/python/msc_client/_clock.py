@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -39,9 +40,11 @@ class Clock(Protocol):
 
 
 def _monotonic_ns() -> Callable[[], int]:
-    # CLOCK_MONOTONIC stands still while the machine is suspended, and a policy would look fresh after an hour's sleep.
-    boottime = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic_ns if boottime is None else partial(time.clock_gettime_ns, boottime)
+    # The usual clock stands still while the machine is suspended, and a policy would look fresh after an hour's sleep.
+    # CLOCK_MONOTONIC goes on while macOS sleeps, where time.monotonic is another clock; on Linux only CLOCK_BOOTTIME does.
+    name = "CLOCK_MONOTONIC" if sys.platform == "darwin" else "CLOCK_BOOTTIME"
+    clock = getattr(time, name, None)
+    return time.monotonic_ns if clock is None else partial(time.clock_gettime_ns, clock)
 
 
 class SystemClock:
