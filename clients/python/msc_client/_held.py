@@ -118,10 +118,10 @@ def bounds_of(confirmation: Confirmation, config: ClientConfig) -> Bounds:
 
 
 def held_without_value(safe: SafeDefaults, config: ClientConfig, *, since_ns: int, last: Policy | None = None) -> Held:
-    """Returns what is read before there is a usable value. The kill state of `last` (too old to use) still counts."""
+    """Returns what is read before there is a usable value. Nothing in it is looser than `last` (too old to use)."""
     policy = safe.as_policy()
     if last is not None:
-        policy = replace(policy, trading_state=max(policy.trading_state, last.trading_state))
+        policy = tighter_of(policy, last)
     view = PolicyView(
         policy=policy,
         tier=Tier.SAFE_NONE,

@@ -94,7 +94,7 @@ class Holding:
     def restore(self, restored: Restored, now_ns: int) -> bool:
         """Takes the value of an earlier life. Returns whether it is young enough to be used until it is confirmed.
 
-        A value that is too old still bounds the revisions accepted, and its kill state still holds.
+        A value that is too old still bounds the revisions accepted, and nothing gets looser than it.
         """
         self._document, self._policy = restored.document, restored.policy
         self._confirmation = restored.confirmation
