@@ -41,7 +41,7 @@ class Clock(Protocol):
 
 def _monotonic_ns() -> Callable[[], int]:
     # The usual clock stands still while the machine is suspended, and a policy would look fresh after an hour's sleep.
-    # CLOCK_MONOTONIC goes on while macOS sleeps, where time.monotonic is another clock; on Linux only CLOCK_BOOTTIME does.
+    # CLOCK_MONOTONIC goes on while macOS sleeps (time.monotonic there is another clock); on Linux CLOCK_BOOTTIME does.
     name = "CLOCK_MONOTONIC" if sys.platform == "darwin" else "CLOCK_BOOTTIME"
     clock = getattr(time, name, None)
     return time.monotonic_ns if clock is None else partial(time.clock_gettime_ns, clock)
