@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from msc_client.view import PolicyView
 from msc_trading.executor.account import AccountView
@@ -30,6 +31,8 @@ from msc_trading.executor.timing import ExecutorClock, LoopClock
 from msc_trading.guard.facts import KillState
 from msc_trading.signals import Signal
 from msc_trading.venue.port import Venue, VenueError
+
+_CANCEL_AGAIN_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,17 +148,23 @@ class Executor:
         """
         loop = asyncio.get_running_loop()
         end_subscription = self._parts.policies.subscribe(lambda view: self._on_policy(loop, view))
+        jobs = [*self._jobs(), ("signals", self._serve(signals))]
+        tasks = [asyncio.create_task(job, name=name) for name, job in jobs]
         try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(job, name=name) for name, job in self._jobs()]
-                async for signal in signals:
-                    await self.offer(signal)
-                await self._work_off()
-                for task in tasks:
-                    task.cancel()
+            # Only the signals come to an end by themselves.
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            await _end(tasks)
             end_subscription()
             self.close()
+        errors = [error for task in tasks if not task.cancelled() and (error := task.exception()) is not None]
+        if errors:
+            raise BaseExceptionGroup("the executor failed", errors)
+
+    async def _serve(self, signals: AsyncIterator[Signal]) -> None:
+        async for signal in signals:
+            await self.offer(signal)
+        await self._work_off()
 
     async def _work_off(self) -> None:
         """Returns once no signal waits, and no order is undecided: an entry is not left without its stop."""
@@ -238,3 +247,12 @@ class Executor:
         worker = self._workers.get(symbol)
         if worker is not None:
             worker.poke()
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancels until all have ended: a library below may lose a cancellation that meets a message."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_S)

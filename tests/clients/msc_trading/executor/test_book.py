@@ -81,10 +81,10 @@ def test_a_round_trip_knows_averages_fees_and_whose_it_is() -> None:
     (trip,) = folding.closed
     trade = trip.closed_trade(account_id="acct", funding=Decimal("-0.5"))
     assert folding.trip is None
-    assert (trade.strategy_id, trade.direction, trade.quantity) == ("TREND_001", Direction.LONG, 3)
-    assert (trade.entry_price, trade.exit_price) == (104, 110)
-    assert (trade.gross_pnl, trade.fees, trade.net_pnl) == (18, Decimal("0.03"), Decimal("17.47"))
-    assert (trade.risk_at_entry, trade.policy_version) == (10, 7)
+    assert (trade.strategy_id, trade.direction, trade.quantity) == ("TREND_001", Direction.LONG, Decimal(3))
+    assert (trade.entry_price, trade.exit_price) == (Decimal(104), Decimal(110))
+    assert (trade.gross_pnl, trade.fees, trade.net_pnl) == (Decimal(18), Decimal("0.03"), Decimal("17.47"))
+    assert (trade.risk_at_entry, trade.policy_version) == (Decimal(10), 7)
     assert [told.status for told in folding.told] == [
         OrderStatus.PARTIALLY_FILLED,
         OrderStatus.FILLED,
@@ -116,12 +116,14 @@ def test_a_part_of_an_entry_that_filled_carries_its_part_of_the_risk() -> None:
 def test_a_reduction_of_nothing_means_that_a_fill_is_missing() -> None:
     ledger = SymbolLedger(FlatMark(symbol="BTCUSDT", since=START), record_of)
     ledger.add([a_fill(3, Side.SELL, "3", name="out", reduce_only=True)])
-    assert ledger.folding.gap
-    assert ledger.folding.told == ()
+    before = ledger.folding
+    assert before.gap
+    assert before.told == ()
     assert ledger.flat_mark() is None
     ledger.add([a_fill(1, Side.BUY, "3", name="in")])
-    assert not ledger.folding.gap
-    assert len(ledger.folding.closed) == 1
+    after = ledger.folding
+    assert not after.gap
+    assert len(after.closed) == 1
 
 
 def test_a_reduction_that_nothing_explains_is_told_once_all_fills_are_known() -> None:

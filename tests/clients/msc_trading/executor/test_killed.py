@@ -184,7 +184,7 @@ def test_while_down_a_stop_that_triggered_is_booked_to_its_strategy(tmp_path: Pa
         await world.ready()
         await world.until(lambda: len(world.journal.trades) == 1)
         (trade,) = world.journal.trades.values()
-        assert (trade.strategy_id, trade.exit_price) == ("TREND_001", 48_000)
+        assert (trade.strategy_id, trade.exit_price) == ("TREND_001", Decimal(48_000))
         world.check_equal_to_venue()
         await world.finish()
 

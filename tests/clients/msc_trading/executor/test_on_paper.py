@@ -30,7 +30,7 @@ from msc_trading.venue.config import VenueConfig, VenueEnvironment
 from msc_trading.venue.credentials import Credentials
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
-DEADLINE_S = 30.0
+DEADLINE_S = 20.0
 SYMBOL = "BTCUSDT"
 SPEED = 60.0
 
@@ -121,14 +121,23 @@ class Desk:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Waits for the condition, with a deadline."""
-        async with asyncio.timeout(DEADLINE_S):
-            while not condition():
-                if self.task.done():
-                    self.task.result()
-                    raise AssertionError("the executor ended")
-                await asyncio.sleep(0.005)
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                while not condition():
+                    if self.task.done():
+                        self.task.result()
+                        raise AssertionError("the executor ended")
+                    await asyncio.sleep(0.005)
+        except TimeoutError as error:
+            raise AssertionError(f"it never came to that: {self._standing()}") from error
 
-    def entry(self) -> Signal:
+    def _standing(self) -> str:
+        status = self.executor.status()
+        held = {symbol: str(trip.signed_quantity) for symbol, trip in status.positions.items()}
+        undecided = status.undecided_orders
+        return f"venue={self.held()} stops={len(self.stops())} ours={held} undecided={undecided} blocks={status.blocks}"
+
+    def entry(self, stop: int = 49_000) -> Signal:
         return Signal(
             signal_id=f"sig-{next(self._numbers)}",
             strategy_id="TREND_001",
@@ -137,7 +146,7 @@ class Desk:
             kind=SignalKind.ENTRY,
             confidence=0.9,
             reference_price=Decimal(50_000),
-            stop_price=Decimal(49_000),
+            stop_price=Decimal(stop),
             at=self.exchange.now(),
         )
 
@@ -145,8 +154,8 @@ class Desk:
         self._signals.put_nowait(signal)
         return signal
 
-    async def opened(self) -> Signal:
-        signal = self.send(self.entry())
+    async def opened(self, stop: int = 49_000) -> Signal:
+        signal = self.send(self.entry(stop))
         await self.until(lambda: self.held() > 0 and len(self.stops()) == 1 and bool(self.executor.status().positions))
         return signal
 
@@ -157,8 +166,9 @@ class Desk:
 
     async def finish(self) -> None:
         self._signals.put_nowait(None)
-        async with asyncio.timeout(DEADLINE_S):
-            await self.task
+        done, _ = await asyncio.wait([self.task], timeout=DEADLINE_S)
+        assert done, f"it does not end: {self._standing()}"
+        await self.task
 
     async def kill(self) -> None:
         self.task.cancel()
@@ -332,6 +342,6 @@ async def test_an_executor_that_is_killed_and_started_again_finds_everything(tmp
         await it.ready()
         await it.until(lambda: len(it.journal.trades) == 1)
         it.check()
-        await it.left(await it.opened())
+        await it.left(await it.opened(stop=45_000))
         it.check()
         await it.finish()

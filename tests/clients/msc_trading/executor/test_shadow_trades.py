@@ -37,7 +37,7 @@ def test_an_exit_closes_a_trade_on_paper_at_the_price_then(tmp_path: Path, direc
         await world.until(lambda: bool(world.journal.trades))
         trade = only_trade(world)
         assert (trade.source, trade.strategy_id) == (TradeSource.SHADOW, "MOMENTUM_002")
-        assert (trade.entry_price, trade.exit_price, trade.direction) == (50_000, price, direction)
+        assert (trade.entry_price, trade.exit_price, trade.direction) == (Decimal(50_000), Decimal(price), direction)
         assert trade.gross_pnl == abs(price - 50_000) * trade.quantity
         assert trade.fees == (price + 50_000) * trade.quantity * Decimal("0.0004")
         assert world.venue.asked == []

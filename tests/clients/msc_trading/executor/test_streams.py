@@ -100,7 +100,7 @@ def test_events_in_the_wrong_order_make_the_same_books(tmp_path: Path) -> None:
         await world.ready()
         held_back: list[UserEvent] = []
         tell = world.venue.tell
-        world.venue.tell = held_back.append  # type: ignore[method-assign]  # the seam is the point
+        world.venue.tell = held_back.append  # type: ignore[method-assign, assignment]  # the seam is the point
         world.venue.fail("fills", VenueUnavailable("down"), times=10)
         world.venue.instant = False
         signal = world.send(world.entry())
