@@ -61,10 +61,8 @@ class Session:
         self._stream: int | None = None
         self._candidate: int | None = None
         self._opened = 0
-        self._due_ns = now_ns
-        self._candidate_due_ns = now_ns
-        self._last_message_ns = now_ns
-        self._live_since_ns = now_ns
+        self._due_ns = self._candidate_due_ns = self._gap_again_ns = now_ns
+        self._last_message_ns = self._live_since_ns = now_ns
         self._watchdog_s = config.watchdog_s
         self._attempt = 0
         self._replica_age_s = 0.0
@@ -360,9 +358,11 @@ class Session:
         self._effects.append(do.Report())
 
     def _gap(self, head: Ref, now_ns: int) -> None:
-        if head == self._gap_head or (self._refused is not None and head == self._refused.ref):
+        asked = head == self._gap_head and now_ns < self._gap_again_ns
+        if asked or (self._refused is not None and head == self._refused.ref):
             return
-        self._gap_head = head
+        # Once, but not once for ever: a second stream that failed would leave a live client to expire.
+        self._gap_head, self._gap_again_ns = head, now_ns + ns(self._config.switch_interval_s)
         self.counters = replace(self.counters, gaps=self.counters.gaps + 1)
         self._log(do.INFO, "gap", f"missed a version: head {head}, applied {self.applied or 'none'}; reopening")
         self._open_candidate(now_ns)
