@@ -19,7 +19,7 @@ from msc_loop.signal_source import Progress, SignalSource
 from msc_loop.simulated_venue import SimulatedVenue
 from msc_loop.watched_journal import WatchedJournal
 from msc_trading.executor import Executor, ExecutorStatus
-from msc_trading.guard import RiskGuard
+from msc_trading.guard import LatchFile, RiskGuard
 from msc_trading.market import Candle
 from msc_trading.orchestrator import Orchestrator
 from msc_trading.paper.config import PaperConfig
@@ -79,11 +79,14 @@ class Host:
             state_file=self._folder / "state",
             first=self._symbol == plan.symbols[0],
         )
+        latches = LatchFile(self._folder / "latches.json")
         guard = RiskGuard(
             account_id=ACCOUNT,
             config=guard_config(pace, plan.balance),
             policies=policies,
             instance_id=f"{self._id}-{self._life}",
+            latched=latches.read(),
+            on_latch=latches.write,
         )
         self._orchestrator = Orchestrator(policies)
         self._orchestrator.observe(market=self._watch.state())

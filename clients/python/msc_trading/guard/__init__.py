@@ -8,6 +8,7 @@ from msc_trading.guard.facts import ConfirmedPositions, GuardFacts, KillState
 from msc_trading.guard.guard import RiskGuard
 from msc_trading.guard.intent import OrderIntent, PositionSide
 from msc_trading.guard.journal import BLOCKED, blocked_execution
+from msc_trading.guard.latch_file import LatchesUnreadable, LatchFile
 from msc_trading.guard.limits import Limits, Policies
 from msc_trading.guard.reservations import Reservation, ReservationState
 from msc_trading.guard.risk import loss_at_stop, quantity_for
@@ -23,6 +24,8 @@ __all__ = [
     "KillState",
     "Lane",
     "Latch",
+    "LatchFile",
+    "LatchesUnreadable",
     "Limits",
     "OrderIntent",
     "Policies",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -36,7 +36,8 @@ class RiskGuard:
     """Judges every order of one account, and keeps what it granted until the confirmed positions hold it.
 
     `policies` is the policy source that the views come from; it is read once more at the instant of a grant.
-    `instance_id` is new for each start, so that decision ids never repeat. `latched` are latches of before the start.
+    `instance_id` is new for each start, so that decision ids never repeat. `latched` are latches of before the start;
+    `on_latch` is told all of them whenever one is thrown or cleared, so that the host keeps them (see `LatchFile`).
     Safe for threads. It does no I/O, and waits for nothing but its own lock.
 
     The facts of a decision must be taken after the last `settled` of their host: what is settled counts no more.
@@ -50,6 +51,7 @@ class RiskGuard:
         policies: Policies,
         instance_id: str,
         latched: Iterable[Latch] = (),
+        on_latch: Callable[[frozenset[Latch]], None] | None = None,
     ) -> None:
         self._account_id = account_id
         self._config = config
@@ -60,6 +62,7 @@ class RiskGuard:
         self._memory = PolicyMemory()
         self._books = Books(account_id, config)
         self._latches = frozenset(latched)
+        self._on_latch = on_latch
         # Ordered: a plain dict that loses its oldest again and again looks for it ever longer.
         self._decisions: OrderedDict[str, Decision] = OrderedDict()
         self._lines = GuardLines()
@@ -183,7 +186,7 @@ class RiskGuard:
     def clear_latch(self, latch: Latch) -> None:
         """Lifts a latch, because a person said so."""
         with self._lock:
-            self._latches -= {latch}
+            self._set_latches(self._latches - {latch})
 
     def _in_force(self, view: PolicyView) -> InForce:
         known = self._memory.recall(view)
@@ -280,10 +283,17 @@ class RiskGuard:
 
     def _remember(self, decision: Decision, denial: Denial | None) -> None:
         if denial is not None and denial.latch is not None:
-            self._latches |= {denial.latch}
+            self._set_latches(self._latches | {denial.latch})
         self._decisions[decision.intent.client_order_id] = decision
         if len(self._decisions) > self._config.remembered_decisions:
             self._decisions.popitem(last=False)
+
+    def _set_latches(self, latches: frozenset[Latch]) -> None:
+        if latches == self._latches:
+            return
+        self._latches = latches
+        if self._on_latch is not None:
+            self._on_latch(latches)
 
     def _next_id(self) -> str:
         return f"{self._instance_id}-{next(self._numbers)}"
