@@ -131,7 +131,7 @@ def test_the_readme_has_commands_that_run() -> None:
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuthorityProcess]:
-    """The authority as ./scripts/run starts it: with the sample journal."""
+    """The authority as `msc serve --demo` starts it: with the sample journal."""
     process = AuthorityProcess(home=tmp_path_factory.mktemp("home"), arguments=("--demo",))
     try:
         yield process.start()
