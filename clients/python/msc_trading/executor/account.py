@@ -64,7 +64,8 @@ class AccountView:
         positions.pop(symbol, None)
         if quantity != 0:
             if entry is None or mark is None:
-                # A position without any price: the next full reading has it.
+                # A position without any price cannot be valued: nothing is confirmed until the next full reading.
+                self._positions_at = None
                 return
             pnl = (mark - entry) * quantity
             positions[symbol] = Position(

@@ -78,17 +78,21 @@ class Reconciler:
                 continue
             known = parts.orders.take(state)
             if known is not None and known.stage is Stage.PLACED:
-                self._adopt(known, state)
+                await self._adopt(known, state)
         for order in open_now.values():
             ours = is_ours(parts.config.executor_id, order.client_order_id)
             if ours and parts.orders.get(order.client_order_id) is None:
                 _LOG.error("%s rests at the venue and is not remembered; it is cancelled", order.client_order_id)
                 await parts.venue.cancel(order.symbol, order.client_order_id)
 
-    def _adopt(self, record: OrderRecord, state: OrderState) -> None:
-        price = record.price or self._parts.account.price_of(record.symbol) or state.average_price or _ZERO
-        risk = record.risk or _ZERO
-        self._parts.guard.adopt(state, strategy_id=record.strategy_id, price=price, risk=risk)
+    async def _adopt(self, record: OrderRecord, state: OrderState) -> None:
+        parts = self._parts
+        price = record.price or parts.account.price_of(record.symbol) or state.average_price
+        if price is None:
+            price = (await parts.venue.price(record.symbol)).price
+        # Nobody knows what it would lose: then all of it counts.
+        risk = state.quantity * price if record.risk is None else record.risk
+        parts.guard.adopt(state, strategy_id=record.strategy_id, price=price, risk=risk)
 
     async def _take_stops(self, stops: Iterable[StopState], believed: set[str]) -> None:
         parts, armed = self._parts, {stop.client_algo_id: stop for stop in stops if stop.active}

@@ -174,6 +174,18 @@ def test_a_reading_does_not_undo_what_the_stream_told_while_it_was_read() -> Non
     assert account.quantity("BTCUSDT") == 0
 
 
+def test_a_position_that_cannot_be_valued_makes_the_positions_unknown_until_they_are_read_in_full() -> None:
+    time = ManualTime()
+    account = AccountView(time)
+    account.take_positions([], asked=account.news)
+    account.take_update(replace(told(time, 3), entry_price=None))
+    ages = [account.positions_age_s]
+    account.take_positions([position(3, "BTCUSDT")], asked=account.news)
+    ages.append(account.positions_age_s)
+    assert ages == [None, 0]
+    assert account.quantity("BTCUSDT") == 3
+
+
 def test_what_was_never_read_is_unknown_and_the_stream_makes_nothing_younger() -> None:
     time = ManualTime()
     account = AccountView(time)

@@ -235,6 +235,8 @@ def test_an_entry_that_rests_is_counted_by_the_next_life(tmp_path: Path) -> None
         await world.ready()
         (counted,) = world.guard.live()
         assert counted.client_order_id == world.venue.asked[0].client_order_id
+        assert counted.notional > 0
+        assert counted.risk > 0
         assert day_count(world) == 1
         world.venue.match(counted.client_order_id)
         await world.until(lambda: len(world.venue.stops) == 1)
