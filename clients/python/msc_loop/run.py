@@ -43,6 +43,7 @@ class LoopState:
     policy: Message | None = None
     strategies: Message | None = None
     exchange: Message | None = None
+    equity: Decimal | None = None
     executors: dict[str, Message] = field(default_factory=dict)
     blocks: deque[Message] = field(default_factory=lambda: deque(maxlen=SHOWN_BLOCKS))
     block_counts: Counter[str] = field(default_factory=Counter)
@@ -125,6 +126,7 @@ class LoopRun:
         self._port = int(target.rpartition(":")[2])
         self._addresses = Addresses(target=target, rest_url=str(told["rest_url"]), stream_url=str(told["stream_url"]))
         self._remote = Remote(target, deadline_s=1.0)
+        self._say(f"look at it: msc status --target {target} | grpcurl -plaintext {target} list | README, Look at it")
         while (ahead_s := (started_at - self._clock.now()).total_seconds()) > 0:
             self._hear(ahead_s)
         late_s = -ahead_s * plan.speed
@@ -214,6 +216,7 @@ class LoopRun:
         state = self.state
         try:
             state.exchange = self._admin.status()
+            state.equity = equity_at(state.exchange, self._admin.trades())
         except ExchangeUnreachable as error:
             self._say(f"the exchange does not answer: {error}")
         try:

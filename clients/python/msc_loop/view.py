@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from msc_authority.cli.output import UNKNOWN, grid, instant, number, percent, text
@@ -32,9 +33,13 @@ def plain_line(state: LoopState) -> str:
     count = len(allowed) if isinstance(allowed, Sequence) else 0
     return (
         f"{instant(state.now.isoformat())}  v{policy.get('version') or '?'} {policy.get('risk_mode', UNKNOWN)}"
-        f"  allowed {count}  wallet {exchange.get('wallet', UNKNOWN)}  {held}"
+        f"  allowed {count}  equity {_money(state.equity)}  {held}"
         f"  fills {exchange.get('trades', UNKNOWN)}  blocked {state.block_counts.total()}"
     )
+
+
+def _money(value: object) -> str:
+    return UNKNOWN if value is None else f"{Decimal(str(value)):.2f}"
 
 
 def policy_of(state: LoopState) -> Mapping[str, object]:
@@ -48,8 +53,8 @@ def _head(state: LoopState, speed: float) -> Table:
     table = grid("", "", "", "", header=False)
     table.add_row("time", f"{instant(state.now.isoformat())} x {speed:g}", "policy", _policy_name(state))
     table.add_row(
-        "wallet",
-        text(exchange.get("wallet", UNKNOWN)),
+        "equity",
+        f"{_money(state.equity)}, wallet {_money(exchange.get('wallet'))}",
         "limits",
         f"risk {percent(policy.get('max_risk_per_trade'))}, confidence {number(policy.get('global_min_confidence'))}, "
         f"positions {policy.get('max_positions', UNKNOWN)}, day {policy.get('max_daily_trades', UNKNOWN)}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 
@@ -186,6 +187,7 @@ class TestView:
             }
         },
         strategies={"strategies": [{"strategy_id": "TREND_001", "state": "PROBATION", "allowed": True, "score": 0.1}]},
+        equity=Decimal("1012.5"),
         exchange={"wallet": "1000", "positions": {"BTCUSDT": "0.5"}, "trades": 3},
         executors={
             "BTCUSDT": {
@@ -218,6 +220,7 @@ class TestView:
             "PROBATION",
             "LONG 0.5 by TREND_001",
             "0 signals, 2 facts",
+            "1012.50, wallet 1000.00",
             "03:03:00",
             "SYMBOL_HELD",
         ):
@@ -231,5 +234,5 @@ class TestView:
 
     def test_is_one_line_without_a_terminal(self) -> None:
         assert plain_line(self.STATE) == (
-            "2026-01-02 03:04:00Z  v4 NORMAL  allowed 1  wallet 1000  BTCUSDT 0.5  fills 3  blocked 0"
+            "2026-01-02 03:04:00Z  v4 NORMAL  allowed 1  equity 1012.50  BTCUSDT 0.5  fills 3  blocked 0"
         )

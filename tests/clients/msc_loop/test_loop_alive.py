@@ -39,10 +39,15 @@ class Killer:
         self._victims = ["ETHUSDT", "authority"]
         self.notes: list[str] = []
 
+    @property
+    def deaths(self) -> list[str]:
+        """The processes that were said to have died, in order."""
+        return [note.split()[0] for note in self.notes if "is started again" in note]
+
     def look(self, state: LoopState) -> None:
         filled = bool((state.exchange or {}).get("trades"))
         calm = state.policy is not None and len(state.executors) == len(SYMBOLS)
-        if filled and calm and self._victims and len(self.notes) == 2 - len(self._victims):
+        if filled and calm and self._victims and len(self.deaths) == 2 - len(self._victims):
             os.kill(newest(self._fleet, self._victims.pop(0)).process.pid, signal.SIGKILL)
 
 
@@ -69,5 +74,6 @@ def test_the_policy_changes_nobody_violates_it_and_the_journal_is_complete(tmp_p
     assert report.completeness.is_complete
     assert report.completeness.at_exchange >= 1
     assert report.is_good
-    assert [note.split()[0] for note in killer.notes] == ["ETHUSDT", "authority"]
+    assert killer.deaths == ["ETHUSDT", "authority"]
+    assert any("msc status --target 127.0.0.1:" in note for note in killer.notes)
     assert report.restarts == 2
