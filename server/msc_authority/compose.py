@@ -9,7 +9,7 @@ import signal
 import threading
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -155,18 +155,22 @@ async def serve(
     from msc_authority.adapters.sql import open_store
 
     machine = machine or this_machine()
-    stores = open_store(settings.database_url, machine.clock)
-    try:
-        async with running(settings, stores, machine) as authority:
-            # What exists now lives as long as the process; the collector need not look at it again.
-            gc.freeze()
-            if on_ready:
-                on_ready(authority)
-            with _told_to_stop(stop) as told:
+    # Before anything is said or opened: whoever reads "ready" may stop it in the same instant.
+    with ExitStack() as hearing:
+        told = hearing.enter_context(_told_to_stop(stop))
+        stores = open_store(settings.database_url, machine.clock)
+        try:
+            async with running(settings, stores, machine) as authority:
+                # What exists now lives as long as the process; the collector need not look at it again.
+                gc.freeze()
+                if on_ready:
+                    on_ready(authority)
                 await told.wait()
-            _log.info("Stopping")
-    finally:
-        stores.close()
+                # From here on, a second Ctrl-C ends the process at once.
+                hearing.close()
+                _log.info("Stopping")
+        finally:
+            stores.close()
 
 
 @contextmanager
@@ -180,7 +184,6 @@ def _told_to_stop(stop: asyncio.Event | None) -> Iterator[asyncio.Event]:
     try:
         yield told
     finally:
-        # A second Ctrl-C ends the process at once.
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
 
