@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
@@ -53,8 +54,8 @@ class _Around(grpc.aio.ServerInterceptor):
                 return make(self._around(method, behaviour))
         return handler
 
-    def _around(self, method: str, behaviour: Behaviour) -> Behaviour:
-        raise NotImplementedError
+    @abstractmethod
+    def _around(self, method: str, behaviour: Behaviour) -> Behaviour: ...
 
 
 class LogCalls(_Around):
