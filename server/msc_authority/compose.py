@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from msc_authority.adapters.clock import SimulatedClock, SystemClock, uniform
 from msc_authority.app.broker import Broker
 from msc_authority.app.evaluate import Evaluator
-from msc_authority.app.events import EventBus, alerts_of, log_event, name_of
+from msc_authority.app.events import EventBus, log_event, name_of
 from msc_authority.app.fleet import Fleet
 from msc_authority.app.scheduler import Evaluates, Scheduler
 from msc_authority.app.timing import LoopTimer, Timer, Uniform, pause
@@ -247,9 +247,7 @@ class _Authority:
             events=events,
             clock=clock,
             timer=timer,
-            period_s=settings.evaluation_period_s / machine.speed,
             tell=self._health.show,
-            speed=machine.speed,
         )
         self._maker = WatchMaker(
             broker=broker,
@@ -280,8 +278,6 @@ class _Authority:
             max_watchers=settings.max_watchers,
             speed=machine.speed,
         )
-        if current.head.policy:
-            events.emit(*alerts_of(current.head.policy))
         return cls(settings, stores, machine, evaluator, broker, events)
 
     def _handlers(self, stores: Stores) -> Sequence[grpc.GenericRpcHandler]:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from msc_authority.core.evaluation import StrategyRanking, Verdict
 from msc_authority.core.evidence import Evidence
-from msc_authority.core.facts import Fact
+from msc_authority.core.facts import Execution, Fact
 from msc_authority.core.policy import FieldChange, Policy, PolicyContent, PolicyRef
 
 
@@ -95,6 +95,28 @@ class Journal(Protocol):
 
     def newest_fact_at(self) -> datetime | None:
         """Returns the instant of the newest fact of any table, or None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalledExecution:
+    """An execution report and its place in the order of arrival, which starts at 1 and only grows."""
+
+    sequence: int
+    execution: Execution
+
+
+class ExecutionLog(Protocol):
+    """Reads execution reports in the order of arrival."""
+
+    def executions_after(self, sequence: int, limit: int) -> list[JournalledExecution]:
+        """Returns up to `limit` reports that arrived later than `sequence`, the earliest arrival first."""
+        ...
+
+    def last_sequence_before(self, at: datetime) -> int:
+        """Returns a sequence so that every report with at >= `at` arrived later than it, as great as is cheap to find;
+        0: from the first on.
+        """
         ...
 
 

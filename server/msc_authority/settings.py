@@ -86,8 +86,12 @@ class Settings(BaseModel):
         description="Address the gRPC server listens on.",
     )
     grpc_port: Port = Field(default=7443, description="Port of the gRPC server. 0: any free one.")
-    http_port: Port = Field(default=8000, description="Reserved: this version serves no HTTP.")
-    allow_plaintext_remote: bool = Field(default=False, description="Allow plaintext gRPC beyond this machine.")
+    serve_http: bool = Field(default=True, description="Serve the REST API, the dashboard and the metrics.")
+    http_host: str = Field(default="127.0.0.1", min_length=1, description="Address the HTTP server listens on.")
+    http_port: Port = Field(default=8000, description="Port of the HTTP server. 0: any free one.")
+    allow_plaintext_remote: bool = Field(
+        default=False, description="Allow plaintext gRPC and HTTP beyond this machine."
+    )
     evaluation_period_s: Annotated[Seconds, Field(ge=1)] = Field(
         default=1800.0, description="Time between scheduled evaluations."
     )
@@ -135,11 +139,12 @@ class Settings(BaseModel):
         if not self.database_url:
             object.__setattr__(self, "database_url", sqlite_url(self.home))
         _check_database_url(self.database_url)
-        if not self.allow_plaintext_remote and not is_loopback(self.grpc_host):
-            raise ValueError(
-                f"grpc_host: {self.grpc_host} can be reached from other machines, and this server speaks plaintext; "
-                "use 127.0.0.1, or set allow_plaintext_remote = true if the network is yours alone"
-            )
+        for key, host in (("grpc_host", self.grpc_host), ("http_host", self.http_host)):
+            if not self.allow_plaintext_remote and not is_loopback(host):
+                raise ValueError(
+                    f"{key}: {host} can be reached from other machines, and this server speaks plaintext; "
+                    "use 127.0.0.1, or set allow_plaintext_remote = true if the network is yours alone"
+                )
         return self
 
     @property
@@ -152,7 +157,6 @@ class Settings(BaseModel):
         """Sentences about values that were set but have no effect in this version."""
         unused = {
             "redis_url": "this version does not use Redis: the policy is stored in the database and streamed over gRPC",
-            "http_port": "this version serves no HTTP: use gRPC or the msc commands",
         }
         return tuple(f"{key} is set, but {why}" for key, why in unused.items() if key in self.model_fields_set)
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from enum import Enum, auto
 from types import TracebackType
 
-from msc_authority.app.events import Alert, EventBus, events_of, name_of
+from msc_authority.app.events import EventBus, IntegrityBroken, events_of, name_of
 from msc_authority.app.timing import Cancel, Timer
 from msc_authority.core.policy import PolicyRef
 from msc_authority.ports import Clock, Head
@@ -100,7 +100,7 @@ class Broker:
         present = self.current
         if head.policy != present.head.policy and _etag(head) != _etag(present.head):
             text = f"Policy {name_of(head.ref)} has other content in the store than here: two writers are at work"
-            self._events.emit(Alert(code="INTEGRITY", text=text, critical=True))
+            self._events.emit(IntegrityBroken(ref=head.ref, text=text))
             return False
         # A read that began before the last evaluation was committed may come late: keep the later of each.
         evaluated_at = max(filter(None, (present.head.evaluated_at, head.evaluated_at)), default=None)

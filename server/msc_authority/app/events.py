@@ -5,8 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import assert_never
 
+from msc_authority.app.alerts.values import Alert, AlertState, Severity
+from msc_authority.app.clients import FleetEntry
+from msc_authority.app.signals import BlockedSignal
 from msc_authority.core.policy import Policy, PolicyRef, RiskMode, TradingState
 from msc_authority.ports import EvaluationEntry
 
@@ -61,16 +65,74 @@ class HeadConfirmed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
-    """Something a person should look at. `code` is stable UPPER_SNAKE; `text` says what and what to do."""
+class EvaluationBroken:
+    """An evaluation could not be made. The policy was kept."""
 
-    code: str
+    trigger: str
     text: str
-    critical: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegrityBroken:
+    """The store has other content under the reference that is served: two writers are at work."""
+
+    ref: PolicyRef
+    text: str
+
+
+class ClientChange(StrEnum):
+    """What is new about a client."""
+
+    JOINED = "joined"
+    LEFT = "left"
+    APPLIED = "applied"
+    TIER = "tier"
+    FORGOTTEN = "forgotten"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientChanged:
+    """A client is not as it was."""
+
+    entry: FleetEntry
+    change: ClientChange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyApplied:
+    """A client has applied a revision, `propagation_s` seconds after it was published here."""
+
+    entry: FleetEntry
+    propagation_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalBlocked:
+    """An executor has journalled that it blocked a signal."""
+
+    signal: BlockedSignal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertChanged:
+    """An alert began to fire, or is resolved."""
+
+    alert: Alert
 
 
 Event = (
-    PolicyPublished | RiskModeChanged | TradingStateChanged | EvaluationDone | HeadUnconfirmed | HeadConfirmed | Alert
+    PolicyPublished
+    | RiskModeChanged
+    | TradingStateChanged
+    | EvaluationDone
+    | EvaluationBroken
+    | HeadUnconfirmed
+    | HeadConfirmed
+    | IntegrityBroken
+    | ClientChanged
+    | PolicyApplied
+    | SignalBlocked
+    | AlertChanged
 )
 Listener = Callable[[Event], None]
 
@@ -111,22 +173,7 @@ def events_of(before: Policy | None, after: Policy) -> list[Event]:
         events.append(RiskModeChanged(before=old.risk_mode if old else None, policy=after))
     if old is None or old.trading_state is not after.content.trading_state:
         events.append(TradingStateChanged(before=old.trading_state if old else None, policy=after))
-    if old is None or old.grants:
-        events.extend(alerts_of(after))
     return events
-
-
-def alerts_of(policy: Policy) -> list[Event]:
-    """Returns what a person has to know about a policy that is in force."""
-    if policy.content.grants:
-        return []
-    text = f"Policy {name_of(policy.ref)} allows no strategy: nobody may open a position"
-    return [Alert(code="NO_STRATEGY_ALLOWED", text=text, critical=True)]
-
-
-def failed_evaluation(trigger: str, error: Exception) -> Alert:
-    """Returns what a person has to know about an evaluation that could not be made."""
-    return Alert(code="EVALUATION_FAILED", text=f"Evaluation ({trigger}) failed, the policy is kept: {error}")
 
 
 def name_of(ref: PolicyRef) -> str:
@@ -150,8 +197,14 @@ def log_event(event: Event) -> None:
             _log.error(text, name_of(event.ref), event.age_s)
         case HeadConfirmed():
             _log.info("Head %s confirmed again after %.1f s", name_of(event.ref), event.outage_s)
-        case Alert():
-            _log.log(logging.CRITICAL if event.critical else logging.WARNING, "[%s] %s", event.code, event.text)
+        case EvaluationBroken():
+            _log.error("Evaluation (%s) failed, the policy is kept: %s", event.trigger, event.text)
+        case IntegrityBroken():
+            _log.critical("[INTEGRITY] %s", event.text)
+        case AlertChanged():
+            _log_alert(event.alert)
+        case ClientChanged() | PolicyApplied() | SignalBlocked():
+            _log.debug("%s", event)
         case _:
             assert_never(event)
 
@@ -176,3 +229,12 @@ def _log_trading_state(event: TradingStateChanged) -> None:
 def _log_evaluation(entry: EvaluationEntry) -> None:
     outcome = f"committed {name_of(entry.committed)}" if entry.committed else "the policy stays"
     _log.info("Evaluation %s (%s) done in %.3f s: %s", entry.evaluation_id, entry.trigger, entry.duration_s, outcome)
+
+
+def _log_alert(alert: Alert) -> None:
+    subject = f" {alert.subject}" if alert.subject else ""
+    if alert.state is not AlertState.FIRING:
+        _log.info("[%s]%s resolved: %s", alert.code, subject, alert.title)
+        return
+    level = logging.CRITICAL if alert.severity is Severity.CRITICAL else logging.WARNING
+    _log.log(level, "[%s]%s %s. %s", alert.code, subject, alert.text, alert.advice)

@@ -2,77 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 
+from msc_authority.app.clients import ClientInfo, ClientRole, ClientStatus, FleetEntry
 from msc_authority.core.policy import PolicyRef
 
 FORGET_AFTER = timedelta(hours=1)
-
-
-class ClientRole(StrEnum):
-    """What a client does."""
-
-    EXECUTOR = "EXECUTOR"
-    ORCHESTRATOR = "ORCHESTRATOR"
-    RISK_GUARD = "RISK_GUARD"
-    OTHER = "OTHER"
-
-
-class ClientTier(StrEnum):
-    """How much a client trusts the value it acts on. UNSPECIFIED: it did not say."""
-
-    UNSPECIFIED = "UNSPECIFIED"
-    FRESH = "FRESH"
-    STALE = "STALE"
-    SAFE_EXPIRED = "SAFE_EXPIRED"
-    SAFE_NONE = "SAFE_NONE"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientInfo:
-    """One client process. `instance_id` is unique for one start of it."""
-
-    instance_id: str
-    name: str = ""
-    role: ClientRole = ClientRole.OTHER
-    sdk: str = ""
-    started_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientCounters:
-    """Counters of a client since its start."""
-
-    applied: int = 0
-    rejected: int = 0
-    reconnects: int = 0
-    watchdog_timeouts: int = 0
-    gaps: int = 0
-    callback_errors: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientStatus:
-    """What a client says of itself. `applied` None: it acts on no policy. `age_s` None: never confirmed."""
-
-    tier: ClientTier = ClientTier.UNSPECIFIED
-    applied: PolicyRef | None = None
-    applied_etag: str = ""
-    age_s: float | None = None
-    last_error: str = ""
-    counters: ClientCounters = ClientCounters()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FleetEntry:
-    """One client as the authority knows it. `watches` counts the watches it has open here."""
-
-    client: ClientInfo
-    status: ClientStatus
-    reported_at: datetime
-    watches: int = 0
 
 
 class Fleet:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from msc_authority.app.broker import Broker
 from msc_authority.app.evaluate import EvaluationOutcome
-from msc_authority.app.events import EvaluationDone, EventBus, failed_evaluation
+from msc_authority.app.events import EvaluationBroken, EvaluationDone, EventBus
 from msc_authority.app.timing import Timer, pause
 from msc_authority.app.work import Worker
 from msc_authority.core.evaluation import SuppliedMetrics
@@ -115,7 +115,7 @@ class Scheduler:
         try:
             outcome = await self._worker.run(call)
         except Exception as error:
-            self._events.emit(failed_evaluation(trigger, error))
+            self._events.emit(EvaluationBroken(trigger=trigger, text=str(error)))
             raise
         changed = tuple(change.field for change in outcome.changes)
         self._broker.publish(outcome.head, confirmed_at=began, changed_fields=changed)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from msc_authority.app.broker import Broker, Current
-from msc_authority.app.events import Alert, EventBus, HeadConfirmed, HeadUnconfirmed, name_of
+from msc_authority.app.events import EventBus, HeadConfirmed, HeadUnconfirmed, name_of
 from msc_authority.app.timing import Timer, pause
 from msc_authority.app.work import Worker
 from msc_authority.ports import Clock, PolicyStore, StoreError
@@ -19,7 +19,6 @@ PULSE_PERIOD_S = 1.0
 UNCONFIRMED_AFTER_S = 15.0
 MAX_LOOP_LAG_S = 1.0
 MAX_WRITE_PENDING_S = 10.0
-EVALUATION_GRACE_S = 300.0
 
 
 def read_current(store: PolicyStore, clock: Clock) -> Current:
@@ -101,7 +100,7 @@ class VitalSigns:
 
 
 class Vitals:
-    """Feels the pulse once a second: age of the head, lag of the event loop, stuck writes, overdue evaluations."""
+    """Feels the pulse once a second: age of the head, lag of the event loop, stuck writes."""
 
     def __init__(
         self,
@@ -110,20 +109,14 @@ class Vitals:
         events: EventBus,
         clock: Clock,
         timer: Timer,
-        period_s: float,
         tell: Callable[[VitalSigns], None],
-        speed: float = 1.0,
     ) -> None:
-        """`period_s` is the time between evaluations; `tell` is given the signs at every pulse.
-
-        `speed` is how many seconds of the clock's instants pass in a real one; periods are real.
-        """
+        """`tell` is given the signs at every pulse."""
         self._broker, self._events, self._clock, self._timer = broker, events, clock, timer
-        self._overdue_after_s = period_s + EVALUATION_GRACE_S
-        self._tell, self._speed = tell, speed
+        self._tell = tell
         self._unconfirmed_since: float | None = None
-        self._overdue = False
-        self._began_at = clock.now()
+        self.loop_lag_s = 0.0
+        """How late the event loop was at the last pulse."""
 
     async def run(self) -> None:
         """Feels the pulse until cancelled."""
@@ -134,10 +127,10 @@ class Vitals:
 
     def pulse(self, *, lag_s: float) -> None:
         """Looks once; the event loop was `lag_s` late."""
+        self.loop_lag_s = lag_s
         if lag_s > MAX_LOOP_LAG_S:
             _log.warning("The event loop was held up for %.1f s", lag_s)
         self._watch_head()
-        self._watch_evaluations()
         self._broker.end_slow(MAX_WRITE_PENDING_S)
         up = not self._broker.draining
         confirmed = self._unconfirmed_since is None
@@ -152,13 +145,3 @@ class Vitals:
             outage = current.confirmed_at - self._unconfirmed_since
             self._unconfirmed_since = None
             self._events.emit(HeadConfirmed(ref=current.head.ref, outage_s=outage))
-
-    def _watch_evaluations(self) -> None:
-        # Where none has ever succeeded, silence is counted from the start.
-        since = self._broker.current.head.evaluated_at or self._began_at
-        age = (self._clock.now() - since).total_seconds() / self._speed
-        overdue = age > self._overdue_after_s
-        if overdue and not self._overdue:
-            text = f"No evaluation has succeeded for {age:.0f} s; look at ListEvaluations for failures"
-            self._events.emit(Alert(code="EVALUATION_OVERDUE", text=text, critical=True))
-        self._overdue = overdue

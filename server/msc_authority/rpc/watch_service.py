@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from msc_authority.app.broker import Broker, Ending, Watcher
-from msc_authority.app.fleet import ClientInfo, Fleet
+from msc_authority.app.clients import ClientInfo
+from msc_authority.app.fleet import Fleet
 from msc_authority.app.timing import Uniform
 from msc_authority.ports import Clock
 from msc_authority.rpc.errors import SlowConsumer, refusal_of

@@ -11,7 +11,7 @@ from msc_builders import START, a_content, a_ranking, a_verdict, an_entry
 from msc_live import a_policy
 
 from msc_authority.app.broker import Freshness
-from msc_authority.app.fleet import FleetEntry
+from msc_authority.app.clients import FleetEntry
 from msc_authority.core.evaluation import StrategyRanking
 from msc_authority.core.policy import FieldChange, PolicyContent, changes_between
 from msc_authority.ports import EvaluationEntry, Revision

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from msc_authority.app.fleet import (
+from msc_authority.app.clients import (
     ClientCounters,
     ClientInfo,
     ClientRole,
     ClientStatus,
     ClientTier,
     FleetEntry,
-    versions_behind,
 )
+from msc_authority.app.fleet import versions_behind
 from msc_authority.core.policy import PolicyRef
 from msc_authority.rpc.errors import FieldProblem, InvalidRequest
 from msc_authority.rpc.mapping.basics import duration_to_proto, instant_of, instant_to_proto, seconds_of

@@ -12,6 +12,7 @@ from msc_builders import START, a_content
 from msc_live import ManualTime, Told, a_broker, a_head, a_policy
 
 from msc_authority.app.broker import Broker
+from msc_authority.app.clients import ClientCounters, ClientInfo, ClientRole, ClientStatus, ClientTier
 from msc_authority.app.events import (
     Alert,
     HeadConfirmed,
@@ -23,7 +24,7 @@ from msc_authority.app.events import (
     events_of,
     name_of,
 )
-from msc_authority.app.fleet import ClientCounters, ClientInfo, ClientRole, ClientStatus, ClientTier, Fleet
+from msc_authority.app.fleet import Fleet
 from msc_authority.app.vitals import Vitals, VitalSigns, changed_fields, read_current
 from msc_authority.core.policy import FieldChange, Policy, PolicyRef, RiskMode, TradingState
 from msc_authority.ports import Head, Revision

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from msc_builders import START
 
-from msc_authority.app.fleet import ClientInfo, ClientRole, ClientStatus, ClientTier, Fleet, versions_behind
+from msc_authority.app.clients import ClientInfo, ClientRole, ClientStatus, ClientTier
+from msc_authority.app.fleet import Fleet, versions_behind
 from msc_authority.core.policy import PolicyRef
 
 FRESH = ClientStatus(tier=ClientTier.FRESH, applied=PolicyRef(7, 3))

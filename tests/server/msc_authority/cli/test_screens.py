@@ -20,7 +20,7 @@ from msc_answers import (
 from msc_builders import START, a_content, a_ranking, a_reason, a_verdict, an_entry
 from typer.testing import CliRunner, Result
 
-from msc_authority.app.fleet import ClientInfo, ClientRole, ClientStatus, ClientTier, FleetEntry
+from msc_authority.app.clients import ClientInfo, ClientRole, ClientStatus, ClientTier, FleetEntry
 from msc_authority.cli.app import build_app
 from msc_authority.core.policy import (
     FieldChange,

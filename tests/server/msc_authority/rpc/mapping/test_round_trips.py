@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msc_authority.app.fleet import ClientCounters, ClientInfo, ClientRole, ClientStatus, ClientTier, FleetEntry
+from msc_authority.app.clients import ClientCounters, ClientInfo, ClientRole, ClientStatus, ClientTier, FleetEntry
 from msc_authority.core.evaluation import HealthMetric, StrategyRanking
 from msc_authority.core.facts import Direction, EquityPoint, Execution, Fact, Side, Trade, TradeSource
 from msc_authority.core.policy import (

@@ -14,7 +14,7 @@ from msc_builders import START, a_content, a_ranking, a_reason, a_transition, a_
 from msc_live import a_policy
 
 from msc_authority.app.broker import Freshness
-from msc_authority.app.fleet import ClientInfo, ClientRole, ClientStatus, ClientTier, FleetEntry
+from msc_authority.app.clients import ClientInfo, ClientRole, ClientStatus, ClientTier, FleetEntry
 from msc_authority.core.evaluation import SuppliedMetrics
 from msc_authority.core.facts import Direction, Execution, Side, Trade, TradeSource
 from msc_authority.core.intake import Refusal

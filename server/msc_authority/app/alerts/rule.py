@@ -1,0 +1,27 @@
+"""What a rule is: one condition over an observation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from msc_authority.app.alerts.values import Finding, Severity
+from msc_authority.app.observation import Observation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One condition. It fires where it has held for longer than `for_s` seconds; 0: at once.
+
+    `advice` says what to do, `anchor` is the heading of the README's troubleshooting that says more, and `promql` is the
+    same condition over the exported metrics.
+    """
+
+    code: str
+    severity: Severity
+    title: str
+    for_s: float
+    advice: str
+    anchor: str
+    promql: str
+    find: Callable[[Observation], Sequence[Finding]]

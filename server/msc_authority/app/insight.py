@@ -1,0 +1,92 @@
+"""What people and programs may ask about the authority. Safe to call from any thread and any event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from msc_authority.app.alerts.values import Alert
+from msc_authority.app.broker import Current, Freshness
+from msc_authority.app.evaluate import EvaluationOutcome
+from msc_authority.app.events import Listener
+from msc_authority.app.modes import ModeSpan
+from msc_authority.app.observation import Observation
+from msc_authority.app.trace import EquityTrace
+from msc_authority.core.evaluation import StrategyRanking, SuppliedMetrics
+from msc_authority.core.policy import PolicyRef
+from msc_authority.ports import EvaluationEntry, Revision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluations:
+    """The newest evaluation that succeeded, and the newest of all if that one failed."""
+
+    latest: EvaluationEntry | None
+    failure: EvaluationEntry | None
+
+
+class Insight(Protocol):
+    """Answers. What returns at once is from memory; what is awaited asks the store or the event loop of the authority."""
+
+    @property
+    def current(self) -> Current:
+        """The head as it is served now."""
+        ...
+
+    def freshness(self) -> Freshness:
+        """How far the head can be vouched for now."""
+        ...
+
+    def next_evaluation_in_s(self) -> float:
+        """Seconds until the next scheduled evaluation."""
+        ...
+
+    @property
+    def observation(self) -> Observation:
+        """The newest observation, at most about a second old."""
+        ...
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        """Alerts that are pending or firing, and those resolved lately: firing first, then critical ones, then newest."""
+        ...
+
+    @property
+    def trace(self) -> EquityTrace:
+        """Equity, drawdown and each strategy's result over the last days, at most a few seconds old."""
+        ...
+
+    @property
+    def mode_spans(self) -> tuple[ModeSpan, ...]:
+        """What was in force over the same days, oldest first."""
+        ...
+
+    async def evaluations(self) -> Evaluations:
+        """Raises StoreUnavailable."""
+        ...
+
+    async def history(self, before: PolicyRef | None, limit: int) -> list[Revision]:
+        """Revisions older than `before` (None: from the newest), newest first. Raises StoreUnavailable."""
+        ...
+
+    async def strategies(self) -> tuple[list[StrategyRanking], datetime | None]:
+        """The ranking of the newest evaluation and its instant. Raises StoreUnavailable."""
+        ...
+
+    async def evaluate(self, *, request_id: str, requested_by: str, reason: str) -> EvaluationOutcome:
+        """Evaluates now and commits. Raises TooManyEvaluations, EvaluationFailed, StoreUnavailable."""
+        ...
+
+    async def preview(self, *, requested_by: str, reason: str) -> EvaluationOutcome:
+        """Says what an evaluation would decide now. Writes nothing. Raises StoreUnavailable."""
+        ...
+
+    async def what_if(self, supplied: SuppliedMetrics) -> EvaluationOutcome:
+        """Judges supplied metrics. Writes nothing. Raises InvalidMetric, StoreUnavailable."""
+        ...
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Calls `listener` with every later event, on the authority's thread. Returns what ends that."""
+        ...
