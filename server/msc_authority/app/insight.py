@@ -28,7 +28,7 @@ class Evaluations:
 
 
 class Insight(Protocol):
-    """Answers. What returns at once is from memory; what is awaited asks the store or the event loop of the authority."""
+    """Answers. What returns at once is from memory; what is awaited asks the store or the authority's event loop."""
 
     @property
     def current(self) -> Current:
@@ -50,7 +50,7 @@ class Insight(Protocol):
 
     @property
     def alerts(self) -> tuple[Alert, ...]:
-        """Alerts that are pending or firing, and those resolved lately: firing first, then critical ones, then newest."""
+        """Alerts: firing first, critical before warning, then pending, then resolved lately; newest first in each."""
         ...
 
     @property

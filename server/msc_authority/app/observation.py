@@ -83,8 +83,8 @@ class ModeShares:
 class Observation:
     """The authority at one instant.
 
-    `at` is an instant of its clock (simulated time in a simulation), and so is everything that is a datetime. `monotonic`
-    and everything in seconds that is not about policy history is real time.
+    `at` is an instant of its clock (simulated time in a simulation), and so is everything that is a datetime.
+    `monotonic` and everything in seconds that is not about policy history is real time.
     """
 
     at: datetime

@@ -13,8 +13,8 @@ from msc_authority.app.observation import Observation
 class Rule:
     """One condition. It fires where it has held for longer than `for_s` seconds; 0: at once.
 
-    `advice` says what to do, `anchor` is the heading of the README's troubleshooting that says more, and `promql` is the
-    same condition over the exported metrics.
+    `advice` says what to do, `anchor` is the heading of the README's troubleshooting that says more, and `promql` is
+    the same condition over the exported metrics.
     """
 
     code: str
