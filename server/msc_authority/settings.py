@@ -29,7 +29,7 @@ from msc_authority.settings_table import build_table, flatten_table
 CONFIG_FILE_NAME = "msc.toml"
 DATABASE_FILE_NAME = "msc.db"
 ENV_PREFIX = "MSC_"
-ENV_USED_ELSEWHERE = frozenset({"MSC_TARGET", "MSC_REQUIRE_TOOLCHAINS"})
+ENV_USED_ELSEWHERE = frozenset({"MSC_TARGET", "MSC_URL", "MSC_REQUIRE_TOOLCHAINS"})
 MAX_PERIOD_S = 86_400.0
 
 

@@ -23,6 +23,7 @@ from msc_policy import v1 as pb
 
 _T = TypeVar("_T")
 _WATCHING_CLIENT = Path(__file__).with_name("watching_client.py")
+_GIVEN_OUT: set[int] = set()
 
 
 def until(reads: Callable[[], _T | None], *, deadline_s: float = 20.0, what: str = "", pause_s: float = 0.02) -> _T:
@@ -38,26 +39,28 @@ def until(reads: Callable[[], _T | None], *, deadline_s: float = 20.0, what: str
 
 
 def free_port() -> int:
-    """Returns a port below the ephemeral range that is free now."""
+    """Returns a port below the ephemeral range that is free now, another one each time."""
     for port in range(20000 + os.getpid() % 8000, 32000):
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
+            if port not in _GIVEN_OUT and probe.connect_ex(("127.0.0.1", port)):
+                _GIVEN_OUT.add(port)
                 return port
     raise AssertionError("no free port")
 
 
 def clean_environment(home: Path, **more: str) -> dict[str, str]:
-    """Returns the environment without MSC_* except what is given."""
+    """Returns the environment without MSC_* except what is given. Nobody serves HTTP unless a test gives a port."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("MSC_")}
-    return {**kept, "MSC_HOME": str(home), "PYTHONUNBUFFERED": "1", **more}
+    return {**kept, "MSC_HOME": str(home), "MSC_SERVE_HTTP": "false", "PYTHONUNBUFFERED": "1", **more}
 
 
 @dataclass
 class AuthorityProcess:
-    """`msc serve` on a port of its own."""
+    """`msc serve` on a port of its own. It serves HTTP when it is given a port for it."""
 
     home: Path
     port: int = field(default_factory=free_port)
+    http_port: int | None = None
     environment: dict[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
@@ -66,6 +69,12 @@ class AuthorityProcess:
     def target(self) -> str:
         """Where it listens."""
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Where it serves HTTP."""
+        assert self.http_port is not None
+        return f"http://127.0.0.1:{self.http_port}"
 
     @property
     def log(self) -> Path:
@@ -81,7 +90,8 @@ class AuthorityProcess:
     def spawn(self) -> None:
         """Starts it and returns at once."""
         self.home.mkdir(parents=True, exist_ok=True)
-        environment = clean_environment(self.home, MSC_GRPC_PORT=str(self.port), **self.environment)
+        http = {} if self.http_port is None else {"MSC_SERVE_HTTP": "true", "MSC_HTTP_PORT": str(self.http_port)}
+        environment = clean_environment(self.home, MSC_GRPC_PORT=str(self.port), **http, **self.environment)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "msc_authority", "serve", *self.arguments],

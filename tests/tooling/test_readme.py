@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from process_harness import AuthorityProcess, until
+from process_harness import AuthorityProcess, free_port, until
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 60.0
@@ -44,9 +44,9 @@ class DocumentCommand:
         """A name for test reports."""
         return f"line {self.line}: {self.text.splitlines()[0]}"
 
-    def at(self, port: int) -> DocumentCommand:
-        """The same command for an authority on another port than the default one."""
-        return replace(self, text=self.text.replace(":7443", f":{port}"))
+    def at(self, port: int, http_port: int) -> DocumentCommand:
+        """The same command for an authority on other ports than the default ones."""
+        return replace(self, text=self.text.replace(":7443", f":{port}").replace(":8000", f":{http_port}"))
 
 
 class BadDocument(ValueError):
@@ -101,11 +101,12 @@ def test_marked_blocks_are_found_and_others_are_not(tmp_path: Path) -> None:
     assert found[0].text == "msc status\nmsc health"
 
 
-def test_a_command_can_be_sent_to_another_port(tmp_path: Path) -> None:
-    (command,) = runnable_commands(_document(tmp_path, "<!-- runnable: x -->\n```sh\nlist 127.0.0.1:7443\n```\n"))
+def test_a_command_can_be_sent_to_other_ports(tmp_path: Path) -> None:
+    text = "<!-- runnable: x -->\n```sh\nlist 127.0.0.1:7443\ncurl localhost:8000/docs\n```\n"
+    (command,) = runnable_commands(_document(tmp_path, text))
 
-    assert command.at(12).text == "list 127.0.0.1:12"
-    assert command.at(12).pattern == command.pattern
+    assert command.at(12, 34).text == "list 127.0.0.1:12\ncurl localhost:34/docs"
+    assert command.at(12, 34).pattern == command.pattern
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_the_readme_has_commands_that_run() -> None:
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuthorityProcess]:
     """The authority as `msc serve --demo` starts it: with the sample journal."""
-    process = AuthorityProcess(home=tmp_path_factory.mktemp("home"), arguments=("--demo",))
+    process = AuthorityProcess(home=tmp_path_factory.mktemp("home"), http_port=free_port(), arguments=("--demo",))
     try:
         yield process.start()
     finally:
@@ -146,7 +147,7 @@ def test_a_command_of_the_readme_runs_as_printed(
     output = tmp_path / "output"
     with output.open("wb") as sink:
         process = subprocess.Popen(
-            _interpreted(command.at(authority.port)),
+            _interpreted(command.at(authority.port, authority.http_port or 0)),
             cwd=ROOT,
             env=_environment(authority, tmp_path),
             stdin=subprocess.DEVNULL,
@@ -175,7 +176,8 @@ def _interpreted(command: DocumentCommand) -> list[str]:
 
 def _environment(authority: AuthorityProcess, home: Path) -> dict[str, str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return os.environ | {"PATH": path, "MSC_HOME": str(home), "MSC_TARGET": authority.target, "NO_COLOR": "1"}
+    reached = {"MSC_TARGET": authority.target, "MSC_URL": authority.url}
+    return os.environ | {"PATH": path, "MSC_HOME": str(home), "NO_COLOR": "1", **reached}
 
 
 def _matches(command: DocumentCommand, output: Path) -> bool:

@@ -25,7 +25,7 @@ async def serving(
     """The whole authority on a database in `home`."""
     ready: asyncio.Future[Running] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
-    settings = Settings(home=home, grpc_port=0)
+    settings = Settings(home=home, grpc_port=0, http_port=0)
     task = asyncio.create_task(serve(settings, on_ready=ready.set_result, stop=stop, machine=machine))
     task.add_done_callback(lambda ended: ready.cancel() if ended.exception() else None)
     running = await ready

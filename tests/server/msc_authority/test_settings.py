@@ -140,7 +140,13 @@ def test_the_decision_model_is_not_set_by_variables() -> None:
 
 
 def test_variables_of_other_parts_and_empty_ones_are_passed_over(tmp_path: Path) -> None:
-    environ = {"MSC_HOME": str(tmp_path), "MSC_TARGET": "x:1", "MSC_REQUIRE_TOOLCHAINS": "1", "MSC_DATABASE_URL": ""}
+    environ = {
+        "MSC_HOME": str(tmp_path),
+        "MSC_TARGET": "x:1",
+        "MSC_URL": "http://x:1",
+        "MSC_REQUIRE_TOOLCHAINS": "1",
+        "MSC_DATABASE_URL": "",
+    }
 
     assert load(environ=environ).settings.database_url == sqlite_url(tmp_path)
 

@@ -48,7 +48,7 @@ async def last_message(
 
 
 def settings_in(home: Path, port: int = 0) -> Settings:
-    return Settings(home=home, grpc_port=port)
+    return Settings(home=home, grpc_port=port, http_port=0)
 
 
 async def test_every_watcher_gets_a_goodbye_and_a_clean_end_and_the_port_is_free_again(tmp_path: Path) -> None:
