@@ -95,7 +95,8 @@ class Observation:
     head: Head
     freshness: Freshness
     policy_unavailable_s: float
-    """How long there has been no policy that could be vouched for: none at all, or none confirmed by the store."""
+    """How long there has been no policy that could be vouched for: none at all, none confirmed by the store, or none
+    that is still valid. Counted from this process's start at the earliest."""
     risk_mode_since: datetime | None
     trading_state_since: datetime | None
     mode_changes: int
@@ -104,7 +105,8 @@ class Observation:
     mode_shares: ModeShares
     next_evaluation_in_s: float
     evaluation_overdue_s: float
-    """How long an evaluation has been overdue; not above 0: it is not."""
+    """How long ago the next evaluation should have succeeded; not above 0: it is not due. Counted from this process's
+    start at the earliest."""
     evaluations: EvaluationTally
     journal: JournalTally
     signals: SignalActivity
@@ -114,5 +116,8 @@ class Observation:
     watch_ends: Mapping[str, int]
     """Watches that ended since this process started, by cause."""
     integrity_errors: int
+    """Contradictions between the store and the head since this process started."""
+    integrity_error: str = ""
+    """The newest of them, in words, if it is of the last five minutes; empty: there was none."""
     loop_lag_s: float
     draining: bool

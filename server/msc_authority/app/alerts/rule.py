@@ -14,7 +14,9 @@ class Rule:
     """One condition. It fires where it has held for longer than `for_s` seconds; 0: at once.
 
     `advice` says what to do, `anchor` is the heading of the README's troubleshooting that says more, and `promql` is
-    the same condition over the exported metrics.
+    the same condition over the exported metrics, which has to hold for `promql_for_s` seconds where no metric says how
+    long it has. `resolves_after_s` is how many real seconds it has to be gone before a firing alert is resolved, so
+    that it does not flap.
     """
 
     code: str
@@ -25,3 +27,5 @@ class Rule:
     anchor: str
     promql: str
     find: Callable[[Observation], Sequence[Finding]]
+    promql_for_s: float = 0.0
+    resolves_after_s: float = 10.0

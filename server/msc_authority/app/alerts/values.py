@@ -25,12 +25,16 @@ class AlertState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """That the condition of a rule holds, for whom (empty: the whole system), and for how long by now."""
+    """That the condition of a rule holds, for whom (empty: the whole system), and for how long by now.
+
+    `since` is the instant on the authority's clock at which that began; None: when it was first seen.
+    """
 
     text: str
     held_s: float
     subject: str = ""
     value: float | None = None
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
