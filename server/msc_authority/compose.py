@@ -23,7 +23,7 @@ from msc_authority.app.scheduler import Evaluates, Scheduler
 from msc_authority.app.timing import LoopTimer, Timer, Uniform, pause
 from msc_authority.app.vitals import HeadKeeper, Vitals, read_current
 from msc_authority.app.work import Worker
-from msc_authority.ports import Clock, EvaluationLog, EvaluationStore, Head, Journal, PolicyStore
+from msc_authority.ports import Clock, EvaluationLog, EvaluationStore, ExecutionLog, Head, Journal, PolicyStore
 from msc_authority.rpc.frames import Frames
 from msc_authority.rpc.health import Health
 from msc_authority.rpc.journal_service import JournalRecorder, journal_handlers
@@ -56,6 +56,11 @@ class Stores(Protocol):
     @property
     def journal(self) -> Journal:
         """The facts."""
+        ...
+
+    @property
+    def executions(self) -> ExecutionLog:
+        """The execution reports, in the order of arrival."""
         ...
 
     @property

@@ -109,6 +109,10 @@ class JournalledExecution:
 class ExecutionLog(Protocol):
     """Reads execution reports in the order of arrival."""
 
+    def end(self) -> int:
+        """Returns the sequence of the report that arrived last; 0: there is none."""
+        ...
+
     def executions_after(self, sequence: int, limit: int) -> list[JournalledExecution]:
         """Returns up to `limit` reports that arrived later than `sequence`, the earliest arrival first."""
         ...

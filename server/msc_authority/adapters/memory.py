@@ -19,7 +19,7 @@ from msc_authority.adapters.fact_keys import equity_evidence, id_conflict, id_of
 from msc_authority.adapters.instants import aware_utc
 from msc_authority.core.evaluation import StrategyRanking
 from msc_authority.core.evidence import EquityEvidence, Evidence, TradeEvidence
-from msc_authority.core.facts import EquityPoint, Fact, Trade, happened_at
+from msc_authority.core.facts import EquityPoint, Execution, Fact, Trade, happened_at
 from msc_authority.core.policy import Policy, PolicyRef
 from msc_authority.ports import (
     Clock,
@@ -27,6 +27,7 @@ from msc_authority.ports import (
     EvaluationEntry,
     Head,
     JournalCursor,
+    JournalledExecution,
     LedgerCheckpoint,
     RecordOutcome,
     RefusedFact,
@@ -37,11 +38,12 @@ from msc_authority.ports import (
 
 
 class MemoryStore:
-    """The four ports over one state in memory. Threads may share it."""
+    """The five ports over one state in memory. Threads may share it."""
 
     def __init__(self, clock: Clock) -> None:
         self._kept = _Kept(epoch=int(clock.now().timestamp()))
         self.journal = MemoryJournal()
+        self.executions = MemoryExecutionLog(self.journal)
         self.evaluations = MemoryEvaluationStore(self._kept)
         self.policies = MemoryPolicyStore(self._kept)
         self.log = MemoryEvaluationLog(self._kept)
@@ -81,6 +83,7 @@ class MemoryJournal:
         self._facts: dict[tuple[type[Fact], Hashable], Fact] = {}
         self._trades: list[TradeEvidence] = []
         self._equity: list[EquityEvidence] = []
+        self._executions: list[JournalledExecution] = []
         self._newest: datetime | None = None
 
     def record(self, facts: Sequence[Fact]) -> RecordOutcome:
@@ -108,6 +111,9 @@ class MemoryJournal:
                 self._trades.append(trade_evidence(fact))
             case EquityPoint():
                 self._equity.append(equity_evidence(fact))
+            case Execution():
+                sequence = len(self._executions) + 1
+                self._executions.append(JournalledExecution(sequence=sequence, execution=fact))
 
     def end(self) -> JournalCursor:
         """Returns the cursor behind all evidence that has arrived so far."""
@@ -134,6 +140,37 @@ class MemoryJournal:
         """Returns the instant of the newest fact of any kind, or None."""
         with self._lock:
             return self._newest
+
+    def executions_count(self) -> int:
+        """Returns how many execution reports have arrived."""
+        with self._lock:
+            return len(self._executions)
+
+    def executions_from(self, start: int, limit: int | None = None) -> list[JournalledExecution]:
+        """Returns up to `limit` (None: all) of the execution reports behind the first `start` to arrive."""
+        with self._lock:
+            return self._executions[start : None if limit is None else start + limit]
+
+
+class MemoryExecutionLog:
+    """Reads execution reports."""
+
+    def __init__(self, journal: MemoryJournal) -> None:
+        self._journal = journal
+
+    def end(self) -> int:
+        """Returns the sequence of the report that arrived last; 0: there is none."""
+        return self._journal.executions_count()
+
+    def executions_after(self, sequence: int, limit: int) -> list[JournalledExecution]:
+        """Returns up to `limit` reports that arrived later than `sequence`, the earliest arrival first."""
+        return self._journal.executions_from(sequence, limit)
+
+    def last_sequence_before(self, at: datetime) -> int:
+        """Returns the sequence just before the first report to arrive with an instant of `at` or later."""
+        reports = self._journal.executions_from(0)
+        since = (report.sequence - 1 for report in reports if report.execution.at >= at)
+        return next(since, len(reports))
 
 
 class MemoryEvaluationStore:

@@ -26,6 +26,7 @@ from msc_authority.ports import (
     EvaluationEntry,
     EvaluationLog,
     EvaluationStore,
+    ExecutionLog,
     Journal,
     JournalCursor,
     LedgerCheckpoint,
@@ -57,6 +58,11 @@ class Store(Protocol):
     @property
     def journal(self) -> Journal:
         """The facts."""
+        ...
+
+    @property
+    def executions(self) -> ExecutionLog:
+        """The execution reports, in the order of arrival."""
         ...
 
     @property

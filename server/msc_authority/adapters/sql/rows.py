@@ -63,6 +63,13 @@ class FactTable(Generic[F]):
         """
         return select(func.min(self.at), func.count()).where(self.sequence > after, self.sequence <= upto)
 
+    def first_arrival_since(self, at: datetime) -> Select[int | None, int]:
+        """Asks for the first to arrive of those with an instant of `at` or later, and how many there are.
+
+        The count is there for the planner, as above: for min() alone it walks the table from its start.
+        """
+        return select(func.min(self.sequence), func.count()).where(self.at >= at)
+
     def _with_keys(self, keys: list[Hashable]) -> Select[*tuple[object, ...]]:
         columns = [self.table.c[name] for name in self._names]
         single = len(self._key_columns) == 1

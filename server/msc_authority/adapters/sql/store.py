@@ -11,6 +11,7 @@ from msc_authority.adapters.sql.audit import AuditLine, write_audit
 from msc_authority.adapters.sql.engine import BUSY_TIMEOUT_S, Database, WriteLock
 from msc_authority.adapters.sql.evaluation_log import SqlEvaluationLog
 from msc_authority.adapters.sql.evaluations import SqlEvaluationStore
+from msc_authority.adapters.sql.executions import SqlExecutionLog
 from msc_authority.adapters.sql.journal import SqlJournal
 from msc_authority.adapters.sql.policies import SqlPolicyStore, current_epoch
 from msc_authority.adapters.sql.schema import bring_to_head
@@ -25,6 +26,7 @@ class SqlStore:
         self._database = database
         self._clock = clock
         self.journal = SqlJournal(database)
+        self.executions = SqlExecutionLog(database)
         self.evaluations = SqlEvaluationStore(database, clock)
         self.policies = SqlPolicyStore(database)
         self.log = SqlEvaluationLog(database)
