@@ -15,6 +15,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from msc_authority.adapters.clock import SimulatedClock, SystemClock, uniform
+from msc_authority.adapters.notify.addresses import sinks_for
+from msc_authority.app.alerts.values import Severity
 from msc_authority.app.broker import Broker
 from msc_authority.app.evaluate import Evaluator
 from msc_authority.app.events import EventBus, log_event, name_of
@@ -209,6 +211,8 @@ async def running(
     authority = await _Authority.made(settings, stores, machine, evaluator)
     async with AsyncExitStack() as stack:
         stack.callback(authority.close)
+        authority.sinks.start()
+        stack.push_async_callback(asyncio.to_thread, authority.sinks.stop)
         port = await authority.server.start(settings.grpc_host, settings.grpc_port)
         stack.push_async_callback(authority.server.stop, min(settings.drain_s, MAX_DRAIN_S))
         stack.push_async_callback(_cancel, authority.begin())
@@ -230,6 +234,8 @@ class _Authority:
         clock, timer = machine.clock, machine.timer
         self._settings, self._broker, self._clock, self._timer = settings, broker, clock, timer
         self._server_id = machine.new_id()
+        self.sinks = sinks_for(settings.alert_urls, least=Severity(settings.alert_min_severity))
+        events.subscribe(self.sinks.listener)
         self._evaluations = Worker(threads=1, name="evaluate")
         self._reads = Worker(threads=STORE_THREADS, name="store")
         self._health = Health()

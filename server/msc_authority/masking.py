@@ -16,6 +16,8 @@ _ASSIGNMENT = re.compile(
 )
 _BEARER = re.compile(r"(?P<head>\bBearer\s+)[\w.~+/=-]+", re.IGNORECASE)
 _NAME = re.compile(_SECRET_NAME, re.IGNORECASE)
+_ADDRESSES = frozenset({"alert_urls"})
+_WEB_HOST = re.compile(r"https?://(?:[^\s/?#]*@)?(?P<name>[^\s/?#@]+).*", re.IGNORECASE | re.DOTALL)
 
 
 def mask_text(text: str) -> str:
@@ -23,6 +25,14 @@ def mask_text(text: str) -> str:
     for pattern in (_URL_PASSWORD, _ASSIGNMENT, _BEARER):
         text = pattern.sub(rf"\g<head>{MASK}", text)
     return text
+
+
+def mask_address(url: str) -> str:
+    """Where alerts are sent to, without what lets others send there: any part but the scheme and a web host may."""
+    if found := _WEB_HOST.fullmatch(url):
+        return f"{url.partition(':')[0].lower()}://{found['name']}/{MASK}"
+    scheme, separator, _ = url.partition("://")
+    return f"{scheme}://{MASK}" if separator else MASK
 
 
 def mask_value(name: str, value: object) -> object:
@@ -33,4 +43,6 @@ def mask_value(name: str, value: object) -> object:
         return [mask_value(name, item) for item in value]
     if not isinstance(value, str):
         return value
+    if name in _ADDRESSES:
+        return mask_address(value)
     return MASK if value and _NAME.search(name) else mask_text(value)

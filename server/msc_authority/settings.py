@@ -57,6 +57,21 @@ def _not_a_boolean(value: object) -> object:
     return value
 
 
+def _urls(value: object) -> object:
+    """Checks addresses without repeating one: pydantic's own words would."""
+    urls = value.split() if isinstance(value, str) else value
+    if not isinstance(urls, list | tuple) or not all(isinstance(url, str) for url in urls):
+        raise ValueError("must be a list of URLs; in the environment, separated by spaces")
+    if not urls:
+        return ()
+    from msc_authority.adapters.notify.addresses import problem_of
+
+    for position, url in enumerate(urls, start=1):
+        if problem := problem_of(url):
+            raise ValueError(f"address {position}: {problem}")
+    return tuple(urls)
+
+
 def _decision(value: object) -> object:
     return build_table(DecisionConfig(), value, "decision") if isinstance(value, Mapping) else value
 
@@ -107,6 +122,13 @@ class Settings(BaseModel):
     )
     drain_s: Annotated[float, BeforeValidator(_not_a_boolean)] = Field(
         default=1.0, ge=0, le=1.4, allow_inf_nan=False, description="Time that watches get to end at a stop."
+    )
+    # Not in the representation: such an address is a secret as a whole.
+    alert_urls: Annotated[tuple[str, ...], BeforeValidator(_urls)] = Field(
+        default=(), repr=False, description="Where alerts are sent: webhooks (https://) and addresses of Apprise."
+    )
+    alert_min_severity: Literal["warning", "critical"] = Field(
+        default="warning", description="Least severe alert that is sent."
     )
     log_format: Literal["human", "json"] = Field(default="human", description="How log lines look.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(

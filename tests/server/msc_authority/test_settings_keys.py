@@ -30,6 +30,8 @@ KEYS = [
     Key("redis_url", None, '"redis://localhost"', "redis://localhost", "redis://localhost", ()),
     Key("grpc_host", "127.0.0.1", '"localhost"', "localhost", "localhost", ("192.0.2.1",), ("::1", "127.9.9.9")),
     Key("grpc_port", 7443, "7444", "7444", 7444, ("-1", "65536", "1.5", "x"), ("0", "65535")),
+    Key("serve_http", True, "false", "false", False, ("perhaps", "2"), ("0", "1", "yes", "no")),
+    Key("http_host", "127.0.0.1", '"localhost"', "localhost", "localhost", ("192.0.2.1",), ("::1", "127.9.9.9")),
     Key("http_port", 8000, "8001", "8001", 8001, ("-1", "65536", "x"), ("0", "65535")),
     Key("allow_plaintext_remote", False, "true", "true", True, ("perhaps", "2"), ("0", "1", "yes", "no", "off")),
     Key(
@@ -44,6 +46,16 @@ KEYS = [
     Key("heartbeat_s", 5.0, "2.5", "2.5", 2.5, ("0.99", "30.1", "nan", "x"), ("1", "30")),
     Key("max_watchers", 10_000, "7", "7", 7, ("0", "1000001", "2.5"), ("1", "1000000")),
     Key("drain_s", 1.0, "0.5", "0.5", 0.5, ("-0.1", "1.41", "nan"), ("0", "1.4")),
+    Key(
+        "alert_urls",
+        (),
+        '["https://hooks.example/a", "json://hooks.example/b"]',
+        "https://hooks.example/a\n json://hooks.example/b",
+        ("https://hooks.example/a", "json://hooks.example/b"),
+        ("hooks.example", "gopher://hooks.example", "https://", "https://h:port/x", "tgram://only"),
+        ("http://127.0.0.1:9/x", "mailto://user:pass@mail.example"),
+    ),
+    Key("alert_min_severity", "warning", '"critical"', "critical", "critical", ("info", "CRITICAL"), ("warning",)),
     Key("log_format", "human", '"json"', "json", "json", ("xml", "JSON")),
     Key("log_level", "INFO", '"debug"', "debug", "DEBUG", ("LOUD",), ("warning", "Error", "CRITICAL")),
 ]
