@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
+from msc_authority.cli.alerts import alerts_app
 from msc_authority.cli.config import config_app
 from msc_authority.cli.doctor import doctor
 from msc_authority.cli.errors import debugging
 from msc_authority.cli.evaluate import evaluate
+from msc_authority.cli.events import events
 from msc_authority.cli.insight import clients, health, strategies
 from msc_authority.cli.journal import journal_app
 from msc_authority.cli.policy import history, status
@@ -36,8 +38,10 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_global)
-    for function in (serve, status, watch, history, strategies, health, evaluate, replay, clients, doctor, version):
+    asking = (status, watch, history, strategies, health, evaluate, clients, events)
+    for function in (serve, *asking, replay, doctor, version):
         app.command()(function)
+    app.add_typer(alerts_app, name="alerts")
     app.add_typer(journal_app, name="journal")
     app.add_typer(config_app, name="config")
     return app

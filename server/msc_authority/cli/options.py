@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 DEFAULT_TARGET = "127.0.0.1:7443"
+DEFAULT_URL = "http://127.0.0.1:8000"
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON: one object, or one object a line.", show_default=False)
@@ -22,4 +23,7 @@ ConfigOption = Annotated[
 HomeOption = Annotated[
     Path | None,
     typer.Option("--home", metavar="FOLDER", help="Folder that holds the state. MSC_HOME.", show_default=False),
+]
+UrlOption = Annotated[
+    str, typer.Option("--url", envvar="MSC_URL", metavar="URL", help="Where the authority serves HTTP.")
 ]

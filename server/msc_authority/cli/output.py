@@ -61,6 +61,11 @@ def text(value: object) -> str:
     return escape(str(value))
 
 
+def clean(value: object) -> str:
+    """Text on one line with nothing in it that a terminal would obey."""
+    return "".join(char if char.isprintable() else " " if char.isspace() else "�" for char in str(value))
+
+
 def number(value: object, digits: int = 2, unit: str = "") -> str:
     """A number with fixed digits, or "unknown"."""
     if not isinstance(value, int | float):
