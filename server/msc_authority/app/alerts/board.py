@@ -12,6 +12,7 @@ from msc_authority.app.alerts.rules import RULES, anchor_of
 from msc_authority.app.alerts.values import Alert, AlertState, Finding, Severity
 from msc_authority.app.events import AlertChanged
 from msc_authority.app.observation import Observation
+from msc_authority.app.tidy import tidy
 
 _log = logging.getLogger(__name__)
 
@@ -20,6 +21,7 @@ MAX_RESOLVED = 500
 MAX_SUBJECTS = 200
 """Subjects of one rule with an alert of their own; the rest share one."""
 OTHERS = "others"
+MAX_TEXT_CHARS = 500
 
 RULE_BROKEN = Rule(
     code="RULE_BROKEN",
@@ -180,7 +182,7 @@ def _began(rule: Rule, subject: str, finding: Finding, observed: Observation) ->
         severity=rule.severity,
         state=AlertState.PENDING,
         title=rule.title,
-        text=finding.text,
+        text=tidy(finding.text, MAX_TEXT_CHARS),
         advice=rule.advice,
         anchor=rule.anchor,
         value=finding.value,
@@ -189,7 +191,7 @@ def _began(rule: Rule, subject: str, finding: Finding, observed: Observation) ->
 
 
 def _seen(alert: Alert, finding: Finding) -> Alert:
-    return replace(alert, text=finding.text, value=finding.value)
+    return replace(alert, text=tidy(finding.text, MAX_TEXT_CHARS), value=finding.value)
 
 
 def _fired(alert: Alert, observed: Observation) -> Alert:

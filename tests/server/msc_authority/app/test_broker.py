@@ -9,7 +9,7 @@ from msc_builders import START, a_content
 from msc_live import ManualTime, Told, a_broker, a_current, a_head, settle
 
 from msc_authority.app.broker import Broker, Draining, Ending, WatcherLimitReached, versions_between
-from msc_authority.app.events import Alert
+from msc_authority.app.events import IntegrityBroken
 from msc_authority.core.policy import PolicyRef, RiskMode
 
 
@@ -66,7 +66,7 @@ async def test_a_greater_epoch_may_lower_the_version() -> None:
     assert broker.current.head.ref == PolicyRef(8, 1)
 
 
-async def test_the_same_reference_with_other_content_is_an_integrity_alert_and_is_not_served() -> None:
+async def test_the_same_reference_with_other_content_is_told_as_two_writers_and_is_not_served() -> None:
     time, told = ManualTime(), Told()
     broker = a_broker(time, a_head(5), told)
     await time.advance(3)
@@ -74,9 +74,10 @@ async def test_the_same_reference_with_other_content_is_an_integrity_alert_and_i
     assert not broker.publish(other, confirmed_at=time.monotonic())
     assert broker.current.head == a_head(5)
     assert broker.freshness().replica_age_s == 3
-    [alert] = told.events
-    assert isinstance(alert, Alert)
-    assert alert.critical
+    [broken] = told.events
+    assert isinstance(broken, IntegrityBroken)
+    assert broken.ref == PolicyRef(7, 5)
+    assert "two writers" in broken.text
 
 
 async def test_confirming_the_same_head_renews_age_and_validity_without_waking_anyone() -> None:

@@ -14,13 +14,11 @@ from msc_live import ManualTime, Told, a_broker, a_head, a_policy
 from msc_authority.app.broker import Broker
 from msc_authority.app.clients import ClientCounters, ClientInfo, ClientRole, ClientStatus, ClientTier
 from msc_authority.app.events import (
-    Alert,
     HeadConfirmed,
     HeadUnconfirmed,
     PolicyPublished,
     RiskModeChanged,
     TradingStateChanged,
-    alerts_of,
     events_of,
     name_of,
 )
@@ -28,8 +26,6 @@ from msc_authority.app.fleet import Fleet
 from msc_authority.app.vitals import Vitals, VitalSigns, changed_fields, read_current
 from msc_authority.core.policy import FieldChange, Policy, PolicyRef, RiskMode, TradingState
 from msc_authority.ports import Head, Revision
-
-PERIOD_S = 1800.0
 
 
 @dataclass
@@ -47,7 +43,6 @@ class Pulse:
             events=self.told.bus,
             clock=self.time,
             timer=self.time,
-            period_s=PERIOD_S,
             tell=self.signs.append,
         )
 
@@ -106,20 +101,6 @@ def test_a_loop_that_was_held_up_for_more_than_a_second_is_not_vouched_for_and_s
 ) -> None:
     assert Pulse().feel(lag_s=lag_s) == VitalSigns(fresh=fresh, up=True)
     assert ("The event loop was held up" in caplog.text) is not fresh
-
-
-def test_an_evaluation_is_overdue_five_minutes_after_it_was_due_and_says_for_how_long_there_was_none() -> None:
-    pulse = Pulse()
-    for _ in range(2):
-        pulse.feel(after_s=1050.0)
-        pulse.confirm()
-    assert "Alert" not in pulse.told.names()
-
-    pulse.feel(after_s=0.5)
-
-    [alert] = [event for event in pulse.told.events if isinstance(event, Alert)]
-    assert (alert.code, alert.critical) == ("EVALUATION_OVERDUE", True)
-    assert "2100 s" in alert.text
 
 
 @dataclass
@@ -181,23 +162,13 @@ def test_each_publication_is_told_once_with_exactly_what_changed(before: object,
     assert events[0] == PolicyPublished(before=old, after=new)
     modes = [event for event in events if isinstance(event, RiskModeChanged)]
     states = [event for event in events if isinstance(event, TradingStateChanged)]
-    alerts = [event for event in events if isinstance(event, Alert)]
-    assert len(events) == 1 + len(modes) + len(states) + len(alerts)
+    assert len(events) == 1 + len(modes) + len(states)
     assert bool(modes) == (old is None or old.content.risk_mode is not new.content.risk_mode)
     assert bool(states) == (old is None or old.content.trading_state is not new.content.trading_state)
-    assert bool(alerts) == (not new.content.grants and (old is None or bool(old.content.grants)))
     assert [event.before for event in modes] == [old.content.risk_mode if old else None] * len(modes)
 
 
-def test_an_empty_list_is_named_with_its_policy() -> None:
-    [alert] = alerts_of(a_policy(9, content=a_content(grants=())))
-
-    assert alert == Alert(
-        code="NO_STRATEGY_ALLOWED",
-        text="Policy 7:9 allows no strategy: nobody may open a position",
-        critical=True,
-    )
-    assert alerts_of(a_policy(9)) == []
+def test_a_reference_is_named_by_epoch_and_version() -> None:
     assert name_of(PolicyRef(12, 345)) == "12:345"
 
 

@@ -3,19 +3,21 @@ from __future__ import annotations
 import logging
 
 import pytest
-from msc_builders import a_content, a_reason, an_entry
+from msc_builders import START, a_content, a_reason, an_entry
 from msc_live import Told, a_policy
 
+from msc_authority.app.alerts.values import Alert, AlertState, Severity
 from msc_authority.app.events import (
-    Alert,
+    AlertChanged,
+    EvaluationBroken,
     EvaluationDone,
     Event,
     HeadConfirmed,
     HeadUnconfirmed,
+    IntegrityBroken,
     RiskModeChanged,
     TradingStateChanged,
     events_of,
-    failed_evaluation,
     log_event,
 )
 from msc_authority.core.policy import Limits, PolicyContent, PolicyRef, RiskMode, TradingState
@@ -26,6 +28,25 @@ def a_defensive_content(**overrides: object) -> PolicyContent:
     return a_content(RiskMode.DEFENSIVE, limits=limits, **overrides)
 
 
+EVENT = EvaluationBroken(trigger="schedule", text="no NAV")
+
+
+def an_alert(severity: Severity, *, subject: str = "", state: AlertState = AlertState.FIRING) -> AlertChanged:
+    alert = Alert(
+        code="CLIENT_SAFE",
+        subject=subject,
+        severity=severity,
+        state=state,
+        title="A client acts on safe defaults",
+        text="one acts on safe defaults",
+        advice="Run `msc clients`.",
+        anchor="alert-client-safe",
+        value=None,
+        pending_since=START,
+    )
+    return AlertChanged(alert=alert)
+
+
 def test_a_listener_that_fails_hurts_neither_the_teller_nor_the_others(caplog: pytest.LogCaptureFixture) -> None:
     def fail(event: Event) -> None:
         raise ValueError("boom")
@@ -34,8 +55,8 @@ def test_a_listener_that_fails_hurts_neither_the_teller_nor_the_others(caplog: p
     told.bus.subscribe(fail)
     after: list[Event] = []
     told.bus.subscribe(after.append)
-    told.bus.emit(Alert(code="A", text="a"))
-    assert told.names() == ["Alert"]
+    told.bus.emit(EVENT)
+    assert told.names() == ["EvaluationBroken"]
     assert len(after) == 1
     assert "boom" in caplog.text
 
@@ -44,7 +65,7 @@ def test_a_listener_that_left_is_told_nothing() -> None:
     told = Told()
     heard: list[Event] = []
     told.bus.subscribe(heard.append)()
-    told.bus.emit(Alert(code="A", text="a"))
+    told.bus.emit(EVENT)
     assert heard == []
 
 
@@ -58,14 +79,6 @@ def test_the_first_policy_is_a_change_of_everything() -> None:
 
 def test_a_revision_with_the_same_mode_and_state_is_only_published() -> None:
     assert names(events_of(a_policy(1), a_policy(2))) == ["PolicyPublished"]
-
-
-def test_a_list_that_becomes_empty_is_a_critical_alert_once() -> None:
-    empty = a_policy(2, content=a_content(grants=()))
-    [_, alert] = events_of(a_policy(1), empty)
-    assert isinstance(alert, Alert)
-    assert alert.critical
-    assert names(events_of(empty, a_policy(3, content=a_content(grants=())))) == ["PolicyPublished"]
 
 
 def test_a_mode_change_is_logged_byte_for_byte_and_with_its_reasons(caplog: pytest.LogCaptureFixture) -> None:
@@ -95,19 +108,25 @@ def test_a_mode_change_is_logged_byte_for_byte_and_with_its_reasons(caplog: pyte
             "INFO",
             "Evaluation eval-1 (SCHEDULE) done in 0.004 s: committed 7:3",
         ),
-        (
-            failed_evaluation("schedule", ValueError("no NAV")),
-            "WARNING",
-            "[EVALUATION_FAILED] Evaluation (schedule) failed, the policy is kept: no NAV",
-        ),
+        (EVENT, "ERROR", "Evaluation (schedule) failed, the policy is kept: no NAV"),
+        (IntegrityBroken(ref=PolicyRef(7, 3), text="two writers"), "CRITICAL", "[INTEGRITY] two writers"),
         (
             HeadUnconfirmed(ref=PolicyRef(7, 3), age_s=15.5),
             "ERROR",
             "Head 7:3 unconfirmed for 15.5 s: the store does not confirm it; serving it with its age",
         ),
         (HeadConfirmed(ref=PolicyRef(7, 3), outage_s=42.0), "INFO", "Head 7:3 confirmed again after 42.0 s"),
-        (Alert(code="NO_STRATEGY_ALLOWED", text="nobody", critical=True), "CRITICAL", "[NO_STRATEGY_ALLOWED] nobody"),
-        (Alert(code="SLOW", text="late"), "WARNING", "[SLOW] late"),
+        (
+            an_alert(Severity.CRITICAL, subject="one"),
+            "CRITICAL",
+            "[CLIENT_SAFE] one one acts on safe defaults. Run `msc clients`.",
+        ),
+        (an_alert(Severity.WARNING), "WARNING", "[CLIENT_SAFE] one acts on safe defaults. Run `msc clients`."),
+        (
+            an_alert(Severity.CRITICAL, subject="one", state=AlertState.RESOLVED),
+            "INFO",
+            "[CLIENT_SAFE] one resolved: A client acts on safe defaults",
+        ),
     ],
 )
 def test_each_event_has_its_line(event: Event, level: str, text: str, caplog: pytest.LogCaptureFixture) -> None:

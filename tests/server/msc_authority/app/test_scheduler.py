@@ -67,7 +67,7 @@ class Scene:
     told: Told
 
     def ended(self, count: int) -> bool:
-        return self.told.names().count("EvaluationDone") + self.told.names().count("Alert") == count
+        return self.told.names().count("EvaluationDone") + self.told.names().count("EvaluationBroken") == count
 
 
 @asynccontextmanager
@@ -128,7 +128,7 @@ async def test_a_failed_evaluation_keeps_the_policy_is_told_and_the_schedule_goe
         scene.evaluator.error = RuntimeError("no NAV")
         await scene.time.advance(PERIOD_S)
         await until(lambda: scene.ended(2))
-        assert scene.told.names() == ["EvaluationDone", "Alert"]
+        assert scene.told.names() == ["EvaluationDone", "EvaluationBroken"]
         assert scene.broker.current.head.ref.version == 1
         scene.evaluator.error = None
         await scene.time.advance(PERIOD_S)

@@ -3,11 +3,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field
 
 import pytest
-from msc_builders import START
 from msc_live import ManualTime, Told, a_broker, a_head, a_policy, settle, until
 
 from msc_authority.app.broker import Broker
@@ -15,8 +13,6 @@ from msc_authority.app.vitals import HeadKeeper, Vitals, VitalSigns, read_curren
 from msc_authority.app.work import Worker
 from msc_authority.core.policy import FieldChange, Policy, PolicyRef
 from msc_authority.ports import Head, Revision, StoreUnavailable
-
-PERIOD_S = 1800.0
 
 
 @dataclass
@@ -56,18 +52,9 @@ async def a_scene() -> AsyncIterator[Scene]:
     broker, worker = a_broker(time, told=told), Worker(threads=1, name="confirm")
     signs: list[VitalSigns] = []
     keeper = HeadKeeper(store=store, broker=broker, worker=worker, clock=time, timer=time)
-    vitals = Vitals(broker=broker, events=told.bus, clock=time, timer=time, period_s=PERIOD_S, tell=signs.append)
+    vitals = Vitals(broker=broker, events=told.bus, clock=time, timer=time, tell=signs.append)
     yield Scene(time, store, broker, keeper, vitals, told, signs)
     worker.close()
-
-
-class FastTime(ManualTime):
-    """Its instants pass as in a simulation; its durations are real."""
-
-    SPEED = 60.0
-
-    def now(self) -> datetime:
-        return START + (super().now() - START) * self.SPEED
 
 
 FRESH = VitalSigns(fresh=True, up=True)
@@ -149,47 +136,6 @@ async def test_a_draining_authority_is_not_up() -> None:
         scene.broker.drain()
         scene.vitals.pulse(lag_s=0)
         assert scene.signs == [STOPPING]
-
-
-async def test_an_overdue_evaluation_is_a_critical_alert_once_and_again_after_a_recovery() -> None:
-    async with a_scene() as scene:
-
-        async def pulse_after(seconds: float) -> list[str]:
-            await scene.time.advance(seconds)
-            await scene.keeper.confirm()
-            scene.vitals.pulse(lag_s=0)
-            return scene.told.names()
-
-        assert await pulse_after(2100) == []
-        assert await pulse_after(1) == ["Alert"]
-        assert await pulse_after(1) == ["Alert"]
-        scene.store.stored = replace(a_head(), evaluated_at=scene.time.now())
-        assert await pulse_after(0) == ["Alert"]
-        assert await pulse_after(2101) == ["Alert", "Alert"]
-
-
-async def test_evaluations_that_have_never_succeeded_are_overdue_from_the_start_on() -> None:
-    async with a_scene() as scene:
-        scene.broker.current = replace(scene.broker.current, head=a_head(0))
-        await scene.time.advance(2100)
-        scene.vitals.pulse(lag_s=0)
-        assert "Alert" not in scene.told.names()
-        await scene.time.advance(1)
-        scene.vitals.pulse(lag_s=0)
-        assert scene.told.names().count("Alert") == 1
-
-
-async def test_in_fast_time_an_evaluation_is_overdue_by_real_seconds() -> None:
-    time, told = FastTime(), Told()
-    broker = a_broker(time, told=told)
-    vitals = Vitals(
-        broker=broker, events=told.bus, clock=time, timer=time, period_s=30.0, tell=lambda _: None, speed=FastTime.SPEED
-    )
-    for seconds, names in ((30, []), (300, []), (0.5, ["Alert"])):
-        await time.advance(seconds)
-        broker.publish(a_head(), confirmed_at=time.monotonic())
-        vitals.pulse(lag_s=0)
-        assert told.names() == names
 
 
 async def test_the_pulse_ends_watches_with_a_stuck_write() -> None:
