@@ -17,6 +17,7 @@ from msc_authority.cli.journal import journal_app
 from msc_authority.cli.policy import history, status
 from msc_authority.cli.replay import replay
 from msc_authority.cli.serve import serve
+from msc_authority.cli.top import top
 from msc_authority.cli.version import version
 from msc_authority.cli.watch import watch
 
@@ -39,7 +40,7 @@ def build_app() -> typer.Typer:
     )
     app.callback()(_global)
     asking = (status, watch, history, strategies, health, evaluate, clients, events)
-    for function in (serve, *asking, replay, doctor, version):
+    for function in (serve, top, *asking, replay, doctor, version):
         app.command()(function)
     app.add_typer(alerts_app, name="alerts")
     app.add_typer(journal_app, name="journal")

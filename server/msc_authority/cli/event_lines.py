@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from msc_authority.cli.tailing import Told
     from msc_authority.cli.web import Document
 
+_NO_INSTANT = " " * len("2026-01-02 03:04:05Z")
+
 
 def line_of(told: Told) -> str:
     """Returns the event as people read it. A kind that is not known here is named, with its data."""
@@ -34,12 +36,16 @@ def _policy(data: Document) -> str:
 
 
 def _evaluation(data: Document) -> str:
+    failure = _part(data, "failure")
+    if failure:
+        return f"{_NO_INSTANT}  evaluation  {failure.get('trigger')}: FAILED: {failure.get('failure')}"
     made = _part(data, "evaluation")
-    version, failure = made.get("committed_version"), made.get("failure")
+    version = made.get("committed_version")
     outcome = f"committed version {version}" if version else "the policy stays"
     graded = _part(data, "health").get("system_health", UNKNOWN)
-    return f"{instant(made.get('started_at'))}  evaluation  {made.get('trigger')}: " + (
-        f"FAILED: {failure}" if failure else f"health {graded}, {outcome}, took {duration(made.get('duration_s'))}"
+    return (
+        f"{instant(made.get('started_at'))}  evaluation  {made.get('trigger')}: "
+        f"health {graded}, {outcome}, took {duration(made.get('duration_s'))}"
     )
 
 
@@ -68,6 +74,14 @@ def _block(data: Document) -> str:
     )
 
 
+def _gap(data: Document) -> str:
+    return f"{_NO_INSTANT}  gap         events are missing here ({data.get('reason')}): {data.get('detail')}"
+
+
+def _end(data: Document) -> str:
+    return f"{_NO_INSTANT}  end         the authority ends the stream ({data.get('reason')}): {data.get('detail')}"
+
+
 def _part(document: Document, name: str) -> Document:
     found = document.get(name)
     return found if isinstance(found, Mapping) else {}
@@ -83,4 +97,6 @@ _LINES: Mapping[str, Callable[[Document], str]] = {
     "alert": _alert,
     "client": _client,
     "block": _block,
+    "gap": _gap,
+    "end": _end,
 }

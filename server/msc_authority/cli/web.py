@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
@@ -170,7 +171,9 @@ def _unreached(error: httpx.TransportError) -> WebError:
 
     if isinstance(error, httpx.TimeoutException):
         return WebError("no answer in time", reason="TIMEOUT")
-    return WebError(str(error) or type(error).__name__, reason="UNREACHABLE")
+    # The number says no more than the words.
+    why = re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+    return WebError(why, reason="UNREACHABLE")
 
 
 def _not_an_authority(why: str) -> WebError:

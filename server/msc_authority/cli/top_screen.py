@@ -1,0 +1,31 @@
+"""One frame of `msc top`, from what is known and the size of the terminal alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msc_authority.cli.top_head import head
+from msc_authority.cli.top_layout import WIDE, beside, stacked, words
+from msc_authority.cli.top_parts import alerts, blocks, fleet, health, strategies
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from msc_authority.cli.top_state import TopState
+
+
+def screen(state: TopState, monotonic: float, width: int, height: int | None) -> RenderableType:
+    """Returns what to show at this instant. `height` None: as many lines as it takes, and nothing about keys."""
+    from rich.console import Group
+
+    top = list(head(state, monotonic))
+    bottom = [words("q ends it")] if height is not None else []
+    if state.seen is None:
+        return Group(*top, *bottom)
+    room = None if height is None else max(0, height - len(top) - len(bottom))
+    seen = state.seen
+    if width >= WIDE:
+        left, right = (alerts(seen), health(seen), blocks(seen)), (strategies(seen), fleet(seen))
+        return Group(*top, beside(stacked(left, room), stacked(right, room)), *bottom)
+    sections = (alerts(seen), health(seen), strategies(seen), fleet(seen), blocks(seen))
+    return Group(*top, *stacked(sections, room), *bottom)
