@@ -73,7 +73,10 @@ def _filled(descriptor: Descriptor, choice: str, depth: int) -> Message:
 
 
 def _fill(message: Message, field: FieldDescriptor, depth: int) -> None:
-    if field.message_type is not None:
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        key, value = (field.message_type.fields_by_name[part] for part in ("key", "value"))
+        getattr(message, field.name)[_scalar(key)] = _scalar(value)
+    elif field.message_type is not None:
         if depth == 0:
             return
         inner = _filled(field.message_type, "", depth - 1)

@@ -70,6 +70,7 @@ class BaseSource:
         self._now_ns = clock.monotonic_ns
         session = Session(config=config, safe=safe, role=role, uniform=clock.uniform, now_ns=self._now_ns())
         self._held: Readable = session.held
+        self._reads = self._fallback_reads = 0
         self._started = False
         directory = state_directory(state_dir)
         file = None if directory is None else state_file(directory, role, name)
@@ -82,17 +83,22 @@ class BaseSource:
             config=config,
             clock=clock,
             publish=self._publish,
+            reads=self._count_of_reads,
         )
 
     def current(self) -> PolicyView:
         """Returns the policy in force at this instant. Never blocks, never raises, never does I/O.
 
-        Cost: one attribute, one clock reading, two comparisons. In a forked child the first read opens a new watch.
+        Cost: one attribute, one clock reading, two comparisons, one count. In a forked child the first read opens a new
+        watch.
         """
         held = self._held
         now_ns = self._now_ns()
+        # Without a lock: threads that read at once may lose a count now and then, and never wait for one.
+        self._reads += 1
         if now_ns <= held.fresh_until_ns:
             return held.fresh
+        self._fallback_reads += 1
         if now_ns <= held.good_until_ns:
             return held.stale
         return held.lapsed()
@@ -122,7 +128,8 @@ class BaseSource:
 
     def status(self) -> SourceStatus:
         """Returns how the source is doing, in one consistent reading."""
-        self.current()
+        if self._engine.state is ConnectionState.FORKED:
+            self._held.lapsed()
         return self._engine.status()
 
     def subscribe(self, callback: Callback) -> Callable[[], None]:
@@ -174,6 +181,9 @@ class BaseSource:
 
     def _publish(self, held: Readable) -> None:
         self._held = held
+
+    def _count_of_reads(self) -> tuple[int, int]:
+        return self._reads, self._fallback_reads
 
 
 _open_sources: weakref.WeakSet[BaseSource] = weakref.WeakSet()

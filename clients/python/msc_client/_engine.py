@@ -60,6 +60,7 @@ class Engine:
         config: ClientConfig,
         clock: Clock,
         publish: Callable[[Readable], None],
+        reads: Callable[[], tuple[int, int]],
     ) -> None:
         self.dispatcher = dispatcher
         self._session = session
@@ -69,6 +70,8 @@ class Engine:
         self._config = config
         self._clock = clock
         self._publish = publish
+        self._reads = reads
+        self._applied_ns: int | None = None
         self._now_ns = clock.monotonic_ns
         self._held: Held = session.held
         self._told = self._held.at(self._now_ns()).tier
@@ -156,6 +159,9 @@ class Engine:
                 # Inside the lock: readers and callbacks must see values in the order they were decided.
                 if isinstance(effect, do.Swap):
                     self._swap(effect)
+                elif isinstance(effect, do.Report):
+                    # And the timer, woken by this, must find that it is due.
+                    self._reporter.soon(self._now_ns())
             if effects:
                 self._sequence += 1
                 self._changed.notify_all()
@@ -166,6 +172,7 @@ class Engine:
         self._held = swap.held
         self._publish(swap.held)
         if swap.changed:
+            self._applied_ns = self._now_ns()
             self._tell(swap.held.at(self._now_ns()))
 
     def _tell(self, view: PolicyView) -> None:
@@ -182,9 +189,7 @@ class Engine:
                 self._cancel(effect.stream)
             case do.RenewChannel():
                 self._streams.renew()
-            case do.Report():
-                self._reporter.soon(self._now_ns())
-            case do.Swap():
+            case do.Swap() | do.Report():
                 pass
 
     def _open(self, effect: do.OpenStream) -> None:
@@ -213,6 +218,7 @@ class Engine:
 
     def _status(self, now_ns: int) -> SourceStatus:
         session, bounds = self._session, self._session.holding.bounds
+        reads, fallback_reads = self._reads()
         in_state = timedelta(microseconds=(now_ns - session.since_ns) / 1000)
         return SourceStatus(
             connection=session.state,
@@ -222,10 +228,16 @@ class Engine:
             age_s=None if bounds is None else (now_ns - bounds.as_of_ns) / _NS,
             ttl_s=None if bounds is None else (bounds.ttl_ns - now_ns) / _NS,
             last_error=session.last_error,
-            counters=replace(session.counters, callback_errors=self.dispatcher.errors),
+            counters=replace(
+                session.counters,
+                callback_errors=self.dispatcher.errors,
+                reads=reads,
+                fallback_reads=fallback_reads,
+            ),
             instance_id=self._instance_id,
             server_id=session.server_id,
             target=self._identity.target,
+            applied_for_s=None if self._applied_ns is None else (now_ns - self._applied_ns) / _NS,
         )
 
     # The timer thread
@@ -265,6 +277,8 @@ class Engine:
         due = [edge for edge in edges if edge > now_ns]
         if self._session.next_due_ns is not None:
             due.append(self._session.next_due_ns)
+        if self._session.state is ConnectionState.LIVE:
+            due.append(self._reporter.due_ns)
         wait_s = (min(due) - now_ns) / _NS if due else _LONGEST_WAIT_S
         return min(max(wait_s, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
 
@@ -291,6 +305,7 @@ class Engine:
             # Not by the ladder's rung: that stays unset while the start is quiet, and callbacks do not.
             if view.tier is not self._told:
                 self._tell(view)
+                self._reporter.soon(now_ns)
                 self._sequence += 1
                 self._changed.notify_all()
         for line in lines:

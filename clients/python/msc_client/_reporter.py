@@ -19,15 +19,22 @@ class Reporter:
         self._interval_s = config.report_interval_s
         self._uniform = uniform
         self._sent_ns: int | None = None
-        self.due_ns = 0
+        self._planned_ns = 0
+        self._soon_ns: int | None = None
+
+    @property
+    def due_ns(self) -> int:
+        """When the next report is due. What is to be told soon is not put off by a plan."""
+        soon_ns = self._soon_ns
+        return self._planned_ns if soon_ns is None else min(soon_ns, self._planned_ns)
 
     def soon(self, now_ns: int) -> None:
         """Something happened that the authority should know."""
-        self.due_ns = now_ns if self._sent_ns is None else max(now_ns, self._sent_ns + ns(_SHORTEST_S))
+        self._soon_ns = now_ns if self._sent_ns is None else max(now_ns, self._sent_ns + ns(_SHORTEST_S))
 
     def sent(self, now_ns: int) -> None:
         """A report was sent."""
-        self._sent_ns = now_ns
+        self._sent_ns, self._soon_ns = now_ns, None
         self._plan(self._interval_s)
 
     def wanted(self, interval_s: float) -> None:
@@ -36,4 +43,4 @@ class Reporter:
 
     def _plan(self, interval_s: float) -> None:
         spread_s = self._uniform(-_SPREAD, _SPREAD) * interval_s
-        self.due_ns = (self._sent_ns or 0) + ns(interval_s + spread_s)
+        self._planned_ns = (self._sent_ns or 0) + ns(interval_s + spread_s)

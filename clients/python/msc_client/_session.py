@@ -9,6 +9,7 @@ from typing import Final
 from msc_client import _events as do
 from msc_client._announce import applied_lines, restored_lines
 from msc_client._backoff import backoff_bounds_s
+from msc_client._counting import cause_of, reconnected
 from msc_client._events import Close, Effect, Ended, Event, Forked, Log, Paused, ReaderDied, Received, Start, Tick
 from msc_client._held import Held, ns
 from msc_client._holding import Applied, Behind, Confirmed, Holding, Nothing, Outcome, Refused
@@ -50,9 +51,8 @@ class Session:
     ) -> None:
         self.state = _S.NEW
         self.since_ns = now_ns
-        self.last_error = ""
+        self.last_error = self.server_id = ""
         self.counters = Counters()
-        self.server_id = ""
         self._config = config
         self._uniform = uniform
         self._holding = Holding(config=config, safe=safe, role=role, since_ns=now_ns)
@@ -60,7 +60,7 @@ class Session:
         self._effects: list[Effect] = []
         self._stream: int | None = None
         self._candidate: int | None = None
-        self._opened = 0
+        self._opened, self._why = 0, ""
         self._due_ns = self._candidate_due_ns = self._gap_again_ns = now_ns
         self._last_message_ns = self._live_since_ns = now_ns
         self._watchdog_s = config.watchdog_s
@@ -119,7 +119,7 @@ class Session:
                 self._pause(event, now_ns)
             case Forked():
                 self._move(Cause.FORKED, now_ns)
-                self._stream = self._candidate = self._last_restart_ns = None
+                self._stream, self._candidate, self._last_restart_ns, self._why = None, None, None, "forked"
             case Close():
                 self._move(Cause.CLOSED, now_ns)
                 self._cancel_all()
@@ -146,12 +146,12 @@ class Session:
         self._connect(now_ns)
 
     def _connect(self, now_ns: int) -> None:
-        self._stream = self._open()
+        self._stream = self._open(self._why)
         self._due_ns = now_ns + ns(self._config.first_message_s)
 
-    def _open(self) -> int:
+    def _open(self, why: str) -> int:
         if self._opened:
-            self.counters = replace(self.counters, reconnects=self.counters.reconnects + 1)
+            self.counters = reconnected(self.counters, why)
         self._opened += 1
         self._effects.append(do.OpenStream(stream=self._opened, known=self.applied))
         return self._opened
@@ -161,12 +161,12 @@ class Session:
             self._effects.append(do.CancelStream(stream=stream))
         self._stream = self._candidate = None
 
-    def _leave(self, cause: Cause, now_ns: int, wait_s: float, *, counts: bool = True) -> None:
-        """Goes to wait. `counts` False: the next wait is drawn as if this one had not been."""
+    def _leave(self, cause: Cause, why: str, now_ns: int, wait_s: float, *, counts: bool = True) -> None:
+        """Goes to wait, and remembers why. `counts` False: the next wait is drawn as if this one had not been."""
         if not self._move(cause, now_ns):
             return
         self._cancel_all()
-        self._due_ns = now_ns + ns(wait_s)
+        self._due_ns, self._why = now_ns + ns(wait_s), why
         self._attempt += counts
 
     def _backoff_s(self, now_ns: int) -> float:
@@ -184,7 +184,7 @@ class Session:
             case _S.CONNECTING if now_ns >= self._due_ns:
                 self.last_error = f"no message within {self._config.first_message_s:.1f} s"
                 # The channel waits by itself while it cannot connect: waiting longer here would only add to that.
-                self._leave(Cause.SILENCE, now_ns, self._backoff_s(now_ns), counts=False)
+                self._leave(Cause.SILENCE, "first_message_timeout", now_ns, self._backoff_s(now_ns), counts=False)
                 self._say(self._trouble.no_message(self.last_error))
             case _S.BACKOFF | _S.DENIED if now_ns >= self._due_ns:
                 if self.state is _S.DENIED:
@@ -196,12 +196,12 @@ class Session:
         self.counters = replace(self.counters, watchdog_timeouts=self.counters.watchdog_timeouts + 1)
         self.last_error = f"watchdog: silent {(now_ns - self._last_message_ns) / _NS:.1f}s"
         self._log(do.WARNING, "watchdog", self.last_error)
-        self._leave(Cause.SILENCE, now_ns, self._backoff_s(now_ns))
+        self._leave(Cause.SILENCE, "watchdog", now_ns, self._backoff_s(now_ns))
 
     def _pause(self, event: Paused, now_ns: int) -> None:
         self._log(do.WARNING, "local_pause", f"local pause {event.seconds:.0f} s")
         # What waits in the stream's buffers was true before the pause. Only a new stream tells what is true now.
-        self._leave(Cause.PAUSED, now_ns, self._backoff_s(now_ns), counts=False)
+        self._leave(Cause.PAUSED, "local_pause", now_ns, self._backoff_s(now_ns), counts=False)
 
     def _end(self, event: Ended, now_ns: int) -> None:
         if event.stream == self._candidate:
@@ -218,12 +218,12 @@ class Session:
             return
         retry_after_s = min(end.retry_after_s or 0.0, _LONGEST_RETRY_AFTER_S)
         wait_s = retry_after_s + self._backoff_s(now_ns)
-        self._leave(Cause.ENDED, now_ns, wait_s)
+        self._leave(Cause.ENDED, cause_of(end), now_ns, wait_s)
         self._say(self._trouble.ended(end, self.last_error, wait_s, self.applied, now_ns))
 
     def _deny(self, end: StreamEnd, now_ns: int) -> None:
         wait_s = self._uniform(self._config.denied_retry_min_s, self._config.denied_retry_max_s)
-        self._leave(Cause.REFUSED, now_ns, wait_s)
+        self._leave(Cause.REFUSED, cause_of(end), now_ns, wait_s)
         self._say(self._trouble.denied(str(end), now_ns))
 
     def _reader_died(self, event: ReaderDied, now_ns: int) -> None:
@@ -236,13 +236,13 @@ class Session:
         if self._last_restart_ns is not None:
             wait_s = max(wait_s, self._config.thread_restart_s - (now_ns - self._last_restart_ns) / _NS)
         self._last_restart_ns = now_ns + ns(wait_s)
-        self._leave(Cause.ENDED, now_ns, wait_s)
+        self._leave(Cause.ENDED, "reader_died", now_ns, wait_s)
 
     # The second stream: opened while the first still lives, and kept only if it is better
 
-    def _open_candidate(self, now_ns: int) -> None:
+    def _open_candidate(self, why: str, now_ns: int) -> None:
         if self._candidate is None and self.state is _S.LIVE:
-            self._candidate = self._open()
+            self._candidate = self._open(why)
             self._candidate_due_ns = now_ns + ns(self._config.first_message_s)
 
     def _drop_candidate(self) -> None:
@@ -365,7 +365,7 @@ class Session:
         self._gap_head, self._gap_again_ns = head, now_ns + ns(self._config.switch_interval_s)
         self.counters = replace(self.counters, gaps=self.counters.gaps + 1)
         self._log(do.INFO, "gap", f"missed a version: head {head}, applied {self.applied or 'none'}; reopening")
-        self._open_candidate(now_ns)
+        self._open_candidate("gap", now_ns)
 
     def _watch_replica_age(self, freshness: Freshness, now_ns: int) -> None:
         self._replica_age_s = freshness.replica_age_s
@@ -377,7 +377,7 @@ class Session:
             self._log(do.WARNING, "replica_age", text)
         if self._last_switch_ns is None or now_ns - self._last_switch_ns >= ns(self._config.switch_interval_s):
             self._last_switch_ns = now_ns
-            self._open_candidate(now_ns)
+            self._open_candidate("replica_age", now_ns)
 
     def _goodbye(self, goodbye: Goodbye, now_ns: int) -> None:
         backoff_s = self._backoff_s(now_ns)
@@ -386,7 +386,7 @@ class Session:
         wait_s = wait_s + backoff_s if self._attempt else wait_s
         self._log(do.DEBUG, "goodbye", f"authority says goodbye ({goodbye.reason}); back in {wait_s:.2f} s")
         if not self._promote(now_ns):
-            self._leave(Cause.GOODBYE, now_ns, wait_s)
+            self._leave(Cause.GOODBYE, "goodbye", now_ns, wait_s)
 
     # Effects
 

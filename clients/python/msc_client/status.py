@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
@@ -54,6 +55,12 @@ class Counters:
     """Versions noticed as missed through a heartbeat."""
     callback_errors: int = 0
     """Callbacks that raised."""
+    reads: int = 0
+    """Policies handed to the program by `current()`."""
+    fallback_reads: int = 0
+    """Those of them that were not FRESH."""
+    reconnect_causes: Mapping[str, int] = field(default_factory=dict, hash=False)
+    """Streams opened after the first, by cause: "watchdog", "goodbye", "gap", ..., or the name of a gRPC status."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,3 +84,5 @@ class SourceStatus:
     server_id: str
     """Replica that answers, empty before it said so."""
     target: str
+    applied_for_s: float | None = None
+    """Seconds since the revision in hand was applied by this process; None: it was not."""

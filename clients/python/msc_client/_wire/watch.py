@@ -160,5 +160,9 @@ def _status(status: SourceStatus) -> pb.ClientStatus:
             watchdog_timeouts=counters.watchdog_timeouts,
             gaps=counters.gaps,
             callback_errors=counters.callback_errors,
+            reads=counters.reads,
+            fallback_reads=counters.fallback_reads,
+            reconnect_causes=counters.reconnect_causes,
         ),
+        applied_for=None if status.applied_for_s is None else duration_of(status.applied_for_s),
     )

@@ -241,7 +241,9 @@ type ClientStatus struct {
 	// Newest problem it had, empty when there is none.
 	LastError string `protobuf:"bytes,4,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
 	// Counters since its start.
-	Counters      *ClientCounters `protobuf:"bytes,5,opt,name=counters,proto3" json:"counters,omitempty"`
+	Counters *ClientCounters `protobuf:"bytes,5,opt,name=counters,proto3" json:"counters,omitempty"`
+	// Time since it applied that revision. Unset: it applied none, or does not say.
+	AppliedFor    *durationpb.Duration `protobuf:"bytes,6,opt,name=applied_for,json=appliedFor,proto3" json:"applied_for,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -311,6 +313,13 @@ func (x *ClientStatus) GetCounters() *ClientCounters {
 	return nil
 }
 
+func (x *ClientStatus) GetAppliedFor() *durationpb.Duration {
+	if x != nil {
+		return x.AppliedFor
+	}
+	return nil
+}
+
 // Counters of a client since its start.
 type ClientCounters struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -326,8 +335,16 @@ type ClientCounters struct {
 	Gaps uint64 `protobuf:"varint,5,opt,name=gaps,proto3" json:"gaps,omitempty"`
 	// Callbacks that raised.
 	CallbackErrors uint64 `protobuf:"varint,6,opt,name=callback_errors,json=callbackErrors,proto3" json:"callback_errors,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Reads of the policy by the program around the client.
+	Reads uint64 `protobuf:"varint,7,opt,name=reads,proto3" json:"reads,omitempty"`
+	// Those of them that were answered in another tier than FRESH.
+	FallbackReads uint64 `protobuf:"varint,8,opt,name=fallback_reads,json=fallbackReads,proto3" json:"fallback_reads,omitempty"`
+	// Streams opened after the first, by why: "watchdog", "first_message_timeout", "goodbye", "clean_end", "gap",
+	// "replica_age", "local_pause", "reader_died", "forked", or the name of the gRPC status that ended the one before.
+	// A server keeps at most 16 of them.
+	ReconnectCauses map[string]uint64 `protobuf:"bytes,9,rep,name=reconnect_causes,json=reconnectCauses,proto3" json:"reconnect_causes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *ClientCounters) Reset() {
@@ -400,6 +417,27 @@ func (x *ClientCounters) GetCallbackErrors() uint64 {
 		return x.CallbackErrors
 	}
 	return 0
+}
+
+func (x *ClientCounters) GetReads() uint64 {
+	if x != nil {
+		return x.Reads
+	}
+	return 0
+}
+
+func (x *ClientCounters) GetFallbackReads() uint64 {
+	if x != nil {
+		return x.FallbackReads
+	}
+	return 0
+}
+
+func (x *ClientCounters) GetReconnectCauses() map[string]uint64 {
+	if x != nil {
+		return x.ReconnectCauses
+	}
+	return nil
 }
 
 // One client as the authority knows it.
@@ -497,14 +535,16 @@ const file_msc_policy_v1_fleet_proto_rawDesc = "" +
 	"\x04role\x18\x03 \x01(\x0e2\x19.msc_policy.v1.ClientRoleR\x04role\x12\x10\n" +
 	"\x03sdk\x18\x04 \x01(\tR\x03sdk\x129\n" +
 	"\n" +
-	"started_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\"\xf8\x01\n" +
+	"started_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\"\xb4\x02\n" +
 	"\fClientStatus\x12-\n" +
 	"\x04tier\x18\x01 \x01(\x0e2\x19.msc_policy.v1.ClientTierR\x04tier\x122\n" +
 	"\aapplied\x18\x02 \x01(\v2\x18.msc_policy.v1.PolicyRefR\aapplied\x12+\n" +
 	"\x03age\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03age\x12\x1d\n" +
 	"\n" +
 	"last_error\x18\x04 \x01(\tR\tlastError\x129\n" +
-	"\bcounters\x18\x05 \x01(\v2\x1d.msc_policy.v1.ClientCountersR\bcounters\"\xd0\x01\n" +
+	"\bcounters\x18\x05 \x01(\v2\x1d.msc_policy.v1.ClientCountersR\bcounters\x12:\n" +
+	"\vapplied_for\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"appliedFor\"\xb0\x03\n" +
 	"\x0eClientCounters\x12\x18\n" +
 	"\aapplied\x18\x01 \x01(\x04R\aapplied\x12\x1a\n" +
 	"\brejected\x18\x02 \x01(\x04R\brejected\x12\x1e\n" +
@@ -513,7 +553,13 @@ const file_msc_policy_v1_fleet_proto_rawDesc = "" +
 	"reconnects\x12+\n" +
 	"\x11watchdog_timeouts\x18\x04 \x01(\x04R\x10watchdogTimeouts\x12\x12\n" +
 	"\x04gaps\x18\x05 \x01(\x04R\x04gaps\x12'\n" +
-	"\x0fcallback_errors\x18\x06 \x01(\x04R\x0ecallbackErrors\"\xf7\x01\n" +
+	"\x0fcallback_errors\x18\x06 \x01(\x04R\x0ecallbackErrors\x12\x14\n" +
+	"\x05reads\x18\a \x01(\x04R\x05reads\x12%\n" +
+	"\x0efallback_reads\x18\b \x01(\x04R\rfallbackReads\x12]\n" +
+	"\x10reconnect_causes\x18\t \x03(\v22.msc_policy.v1.ClientCounters.ReconnectCausesEntryR\x0freconnectCauses\x1aB\n" +
+	"\x14ReconnectCausesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xf7\x01\n" +
 	"\vClientEntry\x121\n" +
 	"\x06client\x18\x01 \x01(\v2\x19.msc_policy.v1.ClientInfoR\x06client\x123\n" +
 	"\x06status\x18\x02 \x01(\v2\x1b.msc_policy.v1.ClientStatusR\x06status\x12;\n" +
@@ -549,7 +595,7 @@ func file_msc_policy_v1_fleet_proto_rawDescGZIP() []byte {
 }
 
 var file_msc_policy_v1_fleet_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_msc_policy_v1_fleet_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_msc_policy_v1_fleet_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_msc_policy_v1_fleet_proto_goTypes = []any{
 	(ClientRole)(0),               // 0: msc_policy.v1.ClientRole
 	(ClientTier)(0),               // 1: msc_policy.v1.ClientTier
@@ -557,25 +603,28 @@ var file_msc_policy_v1_fleet_proto_goTypes = []any{
 	(*ClientStatus)(nil),          // 3: msc_policy.v1.ClientStatus
 	(*ClientCounters)(nil),        // 4: msc_policy.v1.ClientCounters
 	(*ClientEntry)(nil),           // 5: msc_policy.v1.ClientEntry
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
-	(*PolicyRef)(nil),             // 7: msc_policy.v1.PolicyRef
-	(*durationpb.Duration)(nil),   // 8: google.protobuf.Duration
+	nil,                           // 6: msc_policy.v1.ClientCounters.ReconnectCausesEntry
+	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*PolicyRef)(nil),             // 8: msc_policy.v1.PolicyRef
+	(*durationpb.Duration)(nil),   // 9: google.protobuf.Duration
 }
 var file_msc_policy_v1_fleet_proto_depIdxs = []int32{
-	0, // 0: msc_policy.v1.ClientInfo.role:type_name -> msc_policy.v1.ClientRole
-	6, // 1: msc_policy.v1.ClientInfo.started_at:type_name -> google.protobuf.Timestamp
-	1, // 2: msc_policy.v1.ClientStatus.tier:type_name -> msc_policy.v1.ClientTier
-	7, // 3: msc_policy.v1.ClientStatus.applied:type_name -> msc_policy.v1.PolicyRef
-	8, // 4: msc_policy.v1.ClientStatus.age:type_name -> google.protobuf.Duration
-	4, // 5: msc_policy.v1.ClientStatus.counters:type_name -> msc_policy.v1.ClientCounters
-	2, // 6: msc_policy.v1.ClientEntry.client:type_name -> msc_policy.v1.ClientInfo
-	3, // 7: msc_policy.v1.ClientEntry.status:type_name -> msc_policy.v1.ClientStatus
-	6, // 8: msc_policy.v1.ClientEntry.reported_at:type_name -> google.protobuf.Timestamp
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	0,  // 0: msc_policy.v1.ClientInfo.role:type_name -> msc_policy.v1.ClientRole
+	7,  // 1: msc_policy.v1.ClientInfo.started_at:type_name -> google.protobuf.Timestamp
+	1,  // 2: msc_policy.v1.ClientStatus.tier:type_name -> msc_policy.v1.ClientTier
+	8,  // 3: msc_policy.v1.ClientStatus.applied:type_name -> msc_policy.v1.PolicyRef
+	9,  // 4: msc_policy.v1.ClientStatus.age:type_name -> google.protobuf.Duration
+	4,  // 5: msc_policy.v1.ClientStatus.counters:type_name -> msc_policy.v1.ClientCounters
+	9,  // 6: msc_policy.v1.ClientStatus.applied_for:type_name -> google.protobuf.Duration
+	6,  // 7: msc_policy.v1.ClientCounters.reconnect_causes:type_name -> msc_policy.v1.ClientCounters.ReconnectCausesEntry
+	2,  // 8: msc_policy.v1.ClientEntry.client:type_name -> msc_policy.v1.ClientInfo
+	3,  // 9: msc_policy.v1.ClientEntry.status:type_name -> msc_policy.v1.ClientStatus
+	7,  // 10: msc_policy.v1.ClientEntry.reported_at:type_name -> google.protobuf.Timestamp
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_msc_policy_v1_fleet_proto_init() }
@@ -590,7 +639,7 @@ func file_msc_policy_v1_fleet_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_msc_policy_v1_fleet_proto_rawDesc), len(file_msc_policy_v1_fleet_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

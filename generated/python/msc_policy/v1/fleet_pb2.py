@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from msc_policy.v1 import policy_pb2 as msc__policy_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19msc_policy/v1/fleet.proto\x12\rmsc_policy.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1amsc_policy/v1/policy.proto\"\x95\x01\n\nClientInfo\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\'\n\x04role\x18\x03 \x01(\x0e\x32\x19.msc_policy.v1.ClientRole\x12\x0b\n\x03sdk\x18\x04 \x01(\t\x12.\n\nstarted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xcf\x01\n\x0c\x43lientStatus\x12\'\n\x04tier\x18\x01 \x01(\x0e\x32\x19.msc_policy.v1.ClientTier\x12)\n\x07\x61pplied\x18\x02 \x01(\x0b\x32\x18.msc_policy.v1.PolicyRef\x12&\n\x03\x61ge\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nlast_error\x18\x04 \x01(\t\x12/\n\x08\x63ounters\x18\x05 \x01(\x0b\x32\x1d.msc_policy.v1.ClientCounters\"\x89\x01\n\x0e\x43lientCounters\x12\x0f\n\x07\x61pplied\x18\x01 \x01(\x04\x12\x10\n\x08rejected\x18\x02 \x01(\x04\x12\x12\n\nreconnects\x18\x03 \x01(\x04\x12\x19\n\x11watchdog_timeouts\x18\x04 \x01(\x04\x12\x0c\n\x04gaps\x18\x05 \x01(\x04\x12\x17\n\x0f\x63\x61llback_errors\x18\x06 \x01(\x04\"\xc1\x01\n\x0b\x43lientEntry\x12)\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x19.msc_policy.v1.ClientInfo\x12+\n\x06status\x18\x02 \x01(\x0b\x32\x1b.msc_policy.v1.ClientStatus\x12/\n\x0breported_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08watching\x18\x04 \x01(\x08\x12\x17\n\x0fversions_behind\x18\x05 \x01(\x04*\x94\x01\n\nClientRole\x12\x1b\n\x17\x43LIENT_ROLE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43LIENT_ROLE_EXECUTOR\x10\x01\x12\x1c\n\x18\x43LIENT_ROLE_ORCHESTRATOR\x10\x02\x12\x1a\n\x16\x43LIENT_ROLE_RISK_GUARD\x10\x03\x12\x15\n\x11\x43LIENT_ROLE_OTHER\x10\x04*\x90\x01\n\nClientTier\x12\x1b\n\x17\x43LIENT_TIER_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43LIENT_TIER_FRESH\x10\x01\x12\x15\n\x11\x43LIENT_TIER_STALE\x10\x02\x12\x1c\n\x18\x43LIENT_TIER_SAFE_EXPIRED\x10\x03\x12\x19\n\x15\x43LIENT_TIER_SAFE_NONE\x10\x04\x42\x41Z?meta-strategy-controller/generated/go/msc_policy/v1;mscpolicyv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19msc_policy/v1/fleet.proto\x12\rmsc_policy.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1amsc_policy/v1/policy.proto\"\x95\x01\n\nClientInfo\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\'\n\x04role\x18\x03 \x01(\x0e\x32\x19.msc_policy.v1.ClientRole\x12\x0b\n\x03sdk\x18\x04 \x01(\t\x12.\n\nstarted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xff\x01\n\x0c\x43lientStatus\x12\'\n\x04tier\x18\x01 \x01(\x0e\x32\x19.msc_policy.v1.ClientTier\x12)\n\x07\x61pplied\x18\x02 \x01(\x0b\x32\x18.msc_policy.v1.PolicyRef\x12&\n\x03\x61ge\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nlast_error\x18\x04 \x01(\t\x12/\n\x08\x63ounters\x18\x05 \x01(\x0b\x32\x1d.msc_policy.v1.ClientCounters\x12.\n\x0b\x61pplied_for\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xb6\x02\n\x0e\x43lientCounters\x12\x0f\n\x07\x61pplied\x18\x01 \x01(\x04\x12\x10\n\x08rejected\x18\x02 \x01(\x04\x12\x12\n\nreconnects\x18\x03 \x01(\x04\x12\x19\n\x11watchdog_timeouts\x18\x04 \x01(\x04\x12\x0c\n\x04gaps\x18\x05 \x01(\x04\x12\x17\n\x0f\x63\x61llback_errors\x18\x06 \x01(\x04\x12\r\n\x05reads\x18\x07 \x01(\x04\x12\x16\n\x0e\x66\x61llback_reads\x18\x08 \x01(\x04\x12L\n\x10reconnect_causes\x18\t \x03(\x0b\x32\x32.msc_policy.v1.ClientCounters.ReconnectCausesEntry\x1a\x36\n\x14ReconnectCausesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\xc1\x01\n\x0b\x43lientEntry\x12)\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x19.msc_policy.v1.ClientInfo\x12+\n\x06status\x18\x02 \x01(\x0b\x32\x1b.msc_policy.v1.ClientStatus\x12/\n\x0breported_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08watching\x18\x04 \x01(\x08\x12\x17\n\x0fversions_behind\x18\x05 \x01(\x04*\x94\x01\n\nClientRole\x12\x1b\n\x17\x43LIENT_ROLE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43LIENT_ROLE_EXECUTOR\x10\x01\x12\x1c\n\x18\x43LIENT_ROLE_ORCHESTRATOR\x10\x02\x12\x1a\n\x16\x43LIENT_ROLE_RISK_GUARD\x10\x03\x12\x15\n\x11\x43LIENT_ROLE_OTHER\x10\x04*\x90\x01\n\nClientTier\x12\x1b\n\x17\x43LIENT_TIER_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43LIENT_TIER_FRESH\x10\x01\x12\x15\n\x11\x43LIENT_TIER_STALE\x10\x02\x12\x1c\n\x18\x43LIENT_TIER_SAFE_EXPIRED\x10\x03\x12\x19\n\x15\x43LIENT_TIER_SAFE_NONE\x10\x04\x42\x41Z?meta-strategy-controller/generated/go/msc_policy/v1;mscpolicyv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,16 +35,20 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'msc_policy.v1.fleet_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z?meta-strategy-controller/generated/go/msc_policy/v1;mscpolicyv1'
-  _globals['_CLIENTROLE']._serialized_start=836
-  _globals['_CLIENTROLE']._serialized_end=984
-  _globals['_CLIENTTIER']._serialized_start=987
-  _globals['_CLIENTTIER']._serialized_end=1131
+  _globals['_CLIENTCOUNTERS_RECONNECTCAUSESENTRY']._loaded_options = None
+  _globals['_CLIENTCOUNTERS_RECONNECTCAUSESENTRY']._serialized_options = b'8\001'
+  _globals['_CLIENTROLE']._serialized_start=1057
+  _globals['_CLIENTROLE']._serialized_end=1205
+  _globals['_CLIENTTIER']._serialized_start=1208
+  _globals['_CLIENTTIER']._serialized_end=1352
   _globals['_CLIENTINFO']._serialized_start=138
   _globals['_CLIENTINFO']._serialized_end=287
   _globals['_CLIENTSTATUS']._serialized_start=290
-  _globals['_CLIENTSTATUS']._serialized_end=497
-  _globals['_CLIENTCOUNTERS']._serialized_start=500
-  _globals['_CLIENTCOUNTERS']._serialized_end=637
-  _globals['_CLIENTENTRY']._serialized_start=640
-  _globals['_CLIENTENTRY']._serialized_end=833
+  _globals['_CLIENTSTATUS']._serialized_end=545
+  _globals['_CLIENTCOUNTERS']._serialized_start=548
+  _globals['_CLIENTCOUNTERS']._serialized_end=858
+  _globals['_CLIENTCOUNTERS_RECONNECTCAUSESENTRY']._serialized_start=804
+  _globals['_CLIENTCOUNTERS_RECONNECTCAUSESENTRY']._serialized_end=858
+  _globals['_CLIENTENTRY']._serialized_start=861
+  _globals['_CLIENTENTRY']._serialized_end=1054
 # @@protoc_insertion_point(module_scope)

@@ -3,10 +3,12 @@
 isort:skip_file
 Who follows the policy, and what they say of themselves."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from msc_policy.v1 import policy_pb2 as _policy_pb2
 import builtins as _builtins
@@ -135,6 +137,7 @@ class ClientStatus(_message.Message):
     AGE_FIELD_NUMBER: _builtins.int
     LAST_ERROR_FIELD_NUMBER: _builtins.int
     COUNTERS_FIELD_NUMBER: _builtins.int
+    APPLIED_FOR_FIELD_NUMBER: _builtins.int
     tier: Global___ClientTier.ValueType
     """Tier of the value it acts on."""
     last_error: _builtins.str
@@ -151,6 +154,10 @@ class ClientStatus(_message.Message):
     def counters(self) -> Global___ClientCounters:
         """Counters since its start."""
 
+    @_builtins.property
+    def applied_for(self) -> _duration_pb2.Duration:
+        """Time since it applied that revision. Unset: it applied none, or does not say."""
+
     def __init__(
         self,
         *,
@@ -159,10 +166,11 @@ class ClientStatus(_message.Message):
         age: _duration_pb2.Duration | None = ...,
         last_error: _builtins.str = ...,
         counters: Global___ClientCounters | None = ...,
+        applied_for: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "applied", b"applied", "counters", b"counters"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "applied", b"applied", "applied_for", b"applied_for", "counters", b"counters"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "applied", b"applied", "counters", b"counters", "last_error", b"last_error", "tier", b"tier"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "applied", b"applied", "applied_for", b"applied_for", "counters", b"counters", "last_error", b"last_error", "tier", b"tier"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -174,12 +182,35 @@ class ClientCounters(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ReconnectCausesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     APPLIED_FIELD_NUMBER: _builtins.int
     REJECTED_FIELD_NUMBER: _builtins.int
     RECONNECTS_FIELD_NUMBER: _builtins.int
     WATCHDOG_TIMEOUTS_FIELD_NUMBER: _builtins.int
     GAPS_FIELD_NUMBER: _builtins.int
     CALLBACK_ERRORS_FIELD_NUMBER: _builtins.int
+    READS_FIELD_NUMBER: _builtins.int
+    FALLBACK_READS_FIELD_NUMBER: _builtins.int
+    RECONNECT_CAUSES_FIELD_NUMBER: _builtins.int
     applied: _builtins.int
     """Snapshots applied."""
     rejected: _builtins.int
@@ -192,6 +223,17 @@ class ClientCounters(_message.Message):
     """Versions noticed as missed through a heartbeat."""
     callback_errors: _builtins.int
     """Callbacks that raised."""
+    reads: _builtins.int
+    """Reads of the policy by the program around the client."""
+    fallback_reads: _builtins.int
+    """Those of them that were answered in another tier than FRESH."""
+    @_builtins.property
+    def reconnect_causes(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Streams opened after the first, by why: "watchdog", "first_message_timeout", "goodbye", "clean_end", "gap",
+        "replica_age", "local_pause", "reader_died", "forked", or the name of the gRPC status that ended the one before.
+        A server keeps at most 16 of them.
+        """
+
     def __init__(
         self,
         *,
@@ -201,10 +243,13 @@ class ClientCounters(_message.Message):
         watchdog_timeouts: _builtins.int = ...,
         gaps: _builtins.int = ...,
         callback_errors: _builtins.int = ...,
+        reads: _builtins.int = ...,
+        fallback_reads: _builtins.int = ...,
+        reconnect_causes: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "callback_errors", b"callback_errors", "gaps", b"gaps", "reconnects", b"reconnects", "rejected", b"rejected", "watchdog_timeouts", b"watchdog_timeouts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "callback_errors", b"callback_errors", "fallback_reads", b"fallback_reads", "gaps", b"gaps", "reads", b"reads", "reconnect_causes", b"reconnect_causes", "reconnects", b"reconnects", "rejected", b"rejected", "watchdog_timeouts", b"watchdog_timeouts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

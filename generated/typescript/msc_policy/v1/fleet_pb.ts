@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file msc_policy/v1/fleet.proto.
  */
 export const file_msc_policy_v1_fleet: GenFile = /*@__PURE__*/
-  fileDesc("Chltc2NfcG9saWN5L3YxL2ZsZWV0LnByb3RvEg1tc2NfcG9saWN5LnYxIpUBCgpDbGllbnRJbmZvEhMKC2luc3RhbmNlX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSJwoEcm9sZRgDIAEoDjIZLm1zY19wb2xpY3kudjEuQ2xpZW50Um9sZRILCgNzZGsYBCABKAkSLgoKc3RhcnRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAizwEKDENsaWVudFN0YXR1cxInCgR0aWVyGAEgASgOMhkubXNjX3BvbGljeS52MS5DbGllbnRUaWVyEikKB2FwcGxpZWQYAiABKAsyGC5tc2NfcG9saWN5LnYxLlBvbGljeVJlZhImCgNhZ2UYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEgoKbGFzdF9lcnJvchgEIAEoCRIvCghjb3VudGVycxgFIAEoCzIdLm1zY19wb2xpY3kudjEuQ2xpZW50Q291bnRlcnMiiQEKDkNsaWVudENvdW50ZXJzEg8KB2FwcGxpZWQYASABKAQSEAoIcmVqZWN0ZWQYAiABKAQSEgoKcmVjb25uZWN0cxgDIAEoBBIZChF3YXRjaGRvZ190aW1lb3V0cxgEIAEoBBIMCgRnYXBzGAUgASgEEhcKD2NhbGxiYWNrX2Vycm9ycxgGIAEoBCLBAQoLQ2xpZW50RW50cnkSKQoGY2xpZW50GAEgASgLMhkubXNjX3BvbGljeS52MS5DbGllbnRJbmZvEisKBnN0YXR1cxgCIAEoCzIbLm1zY19wb2xpY3kudjEuQ2xpZW50U3RhdHVzEi8KC3JlcG9ydGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh3YXRjaGluZxgEIAEoCBIXCg92ZXJzaW9uc19iZWhpbmQYBSABKAQqlAEKCkNsaWVudFJvbGUSGwoXQ0xJRU5UX1JPTEVfVU5TUEVDSUZJRUQQABIYChRDTElFTlRfUk9MRV9FWEVDVVRPUhABEhwKGENMSUVOVF9ST0xFX09SQ0hFU1RSQVRPUhACEhoKFkNMSUVOVF9ST0xFX1JJU0tfR1VBUkQQAxIVChFDTElFTlRfUk9MRV9PVEhFUhAEKpABCgpDbGllbnRUaWVyEhsKF0NMSUVOVF9USUVSX1VOU1BFQ0lGSUVEEAASFQoRQ0xJRU5UX1RJRVJfRlJFU0gQARIVChFDTElFTlRfVElFUl9TVEFMRRACEhwKGENMSUVOVF9USUVSX1NBRkVfRVhQSVJFRBADEhkKFUNMSUVOVF9USUVSX1NBRkVfTk9ORRAEQkFaP21ldGEtc3RyYXRlZ3ktY29udHJvbGxlci9nZW5lcmF0ZWQvZ28vbXNjX3BvbGljeS92MTttc2Nwb2xpY3l2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_msc_policy_v1_policy]);
+  fileDesc("Chltc2NfcG9saWN5L3YxL2ZsZWV0LnByb3RvEg1tc2NfcG9saWN5LnYxIpUBCgpDbGllbnRJbmZvEhMKC2luc3RhbmNlX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSJwoEcm9sZRgDIAEoDjIZLm1zY19wb2xpY3kudjEuQ2xpZW50Um9sZRILCgNzZGsYBCABKAkSLgoKc3RhcnRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi/wEKDENsaWVudFN0YXR1cxInCgR0aWVyGAEgASgOMhkubXNjX3BvbGljeS52MS5DbGllbnRUaWVyEikKB2FwcGxpZWQYAiABKAsyGC5tc2NfcG9saWN5LnYxLlBvbGljeVJlZhImCgNhZ2UYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEgoKbGFzdF9lcnJvchgEIAEoCRIvCghjb3VudGVycxgFIAEoCzIdLm1zY19wb2xpY3kudjEuQ2xpZW50Q291bnRlcnMSLgoLYXBwbGllZF9mb3IYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24itgIKDkNsaWVudENvdW50ZXJzEg8KB2FwcGxpZWQYASABKAQSEAoIcmVqZWN0ZWQYAiABKAQSEgoKcmVjb25uZWN0cxgDIAEoBBIZChF3YXRjaGRvZ190aW1lb3V0cxgEIAEoBBIMCgRnYXBzGAUgASgEEhcKD2NhbGxiYWNrX2Vycm9ycxgGIAEoBBINCgVyZWFkcxgHIAEoBBIWCg5mYWxsYmFja19yZWFkcxgIIAEoBBJMChByZWNvbm5lY3RfY2F1c2VzGAkgAygLMjIubXNjX3BvbGljeS52MS5DbGllbnRDb3VudGVycy5SZWNvbm5lY3RDYXVzZXNFbnRyeRo2ChRSZWNvbm5lY3RDYXVzZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBIsEBCgtDbGllbnRFbnRyeRIpCgZjbGllbnQYASABKAsyGS5tc2NfcG9saWN5LnYxLkNsaWVudEluZm8SKwoGc3RhdHVzGAIgASgLMhsubXNjX3BvbGljeS52MS5DbGllbnRTdGF0dXMSLwoLcmVwb3J0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHdhdGNoaW5nGAQgASgIEhcKD3ZlcnNpb25zX2JlaGluZBgFIAEoBCqUAQoKQ2xpZW50Um9sZRIbChdDTElFTlRfUk9MRV9VTlNQRUNJRklFRBAAEhgKFENMSUVOVF9ST0xFX0VYRUNVVE9SEAESHAoYQ0xJRU5UX1JPTEVfT1JDSEVTVFJBVE9SEAISGgoWQ0xJRU5UX1JPTEVfUklTS19HVUFSRBADEhUKEUNMSUVOVF9ST0xFX09USEVSEAQqkAEKCkNsaWVudFRpZXISGwoXQ0xJRU5UX1RJRVJfVU5TUEVDSUZJRUQQABIVChFDTElFTlRfVElFUl9GUkVTSBABEhUKEUNMSUVOVF9USUVSX1NUQUxFEAISHAoYQ0xJRU5UX1RJRVJfU0FGRV9FWFBJUkVEEAMSGQoVQ0xJRU5UX1RJRVJfU0FGRV9OT05FEARCQVo/bWV0YS1zdHJhdGVneS1jb250cm9sbGVyL2dlbmVyYXRlZC9nby9tc2NfcG9saWN5L3YxO21zY3BvbGljeXYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_msc_policy_v1_policy]);
 
 /**
  * Names one client process.
@@ -107,6 +107,13 @@ export type ClientStatus = Message<"msc_policy.v1.ClientStatus"> & {
    * @generated from field: msc_policy.v1.ClientCounters counters = 5;
    */
   counters?: ClientCounters;
+
+  /**
+   * Time since it applied that revision. Unset: it applied none, or does not say.
+   *
+   * @generated from field: google.protobuf.Duration applied_for = 6;
+   */
+  appliedFor?: Duration;
 };
 
 /**
@@ -163,6 +170,29 @@ export type ClientCounters = Message<"msc_policy.v1.ClientCounters"> & {
    * @generated from field: uint64 callback_errors = 6;
    */
   callbackErrors: bigint;
+
+  /**
+   * Reads of the policy by the program around the client.
+   *
+   * @generated from field: uint64 reads = 7;
+   */
+  reads: bigint;
+
+  /**
+   * Those of them that were answered in another tier than FRESH.
+   *
+   * @generated from field: uint64 fallback_reads = 8;
+   */
+  fallbackReads: bigint;
+
+  /**
+   * Streams opened after the first, by why: "watchdog", "first_message_timeout", "goodbye", "clean_end", "gap",
+   * "replica_age", "local_pause", "reader_died", "forked", or the name of the gRPC status that ended the one before.
+   * A server keeps at most 16 of them.
+   *
+   * @generated from field: map<string, uint64> reconnect_causes = 9;
+   */
+  reconnectCauses: { [key: string]: bigint };
 };
 
 /**
