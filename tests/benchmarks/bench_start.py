@@ -1,0 +1,111 @@
+"""How long a start takes: of the authority until it answers GetPolicy, and of an import of the client."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import grpc
+from benching.contenders import BARE_GET, GET, wait_until
+from benching.processes import Child, program
+from benching.run import Candidate, Run
+from benching.values import Benchmark, Goal
+
+ROUNDS, QUICK_ROUNDS = 15, 2
+ANSWERED_WITHIN_S = 30.0
+
+NEW, KEPT, WITHOUT_HTTP = "authority, new database", "authority, its own database", "authority, without HTTP"
+BARE = "bare grpc.aio"
+CLIENT, STUBS = "import msc_client", "import grpc and the stubs"
+
+Call = Callable[[], bytes]
+
+
+def measure(run: Run) -> None:
+    """Every start is a process of its own."""
+    kept = run.home / "kept"
+    kept.mkdir()
+    candidates = [
+        Candidate(NEW, lambda: _first_answer(_serve(Path(tempfile.mkdtemp(dir=run.home))), GET, run)),
+        Candidate(KEPT, lambda: _first_answer(_serve(kept), GET, run)),
+        Candidate(WITHOUT_HTTP, lambda: _first_answer(_serve(kept), GET, run, MSC_SERVE_HTTP="false")),
+        Candidate(BARE, lambda: _first_answer(_bare, BARE_GET, run)),
+        Candidate(CLIENT, partial(_import_ms, "msc_client")),
+        Candidate(STUBS, partial(_import_ms, "grpc, msc_policy.v1")),
+    ]
+    _first_answer(_serve(kept), GET, run)
+    run.rounds(candidates, QUICK_ROUNDS if run.quick else ROUNDS)
+
+
+def _serve(home: Path) -> Callable[[int], tuple[str, ...]]:
+    return lambda port: program("msc_authority", "serve", "--home", str(home), "--grpc-port", str(port))
+
+
+def _bare(port: int) -> tuple[str, ...]:
+    return program("benching.servers.bare", f'{{"frame": "00", "answer": "00", "port": {port}}}')
+
+
+def _first_answer(command_on: Callable[[int], tuple[str, ...]], path: str, run: Run, **environ: str) -> float:
+    """Returns the milliseconds from the start of a process until it has answered its first call."""
+    port = _free_port()
+    run.say(f"starting {path.rpartition('/')[2]}")
+    began = time.perf_counter_ns()
+    with Child(command_on(port), log=run.home / "started.log", environ={"MSC_HTTP_PORT": "0", **environ}):
+        wait_until(partial(_listens, port), "a server to listen", ANSWERED_WITHIN_S)
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            call = channel.unary_unary(path)
+            wait_until(partial(_answers, call), "a first answer", ANSWERED_WITHIN_S)
+        return (time.perf_counter_ns() - began) / 1e6
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _listens(port: int) -> bool:
+    # A channel would wait ever longer between its attempts.
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
+        return True
+    return False
+
+
+def _answers(call: Callable[..., object]) -> bool:
+    with contextlib.suppress(grpc.RpcError):
+        call(b"", timeout=ANSWERED_WITHIN_S)
+        return True
+    return False
+
+
+def _import_ms(modules: str) -> float:
+    """Returns the milliseconds that an import takes in a fresh interpreter."""
+    code = f"import time; began = time.perf_counter_ns(); import {modules}; print(time.perf_counter_ns() - began)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True, env=_clean())
+    return int(said.stdout) / 1e6
+
+
+def _clean() -> Mapping[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("MSC_")}
+
+
+BENCHMARK = Benchmark(
+    name="start",
+    question="Time from the start of a process until its first GetPolicy is answered, and of an import of the client",
+    unit="ms",
+    baseline=BARE,
+    goals=(
+        Goal(what=NEW, at_most=1_500),
+        Goal(what=KEPT, at_most=1_500),
+        Goal(what=CLIENT, against=STUBS, at_most=1.3),
+    ),
+    measure=measure,
+)

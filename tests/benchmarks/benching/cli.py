@@ -1,0 +1,116 @@
+"""The command: which benchmarks, how thoroughly, and where the report goes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+
+from benching.machine import machine_facts
+from benching.plots import plot
+from benching.report import as_json, markdown, show
+from benching.run import Failed, Run, Unavailable
+from benching.values import Benchmark, Outcome
+
+COMMAND = "./scripts/bench"
+INTERRUPTED = "interrupted"
+EXIT_INTERRUPTED = 130
+LOG_WIDTH = 120
+
+
+def main(known: Mapping[str, Benchmark], arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0 when everything was measured, 1 when something failed, 130 after Ctrl-C.
+
+    A goal that is missed is a finding, not a failure.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = _options(given, known)
+    # A log has no width of its own; tables that are broken cannot be read there.
+    console = Console() if sys.stdout.isatty() else Console(width=LOG_WIDTH)
+    if options.list:
+        for benchmark in known.values():
+            console.print(f"{benchmark.name:<14}{benchmark.question}", markup=False, highlight=False)
+        return 0
+    machine = machine_facts()
+    console.print(_line(machine), style="dim", highlight=False)
+    outcomes = _measure_all([known[name] for name in options.names or known], options, console)
+    if options.json is not None:
+        write(outcomes, machine, " ".join([COMMAND, *given]), options.json, console)
+    ends = {outcome.broken for outcome in outcomes}
+    return EXIT_INTERRUPTED if INTERRUPTED in ends else 1 if ends - {""} else 0
+
+
+def _options(given: Sequence[str], known: Mapping[str, Benchmark]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=COMMAND, description="Measures in interleaved rounds on this machine, and prints medians and ratios."
+    )
+    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(known)}; none: all of them")
+    parser.add_argument("--quick", action="store_true", help="few rounds and small sizes: a try, not a result")
+    parser.add_argument("--peers", action="store_true", help="also what others make, where it can be had")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write it, and beside it Markdown and plots")
+    parser.add_argument("--list", action="store_true", help="say what there is, and measure nothing")
+    options = parser.parse_args(given)
+    if unknown := [name for name in options.names if name not in known]:
+        parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
+    return options
+
+
+def _line(machine: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in machine.items())
+
+
+def _measure_all(benchmarks: Sequence[Benchmark], options: argparse.Namespace, console: Console) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    for benchmark in benchmarks:
+        with console.status(benchmark.name) as status:
+
+            def say(text: str, name: str = benchmark.name, show: Callable[[str], None] = status.update) -> None:
+                show(f"{name}: {text}")
+
+            outcomes.append(measured(benchmark, quick=options.quick, peers=options.peers, say=say))
+        show(outcomes[-1], console)
+        if outcomes[-1].broken == INTERRUPTED:
+            break
+    return outcomes
+
+
+def measured(
+    benchmark: Benchmark, *, quick: bool = False, peers: bool = False, say: Callable[[str], None] = lambda _: None
+) -> Outcome:
+    """Returns what came out of a benchmark. What was measured before it was interrupted or failed counts."""
+    broken = ""
+    with tempfile.TemporaryDirectory(prefix="msc-bench-") as home, ExitStack() as stack:
+        run = Run(home=Path(home), stack=stack, quick=quick, peers=peers, say=say)
+        try:
+            benchmark.measure(run)
+        except KeyboardInterrupt:
+            broken = INTERRUPTED
+        except Failed as failure:
+            broken = str(failure)
+        # Read before the servers are stopped: stopping takes a moment, and may be interrupted again.
+        return Outcome(
+            benchmark=benchmark, series=run.series, skipped=run.skipped, notes=tuple(run.notes), broken=broken
+        )
+
+
+def write(outcomes: Sequence[Outcome], machine: Mapping[str, str], command: str, path: Path, console: Console) -> None:
+    """Writes the report as JSON, as Markdown beside it, and a picture of each curve."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(as_json(outcomes, machine, command), encoding="utf-8")
+    pictures: dict[str, str] = {}
+    try:
+        for outcome in outcomes:
+            picture = path.with_name(f"{path.stem}-{outcome.benchmark.name}.png")
+            if plot(outcome, picture):
+                pictures[outcome.benchmark.name] = picture.name
+    except Unavailable as missing:
+        console.print(str(missing), style="dim")
+    document = path.with_suffix(".md")
+    document.write_text(markdown(outcomes, machine, command, pictures), encoding="utf-8")
+    for written in (path, document, *(path.with_name(name) for name in pictures.values())):
+        console.print(f"wrote {written}", highlight=False, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""What a user would pick instead, where it can be had."""

@@ -1,0 +1,52 @@
+"""Curves over the size of a benchmark, as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benching.run import Unavailable
+from benching.statistics import summary
+from benching.values import Outcome
+
+FEWEST_SIZES = 2
+INCHES = (8, 5)
+DOTS_PER_INCH = 120
+
+
+def plot(outcome: Outcome, path: Path) -> bool:
+    """Draws a picture where there is a curve. Returns whether there was.
+
+    Raises:
+        Unavailable: matplotlib is not installed.
+    """
+    if len(outcome.sizes) < FEWEST_SIZES:
+        return False
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise Unavailable("no plots without matplotlib, which the extra `bench` installs") from None
+    figure = Figure(figsize=INCHES, dpi=DOTS_PER_INCH, layout="constrained")
+    axes = figure.add_subplot()
+    for contender in dict.fromkeys(one.contender for one in outcome.series):
+        sizes, medians, below, above = _curve(outcome, contender)
+        axes.errorbar(sizes, medians, yerr=(below, above), marker="o", capsize=3, label=contender)
+    axes.set(xscale="log", yscale="log", xlabel=outcome.benchmark.size, ylabel=outcome.benchmark.unit)
+    axes.set_xticks(outcome.sizes, [f"{size:,}" for size in outcome.sizes])
+    axes.minorticks_off()
+    axes.set_title(outcome.benchmark.question, fontsize="medium", wrap=True)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path)
+    return True
+
+
+def _curve(outcome: Outcome, contender: str) -> tuple[Sequence[float], ...]:
+    found = sorted((one for one in outcome.series if one.contender == contender), key=lambda one: one.size)
+    taken = [summary(one.values) for one in found]
+    return (
+        [one.size for one in found],
+        [one.median for one in taken],
+        [one.median - one.low for one in taken],
+        [one.high - one.median for one in taken],
+    )

@@ -1,0 +1,20 @@
+"""Every benchmark by its name, in the order in which they are cheap."""
+
+from __future__ import annotations
+
+import bench_propagation
+import bench_read
+import bench_start
+import bench_unary
+
+from benching.values import Benchmark
+
+BENCHMARKS: dict[str, Benchmark] = {
+    one.name: one
+    for one in (
+        bench_read.BENCHMARK,
+        bench_start.BENCHMARK,
+        bench_unary.BENCHMARK,
+        bench_propagation.BENCHMARK,
+    )
+}
