@@ -268,6 +268,12 @@ class _Authority:
             new_id=machine.new_id,
             server_id=self._server_id,
         )
+        self._fleet = Fleet(
+            events=events,
+            clock=clock,
+            head=broker.current.head.ref,
+            max_clients=CLIENTS_PER_WATCHER * settings.max_watchers,
+        )
         self.server = PolicyServer(
             handlers=self._handlers(stores),
             health=self._health,
@@ -292,7 +298,7 @@ class _Authority:
         return cls(settings, stores, machine, evaluator, broker, events)
 
     def _handlers(self, stores: Stores) -> Sequence[grpc.GenericRpcHandler]:
-        fleet = Fleet(max_clients=CLIENTS_PER_WATCHER * self._settings.max_watchers)
+        fleet = self._fleet
         service = PolicyService(
             broker=self._broker,
             scheduler=self._scheduler,

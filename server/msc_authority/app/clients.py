@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -27,6 +28,28 @@ class ClientTier(StrEnum):
     SAFE_EXPIRED = "SAFE_EXPIRED"
     SAFE_NONE = "SAFE_NONE"
 
+    @property
+    def is_safe(self) -> bool:
+        """Whether the client acts on safe defaults."""
+        return self in (ClientTier.SAFE_EXPIRED, ClientTier.SAFE_NONE)
+
+
+class WatchEnd(StrEnum):
+    """Why a watch ended."""
+
+    DRAINING = "draining"
+    """The authority stops."""
+    MAX_AGE = "max_age"
+    """It was open for long enough; the client comes back."""
+    SLOW_CONSUMER = "slow_consumer"
+    """Nothing was read for 10 s."""
+    REFUSED = "refused"
+    """The caller knew of more than this authority does."""
+    CALLER = "caller"
+    """The caller ended it, or is gone."""
+    FAILED = "failed"
+    """It could not be written to."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientInfo:
@@ -41,7 +64,7 @@ class ClientInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientCounters:
-    """Counters of a client since its start."""
+    """Counters of a client since its start. `fallback_reads` are those answered in another tier than FRESH."""
 
     applied: int = 0
     rejected: int = 0
@@ -49,11 +72,17 @@ class ClientCounters:
     watchdog_timeouts: int = 0
     gaps: int = 0
     callback_errors: int = 0
+    reads: int = 0
+    fallback_reads: int = 0
+    reconnect_causes: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientStatus:
-    """What a client says of itself. `applied` None: it acts on no policy. `age_s` None: never confirmed."""
+    """What a client says of itself. `applied` None: it acts on no policy. `age_s` None: never confirmed.
+
+    `applied_for_s` is how long ago it began to act on that revision; None: it did not say.
+    """
 
     tier: ClientTier = ClientTier.UNSPECIFIED
     applied: PolicyRef | None = None
@@ -61,6 +90,7 @@ class ClientStatus:
     age_s: float | None = None
     last_error: str = ""
     counters: ClientCounters = ClientCounters()
+    applied_for_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,23 @@ class PolicyService:
 
     async def get_policy(self, request: pb.GetPolicyRequest, context: Context) -> pb.GetPolicyResponse:
         """Returns the current policy, or one revision."""
+        with self._counted(request):
+            return await self._policy(request)
+
+    @contextmanager
+    def _counted(self, request: pb.GetPolicyRequest) -> Iterator[None]:
+        # A look at a revision of the past is no read of the policy in force.
+        if request.version:
+            yield
+            return
+        try:
+            yield
+        except Exception:
+            self._fleet.policy_read(failed=True)
+            raise
+        self._fleet.policy_read(failed=False)
+
+    async def _policy(self, request: pb.GetPolicyRequest) -> pb.GetPolicyResponse:
         head = self._broker.current.head
         if request.HasField("min_ref"):
             self._check_min_ref(request.min_ref)
@@ -179,7 +197,7 @@ class PolicyService:
         self, request: pb.ReportClientStatusRequest, context: Context
     ) -> pb.ReportClientStatusResponse:
         """Keeps what a client says of itself."""
-        self._fleet.report(client_of(request.client), status_of(request.status), self._clock.now())
+        self._fleet.report(client_of(request.client), status_of(request.status))
         return pb.ReportClientStatusResponse(
             head=self._served.ref(self._broker.current.head), next_report_after=duration_to_proto(REPORT_PERIOD_S)
         )
@@ -187,9 +205,8 @@ class PolicyService:
     async def list_clients(self, request: pb.ListClientsRequest, context: Context) -> pb.ListClientsResponse:
         """Returns the fleet."""
         head = self._broker.current.head
-        entries = self._fleet.entries(self._clock.now())
         return pb.ListClientsResponse(
-            clients=[entry_to_proto(entry, head.ref) for entry in entries], head=self._served.ref(head)
+            clients=[entry_to_proto(entry, head.ref) for entry in self._fleet.entries()], head=self._served.ref(head)
         )
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from msc_authority.app.broker import Broker, Ending, Watcher
-from msc_authority.app.clients import ClientInfo
+from msc_authority.app.clients import ClientInfo, WatchEnd
 from msc_authority.app.fleet import Fleet
 from msc_authority.app.timing import Uniform
 from msc_authority.ports import Clock
-from msc_authority.rpc.errors import SlowConsumer, refusal_of
+from msc_authority.rpc.errors import EpochSuperseded, ReplicaBehind, SlowConsumer, refusal_of
 from msc_authority.rpc.frames import Frames
 from msc_authority.rpc.interceptors import abort
 from msc_authority.rpc.mapping.basics import seconds_of
@@ -61,11 +61,20 @@ class WatchService:
     async def watch_policy(self, request: pb.WatchPolicyRequest, context: Context) -> None:
         """Writes a watch until it or its caller ends."""
         client = client_of(request.client) if request.HasField("client") else None
-        with self._maker.broker.watch() as watcher:
+        with self._maker.broker.watch() as watcher, self._counted(watcher):
             watch = self._maker.make(watcher, heartbeat_s=self._interval(request), held=_held(request))
             first = watch.first()
             with self._in_fleet(client, request):
                 await self._serve(watch, watcher, first, context)
+
+    @contextmanager
+    def _counted(self, watcher: Watcher) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            self._fleet.watch_ended(_broken_by(error, watcher))
+            raise
+        self._fleet.watch_ended(WatchEnd.DRAINING if watcher.ending is Ending.DRAINING else WatchEnd.MAX_AGE)
 
     async def _serve(self, watch: Watch, watcher: Watcher, first: bytes, context: Context) -> None:
         try:
@@ -90,7 +99,7 @@ class WatchService:
             yield
             return
         status = status_of(request.status) if request.HasField("status") else None
-        self._fleet.watch_opened(client, status, self._clock.now())
+        self._fleet.watch_opened(client, status)
         try:
             yield
         finally:
@@ -102,6 +111,14 @@ def _held(request: pb.WatchPolicyRequest) -> Held | None:
     if not request.known.version:
         return None
     return Held(ref=ref_of(request.known), etag=request.known.etag)
+
+
+def _broken_by(error: BaseException, watcher: Watcher) -> WatchEnd:
+    if watcher.ending is Ending.SLOW_CONSUMER:
+        return WatchEnd.SLOW_CONSUMER
+    if isinstance(error, asyncio.CancelledError):
+        return WatchEnd.CALLER
+    return WatchEnd.REFUSED if isinstance(error, (ReplicaBehind, EpochSuperseded)) else WatchEnd.FAILED
 
 
 async def _end_slow(context: Context) -> None:

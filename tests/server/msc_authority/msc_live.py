@@ -12,6 +12,7 @@ from msc_builders import START, a_content
 
 from msc_authority.app.broker import Broker, Current
 from msc_authority.app.events import Event, EventBus
+from msc_authority.app.fleet import Fleet
 from msc_authority.core.policy import Policy, PolicyContent, PolicyRef
 from msc_authority.ports import Head
 
@@ -113,4 +114,16 @@ def a_broker(time: ManualTime, head: Head | None = None, told: Told | None = Non
         timer=time,
         events=(told or Told()).bus,
         max_watchers=max_watchers,
+    )
+
+
+def a_fleet(
+    time: ManualTime | None = None, told: Told | None = None, *, max_clients: int = 10, version: int = 1
+) -> Fleet:
+    """A fleet without clients, while this version of EPOCH is served."""
+    return Fleet(
+        events=(told or Told()).bus,
+        clock=time or ManualTime(),
+        head=PolicyRef(EPOCH, version),
+        max_clients=max_clients,
     )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import fields
+from itertools import islice
 
 from msc_authority.app.clients import (
     ClientCounters,
@@ -22,12 +26,18 @@ from msc_policy import v1 as pb
 MAX_INSTANCE_ID_CHARS = 64
 MAX_NAME_CHARS = 128
 MAX_ERROR_CHARS = 512
+MAX_CAUSES = 16
+MAX_CAUSES_READ = 64
+MAX_CAUSE_CHARS = 40
+MAX_UINT64 = 2**64 - 1
+OTHER_CAUSES = "other"
 
 ROLES = {role: pb.ClientRole.Value(f"CLIENT_ROLE_{role.name}") for role in ClientRole}
 TIERS = {tier: pb.ClientTier.Value(f"CLIENT_TIER_{tier.name}") for tier in ClientTier}
 _ROLE_OF = {number: role for role, number in ROLES.items()}
 _TIER_OF = {number: tier for tier, number in TIERS.items()}
-_COUNTERS = tuple(field.name for field in fields(ClientCounters))
+_NOT_IN_A_CAUSE = re.compile(r"[^A-Za-z0-9_]")
+_COUNTERS = tuple(field.name for field in fields(ClientCounters) if field.name != "reconnect_causes")
 
 
 def client_of(message: pb.ClientInfo) -> ClientInfo:
@@ -68,8 +78,32 @@ def status_of(message: pb.ClientStatus) -> ClientStatus:
         applied_etag=message.applied.etag[:MAX_NAME_CHARS],
         age_s=seconds_of(message.age) if message.HasField("age") else None,
         last_error=_one_line(message.last_error),
-        counters=ClientCounters(**{name: getattr(message.counters, name) for name in _COUNTERS}),
+        counters=_counters_of(message.counters),
+        applied_for_s=seconds_of(message.applied_for) if message.HasField("applied_for") else None,
     )
+
+
+def _counters_of(message: pb.ClientCounters) -> ClientCounters:
+    return ClientCounters(
+        **{name: getattr(message, name) for name in _COUNTERS},
+        reconnect_causes=_causes_of(message.reconnect_causes),
+    )
+
+
+def _causes_of(causes: Mapping[str, int]) -> dict[str, int]:
+    # They become names of time series: few, short and plain, whatever a client sends.
+    counts: Counter[str] = Counter()
+    for cause, times in islice(causes.items(), MAX_CAUSES_READ):
+        counts[_NOT_IN_A_CAUSE.sub("_", cause[:MAX_CAUSE_CHARS]) or OTHER_CAUSES] += times
+    if len(counts) > MAX_CAUSES:
+        kept = Counter(dict(sorted(counts.items(), key=_most_first)[: MAX_CAUSES - 1]))
+        kept[OTHER_CAUSES] += counts.total() - kept.total()
+        counts = kept
+    return {cause: min(times, MAX_UINT64) for cause, times in counts.items()}
+
+
+def _most_first(cause: tuple[str, int]) -> tuple[int, str]:
+    return -cause[1], cause[0]
 
 
 def _one_line(text: str) -> str:
@@ -104,5 +138,9 @@ def _status_to_proto(status: ClientStatus) -> pb.ClientStatus:
         applied=ref_to_proto(status.applied, status.applied_etag) if status.applied else None,
         age=None if status.age_s is None else duration_to_proto(status.age_s),
         last_error=status.last_error,
-        counters=pb.ClientCounters(**{name: getattr(status.counters, name) for name in _COUNTERS}),
+        counters=pb.ClientCounters(
+            **{name: getattr(status.counters, name) for name in _COUNTERS},
+            reconnect_causes=status.counters.reconnect_causes,
+        ),
+        applied_for=None if status.applied_for_s is None else duration_to_proto(status.applied_for_s),
     )

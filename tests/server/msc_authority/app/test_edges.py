@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msc_builders import START, a_content
-from msc_live import ManualTime, Told, a_broker, a_head, a_policy
+from msc_builders import a_content
+from msc_live import ManualTime, Told, a_broker, a_fleet, a_head, a_policy
 
 from msc_authority.app.broker import Broker
 from msc_authority.app.clients import ClientCounters, ClientInfo, ClientRole, ClientStatus, ClientTier
@@ -22,7 +22,6 @@ from msc_authority.app.events import (
     events_of,
     name_of,
 )
-from msc_authority.app.fleet import Fleet
 from msc_authority.app.vitals import Vitals, VitalSigns, changed_fields, read_current
 from msc_authority.core.policy import FieldChange, Policy, PolicyRef, RiskMode, TradingState
 from msc_authority.ports import Head, Revision
@@ -180,37 +179,46 @@ def test_who_has_said_nothing_yet_is_nothing_by_default() -> None:
     status = ClientStatus()
 
     assert (status.tier, status.applied, status.age_s, status.last_error) == (ClientTier.UNSPECIFIED, None, None, "")
+    assert status.applied_for_s is None
     assert status.counters == ClientCounters(
-        applied=0, rejected=0, reconnects=0, watchdog_timeouts=0, gaps=0, callback_errors=0
+        applied=0,
+        rejected=0,
+        reconnects=0,
+        watchdog_timeouts=0,
+        gaps=0,
+        callback_errors=0,
+        reads=0,
+        fallback_reads=0,
+        reconnect_causes={},
     )
     assert a_client("one").role is ClientRole.OTHER
 
 
 def test_a_new_start_of_a_client_is_another_client() -> None:
-    fleet = Fleet(max_clients=10)
-    fleet.report(a_client("one"), ClientStatus(), START)
-    fleet.report(replace(a_client("one"), instance_id="two"), ClientStatus(), START)
+    fleet = a_fleet()
+    fleet.report(a_client("one"), ClientStatus())
+    fleet.report(replace(a_client("one"), instance_id="two"), ClientStatus())
 
-    assert len(fleet.entries(START)) == 2
+    assert len(fleet.entries()) == 2
 
 
 def test_nobody_who_watches_is_pushed_out_by_newcomers() -> None:
-    fleet = Fleet(max_clients=3)
+    fleet = a_fleet(max_clients=3)
     for number in range(6):
-        fleet.watch_opened(a_client(f"c{number}"), None, START)
+        fleet.watch_opened(a_client(f"c{number}"), None)
 
-    assert [entry.client.instance_id for entry in fleet.entries(START)] == ["c0", "c1", "c2"]
-    assert {entry.watches for entry in fleet.entries(START)} == {1}
+    assert [entry.client.instance_id for entry in fleet.entries()] == ["c0", "c1", "c2"]
+    assert {entry.watches for entry in fleet.entries()} == {1}
 
 
 def test_closing_more_often_than_opening_counts_no_watch_below_zero() -> None:
-    fleet = Fleet(max_clients=3)
-    fleet.watch_opened(a_client("one"), None, START)
+    fleet = a_fleet(max_clients=3)
+    fleet.watch_opened(a_client("one"), None)
     for _ in range(3):
         fleet.watch_closed("one")
-    fleet.watch_opened(a_client("one"), None, START)
+    fleet.watch_opened(a_client("one"), None)
 
-    assert [entry.watches for entry in fleet.entries(START)] == [1]
+    assert [entry.watches for entry in fleet.entries()] == [1]
 
 
 STEPS = st.lists(
@@ -222,19 +230,19 @@ STEPS = st.lists(
 def test_whatever_clients_do_the_fleet_is_bounded_and_forgets_whoever_is_silent_for_an_hour(
     steps: list[tuple[str, str]], max_clients: int
 ) -> None:
-    fleet = Fleet(max_clients=max_clients)
-    now = START
+    time = ManualTime()
+    fleet = a_fleet(time, max_clients=max_clients)
     for step, name in steps:
         if step == "wait":
-            now += timedelta(minutes=25)
+            time.leap(25 * 60)
         elif step == "close":
             fleet.watch_closed(name)
         elif step == "open":
-            fleet.watch_opened(a_client(name), None, now)
+            fleet.watch_opened(a_client(name), None)
         else:
-            fleet.report(a_client(name), ClientStatus(), now)
-        entries = fleet.entries(now)
+            fleet.report(a_client(name), ClientStatus())
+        entries = fleet.entries()
         assert len(entries) <= max_clients
         assert len({entry.client.instance_id for entry in entries}) == len(entries)
-        assert all(entry.watches or now - entry.reported_at <= timedelta(hours=1) for entry in entries)
+        assert all(entry.watches or time.now() - entry.reported_at <= timedelta(hours=1) for entry in entries)
         assert all(entry.watches >= 0 for entry in entries)

@@ -1,81 +1,118 @@
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
-from msc_builders import START
+from msc_live import ManualTime, Told, a_fleet
 
-from msc_authority.app.clients import ClientInfo, ClientRole, ClientStatus, ClientTier
+from msc_authority.app.clients import ClientInfo, ClientRole, ClientStatus, ClientTier, WatchEnd
+from msc_authority.app.events import ClientChange, ClientChanged
 from msc_authority.app.fleet import Fleet, versions_behind
 from msc_authority.core.policy import PolicyRef
 
 FRESH = ClientStatus(tier=ClientTier.FRESH, applied=PolicyRef(7, 3))
-HOUR = timedelta(hours=1)
+HOUR_S = 3600.0
 
 
 def a_client(instance_id: str = "one", name: str = "executor", role: ClientRole = ClientRole.EXECUTOR) -> ClientInfo:
     return ClientInfo(instance_id=instance_id, name=name, role=role)
 
 
-def instances(fleet: Fleet, after: timedelta = timedelta()) -> list[str]:
-    return [entry.client.instance_id for entry in fleet.entries(START + after)]
+def instances(fleet: Fleet) -> list[str]:
+    return [entry.client.instance_id for entry in fleet.entries()]
 
 
 def test_the_last_report_of_a_client_counts() -> None:
-    fleet = Fleet(max_clients=10)
-    fleet.report(a_client(), ClientStatus(), START)
-    fleet.report(a_client(), FRESH, START + HOUR)
-    [entry] = fleet.entries(START + HOUR)
+    time = ManualTime()
+    fleet = a_fleet(time)
+    fleet.report(a_client(), ClientStatus())
+    time.leap(HOUR_S)
+    fleet.report(a_client(), FRESH)
+    [entry] = fleet.entries()
     assert entry.status == FRESH
-    assert entry.reported_at == START + HOUR
+    assert entry.reported_at == time.now()
 
 
 def test_a_client_that_was_silent_for_an_hour_is_forgotten() -> None:
-    fleet = Fleet(max_clients=10)
-    fleet.report(a_client(), FRESH, START)
-    assert instances(fleet, HOUR) == ["one"]
-    assert instances(fleet, HOUR + timedelta(seconds=1)) == []
+    time = ManualTime()
+    fleet = a_fleet(time)
+    fleet.report(a_client(), FRESH)
+    time.leap(HOUR_S)
+    assert instances(fleet) == ["one"]
+    time.leap(1)
+    assert instances(fleet) == []
+
+
+def test_who_is_silent_is_forgotten_although_one_who_was_silent_before_still_watches() -> None:
+    time = ManualTime()
+    fleet = a_fleet(time)
+    fleet.watch_opened(a_client("watcher"), FRESH)
+    fleet.report(a_client("silent"), FRESH)
+    time.leap(HOUR_S + 1)
+    fleet.report(a_client("new"), FRESH)
+    assert instances(fleet) == ["new", "watcher"]
 
 
 def test_a_client_that_watches_is_not_forgotten_until_its_last_watch_has_ended() -> None:
-    fleet = Fleet(max_clients=10)
-    fleet.watch_opened(a_client(), FRESH, START)
-    fleet.watch_opened(a_client(), None, START)
+    time = ManualTime()
+    fleet = a_fleet(time)
+    fleet.watch_opened(a_client(), FRESH)
+    fleet.watch_opened(a_client(), None)
     fleet.watch_closed("one")
-    [entry] = fleet.entries(START + 2 * HOUR)
+    time.leap(2 * HOUR_S)
+    [entry] = fleet.entries()
     assert entry.watches == 1
     assert entry.status == FRESH
     fleet.watch_closed("one")
-    assert instances(fleet, 2 * HOUR) == []
+    assert instances(fleet) == []
 
 
 def test_a_report_does_not_end_a_watch() -> None:
-    fleet = Fleet(max_clients=10)
-    fleet.watch_opened(a_client(), None, START)
-    fleet.report(a_client(), FRESH, START)
-    assert fleet.entries(START)[0].watches == 1
+    fleet = a_fleet()
+    fleet.watch_opened(a_client(), None)
+    fleet.report(a_client(), FRESH)
+    assert fleet.entries()[0].watches == 1
 
 
 def test_the_end_of_a_watch_of_a_forgotten_client_is_harmless() -> None:
-    fleet = Fleet(max_clients=10)
+    fleet = a_fleet()
     fleet.watch_closed("gone")
     assert instances(fleet) == []
 
 
 def test_too_many_clients_push_out_the_one_that_was_silent_longest_and_does_not_watch() -> None:
-    fleet = Fleet(max_clients=2)
-    fleet.watch_opened(a_client("watcher"), None, START)
-    fleet.report(a_client("old"), FRESH, START)
-    fleet.report(a_client("new"), FRESH, START)
+    told = Told()
+    fleet = a_fleet(told=told, max_clients=2)
+    fleet.watch_opened(a_client("watcher"), None)
+    fleet.report(a_client("old"), FRESH)
+    fleet.report(a_client("new"), FRESH)
     assert instances(fleet) == ["new", "watcher"]
+    last = told.events[-1]
+    assert isinstance(last, ClientChanged)
+    assert (last.change, last.entry.client.instance_id) == (ClientChange.FORGOTTEN, "old")
 
 
 def test_clients_are_listed_by_role_then_name() -> None:
-    fleet = Fleet(max_clients=10)
-    fleet.report(a_client("a", "z", ClientRole.RISK_GUARD), FRESH, START)
-    fleet.report(a_client("b", "y", ClientRole.EXECUTOR), FRESH, START)
-    fleet.report(a_client("c", "x", ClientRole.EXECUTOR), FRESH, START)
+    fleet = a_fleet()
+    fleet.report(a_client("a", "z", ClientRole.RISK_GUARD), FRESH)
+    fleet.report(a_client("b", "y", ClientRole.EXECUTOR), FRESH)
+    fleet.report(a_client("c", "x", ClientRole.EXECUTOR), FRESH)
     assert instances(fleet) == ["c", "b", "a"]
+
+
+def test_a_client_that_calls_itself_otherwise_moves_in_the_list() -> None:
+    fleet = a_fleet()
+    fleet.report(a_client("a", "first"), FRESH)
+    fleet.report(a_client("b", "second"), FRESH)
+    assert instances(fleet) == ["a", "b"]
+    fleet.report(a_client("a", "third"), FRESH)
+    assert instances(fleet) == ["b", "a"]
+
+
+def test_ends_of_watches_are_counted_by_cause() -> None:
+    fleet = a_fleet()
+    assert fleet.watch_ends == {}
+    for cause in (WatchEnd.CALLER, WatchEnd.MAX_AGE, WatchEnd.CALLER):
+        fleet.watch_ended(cause)
+    assert fleet.watch_ends == {"caller": 2, "max_age": 1}
 
 
 @pytest.mark.parametrize(

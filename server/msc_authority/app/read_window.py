@@ -1,0 +1,58 @@
+"""Policy reads of the last five minutes. What a client says of itself is a claim: it is taken with care."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from msc_authority.app.clients import ClientCounters
+from msc_authority.app.observation import ReadTally
+
+SPAN_S = 300.0
+SLICE_S = 10.0
+SLICES = int(SPAN_S / SLICE_S)
+MAX_READS_BETWEEN_REPORTS = 1_000_000_000
+"""No client reads that often between two reports: what claims more is nonsense, and is left out."""
+
+
+class ReadWindow:
+    """Sums reads by slices of ten seconds, so that its size does not depend on how many there are."""
+
+    def __init__(self) -> None:
+        """Starts empty."""
+        self._slices: deque[tuple[int, ReadTally]] = deque(maxlen=SLICES)
+
+    def note(self, monotonic: float, tally: ReadTally) -> None:
+        """Adds reads that were made by now."""
+        number = int(monotonic // SLICE_S)
+        if self._slices and self._slices[-1][0] == number:
+            _, tally_before = self._slices.pop()
+            tally = _sum(tally_before, tally)
+        self._slices.append((number, tally))
+
+    def tally(self, monotonic: float) -> ReadTally:
+        """Returns the sum over the window that ends now."""
+        oldest = int(monotonic // SLICE_S) - SLICES + 1
+        while self._slices and self._slices[0][0] < oldest:
+            self._slices.popleft()
+        total = ReadTally()
+        for _, tally in self._slices:
+            total = _sum(total, tally)
+        return total
+
+
+def reads_between(before: ClientCounters, after: ClientCounters, elapsed_s: float) -> ReadTally:
+    """Returns the reads that two reports of one client lie apart, as far as they fit into the window.
+
+    Counters that went back were reset, and say nothing about the time between. Of a longer time than the window, the
+    share of the window counts: a client that comes back after an hour did not read all of that just now.
+    """
+    reads = after.reads - before.reads
+    if not 0 < reads <= MAX_READS_BETWEEN_REPORTS:
+        return ReadTally()
+    failed = min(max(0, after.fallback_reads - before.fallback_reads), reads)
+    share = min(1.0, SPAN_S / elapsed_s) if elapsed_s > 0 else 1.0
+    return ReadTally(reads=round(reads * share), failed=round(failed * share))
+
+
+def _sum(one: ReadTally, other: ReadTally) -> ReadTally:
+    return ReadTally(reads=one.reads + other.reads, failed=one.failed + other.failed)
