@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from msc_authority.adapters.clock import SimulatedClock, SystemClock, uniform
 from msc_authority.adapters.notify.addresses import sinks_for
+from msc_authority.app.activity import Activity
 from msc_authority.app.alerts.values import Severity
 from msc_authority.app.broker import Broker
 from msc_authority.app.evaluate import Evaluator
 from msc_authority.app.events import EventBus, log_event, name_of
 from msc_authority.app.fleet import Fleet
+from msc_authority.app.journal_tally import RowCounter
 from msc_authority.app.scheduler import Evaluates, Scheduler
 from msc_authority.app.timing import LoopTimer, Timer, Uniform, pause
 from msc_authority.app.vitals import HeadKeeper, Vitals, read_current
@@ -274,6 +276,10 @@ class _Authority:
             head=broker.current.head.ref,
             max_clients=CLIENTS_PER_WATCHER * settings.max_watchers,
         )
+        self._rows = RowCounter(clock)
+        # A thread of its own here, too: a block is shown while callers wait for the store.
+        self._tail = Worker(threads=1, name="tail")
+        self._activity = Activity(log=stores.executions, events=events, clock=clock, timer=timer, worker=self._tail)
         self.server = PolicyServer(
             handlers=self._handlers(stores),
             health=self._health,
@@ -312,13 +318,24 @@ class _Authority:
         watches = WatchService(
             maker=self._maker, fleet=fleet, clock=self._clock, heartbeat_s=self._settings.heartbeat_s
         )
-        recorder = JournalRecorder(journal=stores.journal, worker=self._reads, clock=self._clock)
+        recorder = JournalRecorder(
+            journal=stores.journal,
+            worker=self._reads,
+            clock=self._clock,
+            rows=self._rows,
+            on_recorded=self._activity.facts_arrived,
+        )
         return policy_handlers(service, watches.watch_policy), journal_handlers(recorder)
 
     def begin(self) -> list[asyncio.Task[None]]:
-        """Starts what runs beside the server: pulse, confirmation, schedule."""
+        """Starts what runs beside the server: pulse, confirmation, schedule, following the journal."""
         self._vitals.pulse(lag_s=0.0)
-        lives = {"vitals": self._vitals.run, "confirm": self._keeper.run, "schedule": self._scheduler.run}
+        lives = {
+            "vitals": self._vitals.run,
+            "confirm": self._keeper.run,
+            "schedule": self._scheduler.run,
+            "signals": self._activity.run,
+        }
         return [asyncio.create_task(self._living(name, live), name=name) for name, live in lives.items()]
 
     async def _living(self, name: str, live: Callable[[], Awaitable[None]]) -> None:
@@ -347,7 +364,7 @@ class _Authority:
 
     def close(self) -> None:
         """Waits for blocking calls that have begun."""
-        for worker in (self._evaluations, self._reads, self._confirm):
+        for worker in (self._evaluations, self._reads, self._confirm, self._tail):
             worker.close()
 
 

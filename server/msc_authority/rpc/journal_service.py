@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 
 import grpc
 
+from msc_authority.app.journal_tally import RowCounter
 from msc_authority.app.work import Worker
-from msc_authority.core.facts import Fact
+from msc_authority.core.facts import Execution, Fact
 from msc_authority.core.intake import Refusal
-from msc_authority.ports import Clock, Journal, RefusedFact
+from msc_authority.ports import Clock, Journal, RecordOutcome, RefusedFact
 from msc_authority.rpc.calls import client_stream
 from msc_authority.rpc.errors import FieldProblem, InvalidRequest
 from msc_authority.rpc.mapping.journal import fact_of
@@ -26,8 +27,18 @@ MAX_REFUSED_TEXT_BYTES = 256
 class JournalRecorder:
     """Stores facts batch by batch, each in one transaction."""
 
-    def __init__(self, *, journal: Journal, worker: Worker, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        worker: Worker,
+        clock: Clock,
+        rows: RowCounter,
+        on_recorded: Callable[[], None],
+    ) -> None:
+        """`rows` counts what came; `on_recorded` is called on the event loop after execution reports were stored."""
         self._journal, self._worker, self._clock = journal, worker, clock
+        self._rows, self._on_recorded = rows, on_recorded
 
     async def record(self, requests: AsyncIterator[pb.RecordRequest]) -> pb.RecordResponse:
         """Stores or refuses every fact sent, and says which. Facts of the batches before a failure are stored."""
@@ -43,11 +54,25 @@ class JournalRecorder:
         facts, seqs = self._read(request.entries, tally)
         if not facts:
             return
-        outcome = await self._worker.run(partial(self._journal.record, facts))
+        outcome = await self._worker.run(partial(self._store, facts))
         tally.accepted += outcome.accepted
         tally.duplicates += outcome.duplicates
         for refused in outcome.refused:
             _list(tally, seqs[refused.index], refused)
+        if outcome.accepted and any(isinstance(fact, Execution) for fact in facts):
+            self._on_recorded()
+
+    def _store(self, facts: list[Fact]) -> RecordOutcome:
+        # Counted where it is stored: a caller that has gone meanwhile does not take its facts along.
+        outcome = self._journal.record(facts)
+        self._rows.stored(accepted=outcome.accepted, duplicates=outcome.duplicates)
+        for refused in outcome.refused:
+            self._count(refused)
+        return outcome
+
+    def _count(self, refused: Refusal | RefusedFact) -> None:
+        text = f"{refused.id or '(no id)'}: {refused.field} {refused.reason} ({refused.code})"
+        self._rows.refused(code=refused.code, text=text)
 
     def _read(self, entries: Iterable[pb.JournalEntry], tally: pb.RecordResponse) -> tuple[list[Fact], list[int]]:
         facts: list[Fact] = []
@@ -57,6 +82,7 @@ class JournalRecorder:
             try:
                 facts.append(fact_of(entry, now))
             except Refusal as refusal:
+                self._count(refusal)
                 _list(tally, entry.seq, refusal)
             else:
                 seqs.append(entry.seq)
