@@ -14,6 +14,7 @@ from msc_authority.cli.evaluate import evaluate
 from msc_authority.cli.events import events
 from msc_authority.cli.insight import clients, health, strategies
 from msc_authority.cli.journal import journal_app
+from msc_authority.cli.monitoring import monitoring_app
 from msc_authority.cli.policy import history, status
 from msc_authority.cli.replay import replay
 from msc_authority.cli.serve import serve
@@ -44,6 +45,7 @@ def build_app() -> typer.Typer:
         app.command()(function)
     app.add_typer(alerts_app, name="alerts")
     app.add_typer(journal_app, name="journal")
+    app.add_typer(monitoring_app, name="monitoring")
     app.add_typer(config_app, name="config")
     return app
 
