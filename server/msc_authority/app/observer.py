@@ -55,8 +55,8 @@ class Signals(Protocol):
 class Rows(Protocol):
     """What came into the journal. See `msc_authority.app.journal_tally.RowCounter`."""
 
-    def snapshot(self) -> JournalTally:
-        """Returns the counts as they are now."""
+    def snapshot(self, monotonic: float) -> JournalTally:
+        """Returns the counts as of the monotonic time."""
         ...
 
 
@@ -158,7 +158,7 @@ class Observer:
             next_evaluation_in_s=self._schedule.next_in_s(),
             evaluation_overdue_s=overdue_s(self._unevaluated_s(head, now), self._period_s, uptime_s),
             evaluations=heard.evaluations(),
-            journal=self._rows.snapshot(),
+            journal=self._rows.snapshot(monotonic),
             signals=self._signals.snapshot(now),
             reads=self._fleet.reads(monotonic),
             clients=self._fleet.views(now, monotonic, head.ref),

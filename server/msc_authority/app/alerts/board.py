@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from msc_authority.app.alerts.rule import Rule
-from msc_authority.app.alerts.rules import RULES, anchor_of
+from msc_authority.app.alerts.rules import RULE_BROKEN, RULES
 from msc_authority.app.alerts.values import Alert, AlertState, Finding, Severity
 from msc_authority.app.events import AlertChanged
 from msc_authority.app.observation import Observation
@@ -22,19 +22,6 @@ MAX_SUBJECTS = 200
 """Subjects of one rule with an alert of their own; the rest share one."""
 OTHERS = "others"
 MAX_TEXT_CHARS = 500
-
-RULE_BROKEN = Rule(
-    code="RULE_BROKEN",
-    severity=Severity.CRITICAL,
-    title="An alert rule cannot be judged",
-    for_s=0.0,
-    advice="This is a defect of the authority: find the error in its log, report it, and until it is mended watch that "
-    "condition with `msc status`, `msc health` and `msc clients`. What the rule had found before stands meanwhile.",
-    anchor=anchor_of("RULE_BROKEN"),
-    promql='msc_alerts_firing{code="RULE_BROKEN"} > 0',
-    find=lambda _: (),
-)
-"""Found by the board itself, where another rule raises."""
 
 
 class Key(NamedTuple):
@@ -65,8 +52,7 @@ class Board:
 
     def __init__(self, rules: Sequence[Rule] = RULES) -> None:
         """Starts empty."""
-        self._rules = {rule.code: rule for rule in (*rules, RULE_BROKEN)}
-        self._checked = tuple(rules)
+        self._rules = {rule.code: rule for rule in rules}
         self._standing: dict[Key, Standing] = {}
         self._resolved: dict[Key, Resolved] = {}
         self._alerts: tuple[Alert, ...] = ()
@@ -95,7 +81,7 @@ class Board:
     def _found(self, observed: Observation) -> tuple[dict[Key, Finding], dict[str, Exception]]:
         found: dict[Key, Finding] = {}
         broken: dict[str, Exception] = {}
-        for rule in self._checked:
+        for rule in self._rules.values():
             subjects = {key.subject for key in self._standing if key.code == rule.code}
             try:
                 found |= {Key(rule.code, one.subject): one for one in bounded(rule.find(observed), subjects)}

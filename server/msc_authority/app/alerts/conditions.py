@@ -29,9 +29,11 @@ def policy_unavailable(observed: Observation) -> Sequence[Finding]:
 
 def defensive(observed: Observation) -> Sequence[Finding]:
     """The policy is DEFENSIVE. It counts on the authority's clock."""
-    content, since = _content(observed), observed.risk_mode_since
-    if content is None or content.risk_mode is not RiskMode.DEFENSIVE or since is None:
+    policy, content = observed.head.policy, _content(observed)
+    if policy is None or content is None or content.risk_mode is not RiskMode.DEFENSIVE:
         return []
+    # While history cannot be read, it is known to have held since this revision at least.
+    since = observed.risk_mode_since or policy.created_at
     held_s = (observed.at - since).total_seconds()
     reasons = "; ".join(reason.text for reason in content.reasons) or "no reason given"
     text = f"The risk mode has been DEFENSIVE for {span(held_s)}: {reasons}"

@@ -44,6 +44,17 @@ def _rule(
     )
 
 
+RULE_BROKEN = _rule(
+    "RULE_BROKEN",
+    Severity.CRITICAL,
+    "An alert rule cannot be judged",
+    advice="This is a defect of the authority: find the error in its log and report it. Until it is mended, what that "
+    "rule had found before stands; watch its condition with `msc status`, `msc health` and `msc clients`.",
+    promql='msc_alerts_firing{code="RULE_BROKEN"} > 0',
+    find=lambda _: (),
+)
+"""Found by the board itself, where another rule raises."""
+
 RULES: tuple[Rule, ...] = (
     _rule(
         "POLICY_UNAVAILABLE",
@@ -176,4 +187,5 @@ RULES: tuple[Rule, ...] = (
         promql="increase(msc_integrity_errors_total[5m]) > 0",
         find=conditions.integrity,
     ),
+    RULE_BROKEN,
 )
