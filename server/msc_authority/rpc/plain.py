@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, cast
 
@@ -39,6 +39,9 @@ def _is(field: FieldDescriptor, kind: type[Message]) -> bool:
 
 def _value(message: Message, field: FieldDescriptor) -> object:
     value = getattr(message, field.name)
+    if isinstance(value, Mapping) and field.message_type is not None:
+        values = field.message_type.fields_by_name["value"]
+        return {key: _scalar(item, values) for key, item in sorted(value.items())}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return [_scalar(item, field) for item in value]
     if field.has_presence and not message.HasField(field.name):

@@ -61,3 +61,10 @@ def test_whole_numbers_and_lists_come_through_as_they_are(version: int, names: l
 
     assert document["ref"] == {"epoch": 0, "version": version, "etag": ""}
     assert document["allowed_strategies"] == names
+
+
+def test_a_map_is_an_object_in_the_order_of_its_keys() -> None:
+    counters = plain(pb.ClientCounters(reconnect_causes={"watchdog": 2, "gap": 2**64 - 1}))
+
+    assert json.dumps(counters["reconnect_causes"]) == '{"gap": 18446744073709551615, "watchdog": 2}'
+    assert plain(pb.ClientCounters())["reconnect_causes"] == {}
