@@ -17,12 +17,16 @@ from typing import TYPE_CHECKING, Protocol
 from msc_authority.adapters.clock import SimulatedClock, SystemClock, uniform
 from msc_authority.adapters.notify.addresses import sinks_for
 from msc_authority.app.activity import Activity
+from msc_authority.app.alerts.board import Board
+from msc_authority.app.alerts.lookout import Lookout
 from msc_authority.app.alerts.values import Severity
 from msc_authority.app.broker import Broker
 from msc_authority.app.evaluate import Evaluator
 from msc_authority.app.events import EventBus, log_event, name_of
 from msc_authority.app.fleet import Fleet
 from msc_authority.app.journal_tally import RowCounter
+from msc_authority.app.modes import ModeTimeline
+from msc_authority.app.observer import Observer
 from msc_authority.app.scheduler import Evaluates, Scheduler
 from msc_authority.app.timing import LoopTimer, Timer, Uniform, pause
 from msc_authority.app.vitals import HeadKeeper, Vitals, read_current
@@ -280,6 +284,23 @@ class _Authority:
         # A thread of its own here, too: a block is shown while callers wait for the store.
         self._tail = Worker(threads=1, name="tail")
         self._activity = Activity(log=stores.executions, events=events, clock=clock, timer=timer, worker=self._tail)
+        self.modes = ModeTimeline(store=stores.policies, events=events, clock=clock, timer=timer, worker=self._reads)
+        self.observer = Observer(
+            broker=broker,
+            fleet=self._fleet,
+            schedule=self._scheduler,
+            pulse=self._vitals,
+            signals=self._activity,
+            rows=self._rows,
+            modes=self.modes,
+            events=events,
+            clock=clock,
+            server_id=self._server_id,
+            period_s=settings.evaluation_period_s / machine.speed,
+            speed=machine.speed,
+        )
+        self.board = Board()
+        self._lookout = Lookout(observer=self.observer, board=self.board, events=events, timer=timer)
         self.server = PolicyServer(
             handlers=self._handlers(stores),
             health=self._health,
@@ -328,13 +349,15 @@ class _Authority:
         return policy_handlers(service, watches.watch_policy), journal_handlers(recorder)
 
     def begin(self) -> list[asyncio.Task[None]]:
-        """Starts what runs beside the server: pulse, confirmation, schedule, following the journal."""
+        """Starts what runs beside the server: pulse, confirmation, schedule, following the journal, watching it all."""
         self._vitals.pulse(lag_s=0.0)
         lives = {
             "vitals": self._vitals.run,
             "confirm": self._keeper.run,
             "schedule": self._scheduler.run,
             "signals": self._activity.run,
+            "modes": self.modes.run,
+            "watch": self._lookout.run,
         }
         return [asyncio.create_task(self._living(name, live), name=name) for name, live in lives.items()]
 

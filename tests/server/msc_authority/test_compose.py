@@ -106,4 +106,4 @@ async def test_an_empty_list_is_said_again_at_start(caplog: pytest.LogCaptureFix
         store = scene.store
     caplog.clear()
     async with served(store=store):
-        assert "[NO_STRATEGY_ALLOWED]" in caplog.text
+        await until(lambda: "[NO_STRATEGY_ALLOWED]" in caplog.text)
