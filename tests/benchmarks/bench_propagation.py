@@ -41,7 +41,7 @@ class Publisher:
 
     name: str
     plan: Mapping[str, object]
-    publish: Callable[[], None]
+    publish: Callable[[], object]
     began: Callable[[], Mapping[str, int]]
     is_last: Callable[[bytes], bool]
 
@@ -60,15 +60,10 @@ def of_authority(authority: Authority) -> Publisher:
     return Publisher(
         name=AUTHORITY,
         plan={"kind": "grpc", "port": authority.port, "path": WATCH, "marker": SNAPSHOT},
-        publish=lambda: _evaluated(authority),
+        publish=authority.evaluate,
         began=began,
         is_last=is_last,
     )
-
-
-def _evaluated(authority: Authority) -> None:
-    if not authority.evaluate().committed:
-        raise Failed("the authority has evaluated and committed nothing")
 
 
 def of_bare(name: str, bare: Bare, plan: Mapping[str, object]) -> Publisher:

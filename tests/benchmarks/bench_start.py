@@ -26,8 +26,6 @@ NEW, KEPT, WITHOUT_HTTP = "authority, new database", "authority, its own databas
 BARE = "bare grpc.aio"
 CLIENT, STUBS = "import msc_client", "import grpc and the stubs"
 
-Call = Callable[[], bytes]
-
 
 def measure(run: Run) -> None:
     """Every start is a process of its own."""
@@ -61,7 +59,7 @@ def _first_answer(command_on: Callable[[int], tuple[str, ...]], path: str, run: 
     with Child(command_on(port), log=run.home / "started.log", environ={"MSC_HTTP_PORT": "0", **environ}):
         wait_until(partial(_listens, port), "a server to listen", ANSWERED_WITHIN_S)
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            call = channel.unary_unary(path)
+            call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
             wait_until(partial(_answers, call), "a first answer", ANSWERED_WITHIN_S)
         return (time.perf_counter_ns() - began) / 1e6
 
@@ -79,7 +77,7 @@ def _listens(port: int) -> bool:
     return False
 
 
-def _answers(call: Callable[..., object]) -> bool:
+def _answers(call: grpc.UnaryUnaryMultiCallable[bytes, bytes]) -> bool:
     with contextlib.suppress(grpc.RpcError):
         call(b"", timeout=ANSWERED_WITHIN_S)
         return True

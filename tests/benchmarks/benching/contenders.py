@@ -42,8 +42,18 @@ class Authority:
         return self.stub.GetPolicy(pb.GetPolicyRequest(), timeout=CALL_WITHIN_S)
 
     def evaluate(self) -> pb.EvaluateResponse:
-        """Has the next policy committed and published."""
-        return self.stub.Evaluate(pb.EvaluateRequest(), timeout=CALL_WITHIN_S)
+        """Has the next policy committed and published.
+
+        Raises:
+            Failed: it was not.
+        """
+        try:
+            answer = self.stub.Evaluate(pb.EvaluateRequest(), timeout=CALL_WITHIN_S)
+        except grpc.RpcError as error:
+            raise Failed(f"Evaluate failed: {error}") from error
+        if not answer.committed:
+            raise Failed("the authority has evaluated and committed nothing")
+        return answer
 
     def stamp(self) -> dict[str, int]:
         """Returns when the last commit began and when it was durable, on the machine's monotonic clock."""

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from benching.values import Series
+
+T = TypeVar("T")
 
 
 class Unavailable(Exception):
@@ -91,8 +94,8 @@ class Run:
                 self.record(candidate.name, candidate.take(), size)
 
 
-def in_turn(candidates: Sequence[Candidate], number: int) -> Sequence[Candidate]:
-    """Returns the candidates in the order of a round: whoever is behind a costly one is not always the same."""
+def in_turn(candidates: Sequence[T], number: int) -> Sequence[T]:
+    """Returns the candidates in the order of a round: whoever comes after a costly one is not always the same."""
     first = number % len(candidates)
     return (*candidates[first:], *candidates[:first])
 

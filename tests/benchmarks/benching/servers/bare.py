@@ -71,7 +71,7 @@ async def serve(frame: bytes, answer: bytes, port: int) -> None:
     """Serves until the parent ends it."""
     slot = Slot(frame, answer)
     server = grpc.aio.server(options=OPTIONS)
-    handlers = {
+    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
         "Watch": grpc.unary_stream_rpc_method_handler(slot.watch),
         "Get": grpc.unary_unary_rpc_method_handler(slot.get),
     }
