@@ -57,6 +57,10 @@ def _not_a_boolean(value: object) -> object:
     return value
 
 
+def _words(value: object) -> object:
+    return tuple(value.split()) if isinstance(value, str) else value
+
+
 def _urls(value: object) -> object:
     """Checks addresses without repeating one: pydantic's own words would."""
     urls = value.split() if isinstance(value, str) else value
@@ -81,6 +85,9 @@ Seconds = Annotated[
     BeforeValidator(_not_a_boolean),
     Field(gt=0, le=MAX_PERIOD_S, allow_inf_nan=False),
 ]
+HostName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,252})$", description="A name or an address, without a port.")
+]
 Port = Annotated[int, BeforeValidator(_not_a_boolean), Field(ge=0, le=65_535)]
 
 
@@ -104,6 +111,9 @@ class Settings(BaseModel):
     serve_http: bool = Field(default=True, description="Serve the REST API, the dashboard and the metrics.")
     http_host: str = Field(default="127.0.0.1", min_length=1, description="Address the HTTP server listens on.")
     http_port: Port = Field(default=8000, description="Port of the HTTP server. 0: any free one.")
+    http_allowed_hosts: Annotated[tuple[HostName, ...], BeforeValidator(_words)] = Field(
+        default=(), description="Further names under which browsers reach the HTTP server."
+    )
     allow_plaintext_remote: bool = Field(
         default=False, description="Allow plaintext gRPC and HTTP beyond this machine."
     )

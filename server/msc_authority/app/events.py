@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -143,10 +144,13 @@ class EventBus:
     def __init__(self) -> None:
         """Starts without listeners."""
         self._listeners: tuple[Listener, ...] = ()
+        # Listeners come and go on several threads; events are told on one.
+        self._changing = threading.Lock()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Calls `listener` with every later event. Returns what ends that."""
-        self._listeners = (*self._listeners, listener)
+        """Calls `listener` with every later event. Returns what ends that. May be called from any thread."""
+        with self._changing:
+            self._listeners = (*self._listeners, listener)
         return lambda: self._remove(listener)
 
     def emit(self, *events: Event) -> None:
@@ -162,7 +166,8 @@ class EventBus:
             _log.exception("A listener failed on %s", type(event).__name__)
 
     def _remove(self, listener: Listener) -> None:
-        self._listeners = tuple(other for other in self._listeners if other is not listener)
+        with self._changing:
+            self._listeners = tuple(other for other in self._listeners if other is not listener)
 
 
 def events_of(before: Policy | None, after: Policy) -> list[Event]:

@@ -33,6 +33,15 @@ KEYS = [
     Key("serve_http", True, "false", "false", False, ("perhaps", "2"), ("0", "1", "yes", "no")),
     Key("http_host", "127.0.0.1", '"localhost"', "localhost", "localhost", ("192.0.2.1",), ("::1", "127.9.9.9")),
     Key("http_port", 8000, "8001", "8001", 8001, ("-1", "65536", "x"), ("0", "65535")),
+    Key(
+        "http_allowed_hosts",
+        (),
+        '["msc.example", "desk"]',
+        "msc.example desk",
+        ("msc.example", "desk"),
+        ("msc.example:8000", "http://msc.example", "a b/c", "*"),
+        ("localhost", "192.0.2.1"),
+    ),
     Key("allow_plaintext_remote", False, "true", "true", True, ("perhaps", "2"), ("0", "1", "yes", "no", "off")),
     Key(
         "evaluation_period_s",

@@ -1,0 +1,72 @@
+"""Composes the HTTP side, beside an authority that already answers."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from msc_authority.http.hosts import Hosts
+from msc_authority.http.serving import HttpServer, listen, url_of
+
+if TYPE_CHECKING:
+    from msc_authority.app.alerts.delivery import SinkTally
+    from msc_authority.app.insight import Insight
+    from msc_authority.http.app import Face
+    from msc_authority.settings import Settings
+
+
+class Beside:
+    """What may run beside the authority: the HTTP server, once it is begun."""
+
+    def __init__(self) -> None:
+        """Nothing runs yet."""
+        self._server: HttpServer | None = None
+
+    def begin(
+        self,
+        settings: Settings,
+        insight: Insight,
+        new_id: Callable[[], str],
+        deliveries: Callable[[], Sequence[SinkTally]] = tuple,
+    ) -> str:
+        """Listens, and returns the address; the application is loaded in a thread, so as to hold nothing up.
+
+        Raises:
+            PortInUse: another program listens there.
+            CannotListen: the address is none of this machine, or the port needs a privilege.
+        """
+        listening = listen(settings.http_host, settings.http_port)
+
+        def make() -> Face:
+            from msc_authority.http.app import make_app
+
+            hosts = Hosts.of(settings.http_host, settings.http_allowed_hosts)
+            return make_app(insight, hosts=hosts, new_id=new_id, deliveries=deliveries)
+
+        # What was loaded lives as long as the process; the collector need not look at it again.
+        self._server = HttpServer(make, listening, on_up=gc.freeze)
+        self._server.start()
+        return url_of(settings.http_host, listening)
+
+    def begin_stop(self) -> None:
+        """Has the server stop while the authority says goodbye. Twice is fine."""
+        if self._server is not None:
+            self._server.begin_stop()
+
+    async def ended(self) -> None:
+        """Returns when the server has stopped."""
+        self.begin_stop()
+        if self._server is not None:
+            await asyncio.to_thread(self._server.join)
+
+
+@asynccontextmanager
+async def beside() -> AsyncIterator[Beside]:
+    """Yields what may run beside an authority, and waits behind the block until it has stopped."""
+    async with AsyncExitStack() as stack:
+        it = Beside()
+        stack.push_async_callback(it.ended)
+        yield it

@@ -1,0 +1,135 @@
+"""Stands before every answer: who asks, how much is sent, what browsers are told, and that nothing escapes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from msc_authority.http.errors import problem_answer, unexpected_answer
+from msc_authority.http.hosts import Hosts, is_same_origin
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 64 * 1024
+_HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
+_PAGE_POLICY = (
+    # The dashboard's library compiles its templates in the browser and writes styles into elements. Everything it
+    # loads is from this server.
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'self'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": _PAGE_POLICY,
+}
+
+
+class _TooLarge(Exception):
+    """More was sent than is taken."""
+
+
+class Guard:
+    """Refuses what must not reach the app, and answers what escapes from it."""
+
+    def __init__(self, app: ASGIApp, hosts: Hosts, new_id: Callable[[], str]) -> None:
+        self._app, self._hosts, self._new_id = app, hosts, new_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request on, or answers it."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket" and self._refusal(scope, Headers(scope=scope)):
+            # Before it was accepted, this becomes a 403.
+            await send({"type": "websocket.close", "code": 1008, "reason": "not allowed"})
+        else:
+            await self._app(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        outgoing = _Outgoing(send)
+        refusal = self._refusal(scope, Headers(scope=scope))
+        if refusal is not None:
+            await refusal(scope, receive, outgoing)
+            return
+        try:
+            await self._app(scope, _Incoming(receive), outgoing)
+        except Exception as error:
+            if outgoing.started:
+                _log.error("An answer over HTTP broke off: %s", error, exc_info=error)
+                return
+            answer = _too_large() if isinstance(error, _TooLarge) else unexpected_answer(error, self._new_id)
+            await answer(scope, receive, outgoing)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        host = headers.get("host", "")
+        if len(headers.getlist("host")) != 1 or not self._hosts.allow(host):
+            detail = "this server does not answer for that host; add its name to http_allowed_hosts to have it do so"
+            return problem_answer(HTTPStatus.FORBIDDEN, "HOST_NOT_ALLOWED", detail)
+        if (scope["type"] == "websocket" or scope["method"] not in _HARMLESS) and not _is_own(headers, host):
+            detail = "only this server's own pages, and programs, may ask for this; a page of another site may not"
+            return problem_answer(HTTPStatus.FORBIDDEN, "ORIGIN_NOT_ALLOWED", detail)
+        if _announced(headers) > MAX_BODY_BYTES:
+            return _too_large()
+        return None
+
+
+def _is_own(headers: Headers, host: str) -> bool:
+    origins = headers.getlist("origin")
+    if origins:
+        return all(is_same_origin(origin, host) for origin in origins)
+    # No browser sends an unsafe request of another site without saying so; a program sends neither header.
+    return headers.get("sec-fetch-site", "none") in {"same-origin", "none"}
+
+
+def _announced(headers: Headers) -> int:
+    length = headers.get("content-length", "0")
+    return int(length) if length.isascii() and length.isdigit() and len(length) < 19 else MAX_BODY_BYTES + 1
+
+
+def _too_large() -> Response:
+    detail = f"a body may have {MAX_BODY_BYTES} bytes"
+    # What was not read of it would be taken for the next request.
+    headers = {"Connection": "close"}
+    return problem_answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "BODY_TOO_LARGE", detail, headers=headers)
+
+
+class _Incoming:
+    """Counts what comes in."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self._received = receive, 0
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._received += len(message.get("body", b""))
+            if self._received > MAX_BODY_BYTES:
+                raise _TooLarge
+        return message
+
+
+class _Outgoing:
+    """Adds the headers that every answer has, and knows whether one has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self._send, self.started = send, False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
