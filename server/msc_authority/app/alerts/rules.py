@@ -75,7 +75,7 @@ RULES: tuple[Rule, ...] = (
         for_s=3600.0,
         advice="Run `msc health` to see which metric is beyond its threshold and by how much; the mode is raised by "
         "itself once they are back for long enough. `msc evaluate --dry-run` says what would be decided now.",
-        promql='msc_risk_mode{mode="DEFENSIVE"} == 1 and on () msc_risk_mode_since_seconds > 3600',
+        promql='msc_risk_mode{mode="DEFENSIVE"} == 1 and on (instance, job) msc_risk_mode_since_seconds > 3600',
         find=conditions.defensive,
         resolves_after_s=0.0,
     ),
@@ -95,7 +95,8 @@ RULES: tuple[Rule, ...] = (
         "More than 10 % of the policy reads fail",
         advice="Run `msc clients` to see who does not act on a fresh policy and its last error, then see that it "
         "reaches the authority's gRPC port.",
-        promql="msc_policy_read_failures_ratio > 0.1 and on () sum(increase(msc_client_reads_total[5m])) >= 20",
+        promql="msc_policy_read_failures_ratio > 0.1"
+        " and on (instance, job) sum by (instance, job) (increase(msc_client_reads_total[5m])) >= 20",
         find=conditions.policy_reads_fail,
     ),
     _rule(
@@ -113,7 +114,8 @@ RULES: tuple[Rule, ...] = (
         "More than half of the entry signals are blocked",
         advice="Run `msc health` to see what made the policy tight, and `msc strategies` to see who is not allowed. "
         "`curl http://localhost:8000/api/msc/status` shows the limits and the least confidence in force.",
-        promql="msc_blocked_signals_last_hour_ratio > 0.5 and on () sum(increase(msc_signals_seen_total[1h])) >= 10",
+        promql="msc_blocked_signals_last_hour_ratio > 0.5"
+        " and on (instance, job) sum by (instance, job) (increase(msc_signals_seen_total[1h])) >= 10",
         find=conditions.signals_blocked,
     ),
     _rule(
@@ -155,7 +157,7 @@ RULES: tuple[Rule, ...] = (
         "The last evaluation failed",
         advice="Run `msc health` for the failure in full, and `msc doctor` to check configuration and database; then "
         "try again with `msc evaluate`.",
-        promql='sum(increase(msc_evaluations_total{outcome="failed"}[15m])) > 0',
+        promql='sum by (instance, job) (increase(msc_evaluations_total{outcome="failed"}[15m])) > 0',
         find=conditions.evaluation_failed,
         resolves_after_s=0.0,
     ),
@@ -165,7 +167,7 @@ RULES: tuple[Rule, ...] = (
         "Rows are refused by the journal",
         advice="The text names the field; correct the sender. `msc journal import --dry-run FILE` checks a file "
         "without sending it.",
-        promql='sum(increase(msc_journal_rows_total{outcome="refused"}[5m])) > 0',
+        promql='sum by (instance, job) (increase(msc_journal_rows_total{outcome="refused"}[5m])) > 0',
         find=conditions.journal_refusals,
     ),
     _rule(
