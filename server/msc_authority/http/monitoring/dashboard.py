@@ -99,9 +99,18 @@ def _limits() -> tuple[Query, ...]:
 
 def _health() -> Row:
     chosen = 'name=~"$metric"'
+    beyond = Query(expr=f"{of(table.HEALTH_MARGIN)} < 0", legend="{{name}}")
     return Row(
         title="Health",
         panels=(
+            Panel(
+                title="Beyond their line",
+                text=f"{table.HEALTH_MARGIN.help} Each of these costs warning points.",
+                queries=(beyond,),
+                look=Look.BARS,
+                width=24,
+                height=5,
+            ),
             Panel(
                 title="$metric",
                 text="The metric of each evaluation, and the line from which it costs warning points.",
