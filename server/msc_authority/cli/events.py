@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,7 +46,7 @@ def events(
         if not wait:
             web.get("/healthz")
         try:
-            for told in _followed(web, chosen) if follow else _remembered(web, chosen):
+            for told in without_first_gap(_followed(web, chosen) if follow else _remembered(web, chosen)):
                 if as_json:
                     print_json(told)
                 else:
@@ -54,6 +54,13 @@ def events(
                 sys.stdout.flush()
         except KeyboardInterrupt:
             raise typer.Exit(ExitCode.OK) from None
+
+
+def without_first_gap(events: Iterable[Told]) -> Iterator[Told]:
+    """Yields the events; not, as the first one, that older ones are gone: the newest ones were asked for."""
+    for number, told in enumerate(events):
+        if number or told["event"] != "gap":
+            yield told
 
 
 def _chosen(types: str) -> str:

@@ -84,12 +84,15 @@ def _countdown(seconds: object) -> str:
 
 def _limits(status: Document) -> Iterator[Text]:
     policy = part_of(status, "policy")
+    if not policy:
+        yield words("limits unknown", BAD)
+        return
     allowed = policy.get("allowed_strategies")
     yield words(f"risk {percent(policy.get('max_risk_per_trade'))} a trade")
     yield words(f"confidence {number(policy.get('global_min_confidence'))}")
     yield words(f"{policy.get('max_positions', UNKNOWN)} positions")
     yield words(f"{policy.get('max_daily_trades', UNKNOWN)} trades/day")
-    yield words(f"{len(allowed)} allowed" if isinstance(allowed, list) else "unknown allowed", "" if allowed else BAD)
+    yield words(f"{len(allowed) if isinstance(allowed, list) else UNKNOWN} allowed", "" if allowed else BAD)
 
 
 def _shares(shares: Document) -> Iterator[Text]:
