@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from msc_authority.compose_parts import loop_factory
 from msc_authority.http.hosts import Hosts
 from msc_authority.http.serving import HttpServer, listen, url_of
 
 if TYPE_CHECKING:
-    from msc_authority.app.alerts.delivery import SinkTally
-    from msc_authority.app.insight import Insight
+    from msc_authority.compose_parts import Running
     from msc_authority.http.app import Face
     from msc_authority.settings import Settings
 
@@ -25,13 +25,7 @@ class Beside:
         """Nothing runs yet."""
         self._server: HttpServer | None = None
 
-    def begin(
-        self,
-        settings: Settings,
-        insight: Insight,
-        new_id: Callable[[], str],
-        deliveries: Callable[[], Sequence[SinkTally]] = tuple,
-    ) -> str:
+    def begin(self, settings: Settings, authority: Running, new_id: Callable[[], str]) -> str:
         """Listens, and returns the address; the application is loaded in a thread, so as to hold nothing up.
 
         Raises:
@@ -44,10 +38,10 @@ class Beside:
             from msc_authority.http.app import make_app
 
             hosts = Hosts.of(settings.http_host, settings.http_allowed_hosts)
-            return make_app(insight, hosts=hosts, new_id=new_id, deliveries=deliveries)
+            return make_app(authority.insight, hosts=hosts, new_id=new_id, deliveries=authority.deliveries)
 
         # What was loaded lives as long as the process; the collector need not look at it again.
-        self._server = HttpServer(make, listening, on_up=gc.freeze)
+        self._server = HttpServer(make, listening, loop_factory=loop_factory(), on_up=gc.freeze)
         self._server.start()
         return url_of(settings.http_host, listening)
 

@@ -84,10 +84,16 @@ class HttpServer:
     """Serves in a thread of its own, so that a slow page never holds up the event loop that calls of gRPC run on."""
 
     def __init__(
-        self, make: Callable[[], Face], listening: socket.socket, *, on_up: Callable[[], None] = lambda: None
+        self,
+        make: Callable[[], Face],
+        listening: socket.socket,
+        *,
+        loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+        on_up: Callable[[], None] = lambda: None,
     ) -> None:
         """`make` makes the application, and `on_up` is called when it answers; both in the server's thread."""
         self._make, self._listening, self._on_up = make, listening, on_up
+        self._loop_factory = loop_factory
         # A daemon: what imports for seconds must not keep a process that was told to stop.
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
         self._state = threading.Lock()
@@ -132,7 +138,7 @@ class HttpServer:
             if self._stopping:
                 return
             self._server = server
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=self._loop_factory) as runner:
             runner.run(server.serve(sockets=[self._listening]))
 
     def _came_up(self) -> None:
@@ -167,11 +173,3 @@ def _server_of(face: Face, on_up: Callable[[], None]) -> uvicorn.Server:
             timeout_graceful_shutdown=GRACE_S,
         )
     )
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

@@ -1,0 +1,241 @@
+"""Composes the authority: everything that lives beside each other, and the server that answers calls."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from msc_authority.adapters.notify.addresses import sinks_for
+from msc_authority.app.activity import Activity
+from msc_authority.app.alerts.board import Board
+from msc_authority.app.alerts.lookout import Lookout
+from msc_authority.app.alerts.values import Severity
+from msc_authority.app.broker import Broker
+from msc_authority.app.events import EventBus, log_event, name_of
+from msc_authority.app.fleet import Fleet
+from msc_authority.app.journal_tally import RowCounter
+from msc_authority.app.live_insight import LiveInsight
+from msc_authority.app.modes import ModeTimeline
+from msc_authority.app.observer import Observer
+from msc_authority.app.scheduler import Evaluates, Scheduler
+from msc_authority.app.timing import pause
+from msc_authority.app.trace import EquityTracer
+from msc_authority.app.vitals import HeadKeeper, Vitals, read_current
+from msc_authority.app.work import Worker
+from msc_authority.compose_parts import Machine, Running, Stores
+from msc_authority.rpc.frames import Frames
+from msc_authority.rpc.health import Health
+from msc_authority.rpc.journal_service import JournalRecorder, journal_handlers
+from msc_authority.rpc.local_feed import LocalPolicyFeed
+from msc_authority.rpc.mapping.served import ServedPolicy
+from msc_authority.rpc.policy_service import PolicyService, policy_handlers
+from msc_authority.rpc.serving import PolicyServer
+from msc_authority.rpc.watch_service import WatchMaker, WatchService
+
+if TYPE_CHECKING:
+    import grpc
+
+    from msc_authority.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+STORE_THREADS = 4
+PAGE_THREADS = 2
+"""For what pages ask of the store: they do not queue before callers of gRPC."""
+RESTART_AFTER_S = 1.0
+CLIENTS_PER_WATCHER = 2
+"""Clients remembered for each watcher allowed: those that left are kept for an hour."""
+
+
+class Authority:
+    """Everything that lives, wired."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        stores: Stores,
+        machine: Machine,
+        evaluator: Evaluates,
+        broker: Broker,
+        events: EventBus,
+    ) -> None:
+        clock, timer = machine.clock, machine.timer
+        self._settings, self._broker, self._clock, self._timer = settings, broker, clock, timer
+        self._server_id = machine.new_id()
+        self.sinks = sinks_for(settings.alert_urls, least=Severity(settings.alert_min_severity))
+        events.subscribe(self.sinks.listener)
+        self._evaluations = Worker(threads=1, name="evaluate")
+        self._reads = Worker(threads=STORE_THREADS, name="store")
+        self._health = Health()
+        self._served = ServedPolicy()
+        self._scheduler = Scheduler(
+            evaluator=evaluator,
+            broker=broker,
+            events=events,
+            clock=clock,
+            timer=timer,
+            worker=self._evaluations,
+            previews=self._reads,
+            period_s=settings.evaluation_period_s / machine.speed,
+        )
+        # A thread of its own: the confirmation of the head does not queue behind callers.
+        self._confirm = Worker(threads=1, name="confirm")
+        self._keeper = HeadKeeper(store=stores.policies, broker=broker, worker=self._confirm, clock=clock, timer=timer)
+        self._vitals = Vitals(
+            broker=broker,
+            events=events,
+            clock=clock,
+            timer=timer,
+            tell=self._health.show,
+        )
+        self._maker = WatchMaker(
+            broker=broker,
+            frames=Frames(broker, clock, self._served),
+            clock=clock,
+            uniform=machine.uniform,
+            new_id=machine.new_id,
+            server_id=self._server_id,
+        )
+        self._fleet = Fleet(
+            events=events,
+            clock=clock,
+            head=broker.current.head.ref,
+            max_clients=CLIENTS_PER_WATCHER * settings.max_watchers,
+        )
+        self._rows = RowCounter(clock)
+        # A thread of its own here, too: a block is shown while callers wait for the store.
+        self._tail = Worker(threads=1, name="tail")
+        self._activity = Activity(log=stores.executions, events=events, clock=clock, timer=timer, worker=self._tail)
+        self.modes = ModeTimeline(store=stores.policies, events=events, clock=clock, timer=timer, worker=self._reads)
+        self.observer = Observer(
+            broker=broker,
+            fleet=self._fleet,
+            schedule=self._scheduler,
+            pulse=self._vitals,
+            signals=self._activity,
+            rows=self._rows,
+            modes=self.modes,
+            events=events,
+            clock=clock,
+            server_id=self._server_id,
+            period_s=settings.evaluation_period_s / machine.speed,
+            speed=machine.speed,
+        )
+        self.board = Board()
+        # It folds a journal for seconds: nothing is to queue behind that.
+        self._folds = Worker(threads=1, name="trace")
+        self._tracer = EquityTracer(
+            journal=stores.journal, clock=clock, timer=timer, worker=self._folds, config=settings.decision
+        )
+        self._pages = Worker(threads=PAGE_THREADS, name="pages")
+        self._insight = self._live_insight(stores, events)
+        self._lookout = Lookout(observer=self.observer, board=self.board, events=events, timer=timer)
+        self.server = PolicyServer(
+            handlers=self._handlers(stores),
+            health=self._health,
+            broker=broker,
+            clock=clock,
+            new_id=machine.new_id,
+        )
+
+    def _live_insight(self, stores: Stores, events: EventBus) -> LiveInsight:
+        return LiveInsight(
+            broker=self._broker,
+            scheduler=self._scheduler,
+            observer=self.observer,
+            board=self.board,
+            tracer=self._tracer,
+            timeline=self.modes,
+            policies=stores.policies,
+            log=stores.log,
+            worker=self._pages,
+            events=events,
+            clock=self._clock,
+        )
+
+    @classmethod
+    async def made(cls, settings: Settings, stores: Stores, machine: Machine, evaluator: Evaluates) -> Authority:
+        """Returns one that starts from what the store says is the head. Raises StoreUnavailable."""
+        events = EventBus()
+        events.subscribe(log_event)
+        current = await asyncio.to_thread(read_current, stores.policies, machine.clock)
+        broker = Broker(
+            current=current,
+            clock=machine.clock,
+            timer=machine.timer,
+            events=events,
+            max_watchers=settings.max_watchers,
+            speed=machine.speed,
+        )
+        return cls(settings, stores, machine, evaluator, broker, events)
+
+    def _handlers(self, stores: Stores) -> Sequence[grpc.GenericRpcHandler]:
+        fleet = self._fleet
+        service = PolicyService(
+            broker=self._broker,
+            scheduler=self._scheduler,
+            fleet=fleet,
+            policies=stores.policies,
+            log=stores.log,
+            served=self._served,
+            worker=self._reads,
+            clock=self._clock,
+        )
+        watches = WatchService(
+            maker=self._maker, fleet=fleet, clock=self._clock, heartbeat_s=self._settings.heartbeat_s
+        )
+        recorder = JournalRecorder(
+            journal=stores.journal,
+            worker=self._reads,
+            clock=self._clock,
+            rows=self._rows,
+            on_recorded=self._activity.facts_arrived,
+        )
+        return policy_handlers(service, watches.watch_policy), journal_handlers(recorder)
+
+    def begin(self) -> list[asyncio.Task[None]]:
+        """Starts what runs beside the server: pulse, confirmation, schedule, following the journal, watching it all."""
+        self._vitals.pulse(lag_s=0.0)
+        lives = {
+            "vitals": self._vitals.run,
+            "confirm": self._keeper.run,
+            "schedule": self._scheduler.run,
+            "signals": self._activity.run,
+            "modes": self.modes.run,
+            "watch": self._lookout.run,
+            "trace": self._tracer.run,
+        }
+        return [asyncio.create_task(self._living(name, live), name=name) for name, live in lives.items()]
+
+    async def _living(self, name: str, live: Callable[[], Awaitable[None]]) -> None:
+        # None of them may die in silence: without confirmation and pulse the authority would vouch for what it
+        # does not know.
+        while True:
+            try:
+                await live()
+            except Exception:
+                _log.critical("The %s task failed and is started again", name, exc_info=True)
+                await pause(self._timer, RESTART_AFTER_S)
+
+    def running(self, port: int) -> Running:
+        """Returns what a host may know."""
+        feed = LocalPolicyFeed(self._maker, heartbeat_s=self._settings.heartbeat_s, loop=asyncio.get_running_loop())
+        running = Running(
+            host=self._settings.grpc_host,
+            port=port,
+            server_id=self._server_id,
+            head=self._broker.current.head,
+            database_url=self._settings.database_url,
+            feed=feed,
+            insight=self._insight,
+            deliveries=self.sinks.tallies,
+        )
+        _log.info("Serving on %s, policy %s", running.address, name_of(running.head.ref))
+        return running
+
+    def close(self) -> None:
+        """Waits for blocking calls that have begun."""
+        for worker in (self._evaluations, self._reads, self._confirm, self._tail, self._folds, self._pages):
+            worker.close()

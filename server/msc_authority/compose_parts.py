@@ -1,0 +1,108 @@
+"""What an authority is composed of, as far as hosts know: a store, a machine to live on, and what answers calls."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from msc_authority.adapters.clock import SimulatedClock, SystemClock, uniform
+from msc_authority.app.timing import LoopTimer, Timer, Uniform
+from msc_authority.ports import Clock, EvaluationLog, EvaluationStore, ExecutionLog, Head, Journal, PolicyStore
+
+if TYPE_CHECKING:
+    from msc_authority.app.alerts.delivery import SinkTally
+    from msc_authority.app.insight import Insight
+    from msc_authority.rpc.local_feed import LocalPolicyFeed
+
+
+class Stores(Protocol):
+    """An open store. Read by several threads; each part is one port."""
+
+    @property
+    def journal(self) -> Journal:
+        """The facts."""
+        ...
+
+    @property
+    def executions(self) -> ExecutionLog:
+        """The execution reports, in the order of arrival."""
+        ...
+
+    @property
+    def evaluations(self) -> EvaluationStore:
+        """Where evaluations start and end."""
+        ...
+
+    @property
+    def policies(self) -> PolicyStore:
+        """The policies."""
+        ...
+
+    @property
+    def log(self) -> EvaluationLog:
+        """The evaluations."""
+        ...
+
+    def close(self) -> None:
+        """Gives everything back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What of the machine the authority lives on. `speed` is how many seconds of its clock pass in a real one."""
+
+    clock: Clock
+    timer: Timer
+    uniform: Uniform
+    new_id: Callable[[], str]
+    speed: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """An authority that answers calls. `head` is the policy it started with; `feed` serves hosts in this process.
+
+    `insight` answers what people and programs ask about it, `deliveries` what became of alerts that were sent out.
+    `http_url` is where a browser finds it; None: it serves no HTTP.
+    """
+
+    host: str
+    port: int
+    server_id: str
+    head: Head
+    database_url: str
+    feed: LocalPolicyFeed
+    insight: Insight
+    deliveries: Callable[[], Sequence[SinkTally]] = tuple
+    http_url: str | None = None
+
+    @property
+    def address(self) -> str:
+        """Where clients reach it, as host:port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def this_machine() -> Machine:
+    """The real clocks, chance and ids."""
+    return Machine(clock=SystemClock(), timer=LoopTimer(), uniform=uniform, new_id=lambda: uuid.uuid4().hex)
+
+
+def simulated_machine(*, origin: datetime, started_at: datetime, speed: float) -> Machine:
+    """The real machine with simulated time: evaluations keep their period in it; heartbeats and ages stay real."""
+    clock = SimulatedClock(origin=origin, started_at=started_at, speed=speed)
+    return replace(this_machine(), clock=clock, speed=speed)
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes event loops: uvloop where that is installed; None: Python's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
