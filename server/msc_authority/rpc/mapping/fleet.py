@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from itertools import islice
 
+from google.protobuf.duration_pb2 import Duration
+
 from msc_authority.app.clients import (
     ClientCounters,
     ClientInfo,
@@ -79,8 +81,14 @@ def status_of(message: pb.ClientStatus) -> ClientStatus:
         age_s=seconds_of(message.age) if message.HasField("age") else None,
         last_error=_one_line(message.last_error),
         counters=_counters_of(message.counters),
-        applied_for_s=seconds_of(message.applied_for) if message.HasField("applied_for") else None,
+        applied_for_s=_past_s(message.applied_for) if message.HasField("applied_for") else None,
     )
+
+
+def _past_s(duration: Duration) -> float | None:
+    # Nobody has applied anything in the future: that says nothing.
+    seconds = seconds_of(duration)
+    return seconds if seconds >= 0 else None
 
 
 def _counters_of(message: pb.ClientCounters) -> ClientCounters:

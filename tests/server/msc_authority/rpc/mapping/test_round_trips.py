@@ -248,7 +248,11 @@ STATUSES = st.builds(
         watchdog_timeouts=COUNTS,
         gaps=COUNTS,
         callback_errors=COUNTS,
+        reads=COUNTS,
+        fallback_reads=COUNTS,
+        reconnect_causes=st.dictionaries(st.from_regex(r"[A-Za-z0-9_]{1,40}", fullmatch=True), COUNTS, max_size=16),
     ),
+    applied_for_s=st.none() | st.integers(0, 10**6).map(float),
 )
 
 
