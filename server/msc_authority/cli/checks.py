@@ -18,6 +18,7 @@ from msc_authority.settings import Settings, is_loopback
 
 if TYPE_CHECKING:
     from msc_authority.adapters.sql.engine import Database
+    from msc_authority.cli.web import WebError
     from msc_authority.rpc.plain import Plain
 
 OLDEST_SANE = datetime(2025, 1, 1, tzinfo=UTC)
@@ -49,12 +50,13 @@ class Finding:
 
 
 def examine(settings: Settings, clock: Clock) -> Iterator[Finding]:
-    """Yields what is found about this machine's configuration, home, database, port and clock. Changes nothing."""
+    """Yields what is found about this machine's configuration, home, database, ports and clock. Changes nothing."""
     yield from _configuration(settings)
     yield _home(settings.home)
     yield from _database(settings, clock)
     port, answer, asked_at = _port(settings, clock)
     yield port
+    yield _http(settings)
     yield from _clock(clock, answer, asked_at)
 
 
@@ -67,13 +69,15 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
             detail=notice,
             advice="remove the setting, or leave it for later",
         )
-    if not is_loopback(settings.grpc_host):
-        yield Finding(
-            check="configuration",
-            outcome=Outcome.WARN,
-            detail=f"plaintext gRPC on {settings.grpc_host}: whoever reaches it can read and evaluate",
-            advice="keep it inside a private network",
-        )
+    served = {"gRPC": settings.grpc_host} | ({"HTTP": settings.http_host} if settings.serve_http else {})
+    for protocol, host in served.items():
+        if not is_loopback(host):
+            yield Finding(
+                check="configuration",
+                outcome=Outcome.WARN,
+                detail=f"plaintext {protocol} on {host}: whoever reaches it can read and evaluate",
+                advice="keep it inside a private network",
+            )
 
 
 def _home(home: Path) -> Finding:
@@ -214,6 +218,37 @@ def _port(settings: Settings, clock: Clock) -> tuple[Finding, Plain | None, date
     version = head["version"] if isinstance(head, dict) else 0
     detail = f"an authority answers at {settings.target}, policy version {version}"
     return Finding(check="port", outcome=Outcome.OK, detail=detail), answer, before
+
+
+def _http(settings: Settings) -> Finding:
+    from msc_authority.cli.web import Web, WebError, url_at
+
+    if not settings.serve_http:
+        return Finding(check="http", outcome=Outcome.OK, detail="off: serve_http is false")
+    url = url_at(settings.http_host, settings.http_port)
+    if settings.http_port == 0 or _is_free(settings.http_host, settings.http_port):
+        return Finding(check="http", outcome=Outcome.OK, detail=f"{url} is free for msc serve")
+    try:
+        with Web(url, answer_s=DEADLINE_S) as web:
+            head = web.get("/api/msc/status").get("head")
+    except WebError as error:
+        return _badly_answered(url, error)
+    version = head.get("version") if isinstance(head, dict) else None
+    return Finding(
+        check="http", outcome=Outcome.OK, detail=f"an authority answers at {url}, policy version {version or 'none'}"
+    )
+
+
+def _badly_answered(url: str, error: WebError) -> Finding:
+    if error.reachable:
+        detail = f"an authority answers at {url}, and refuses: {error.message} [{error.reason}]"
+        return Finding(check="http", outcome=Outcome.WARN, detail=detail, advice="see its log")
+    return Finding(
+        check="http",
+        outcome=Outcome.FAIL,
+        detail=f"{url} is taken by something that is no working authority ({error.reason})",
+        advice="find and stop it, or choose another port with MSC_HTTP_PORT",
+    )
 
 
 def _is_free(host: str, port: int) -> bool:

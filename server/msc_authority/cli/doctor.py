@@ -1,4 +1,4 @@
-"""`msc doctor`: checks configuration, home, database, port and clock, and says what to do."""
+"""`msc doctor`: checks configuration, home, database, ports and clock, and says what to do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @command
 def doctor(config: ConfigOption = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Check configuration, home, database, port and clock, and say what to do. Changes nothing.
+    """Check configuration, home, database, ports and clock, and say what to do. Changes nothing.
 
     Exit code 1: something fails.
     """

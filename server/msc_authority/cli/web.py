@@ -132,6 +132,13 @@ def browsing(url: str) -> Iterator[Web]:
             raise told(error, url) from error
 
 
+def url_at(host: str, port: int) -> str:
+    """Where a program on this machine reaches a server that listens there."""
+    bare = host.strip("[]")
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bare, bare)  # noqa: S104 -- not bound here
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
 def check_url(url: str) -> None:
     """Refuses what cannot be the address of an HTTP server.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from msc_live import ManualTime
+from msc_web import ScriptedAuthority, a_problem, a_status
 from typer.testing import CliRunner, Result
 
 from msc_authority.adapters.clock import SystemClock
@@ -35,7 +36,7 @@ def doctor(*arguments: str) -> Result:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home", grpc_port=0)
+    return Settings(home=tmp_path / "home", grpc_port=0, http_port=0)
 
 
 @pytest.fixture
@@ -142,7 +143,9 @@ def test_an_empty_journal_is_worth_a_warning(settings: Settings) -> None:
 def test_a_home_that_is_a_file_fails(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("")
 
-    assert findings(Settings(home=tmp_path / "home", grpc_port=0))["home"].outcome is Outcome.FAIL
+    settings = Settings(home=tmp_path / "home", grpc_port=0, http_port=0)
+
+    assert findings(settings)["home"].outcome is Outcome.FAIL
 
 
 def test_a_port_taken_by_something_else_fails(
@@ -167,6 +170,50 @@ def test_a_port_where_an_authority_answers_is_fine(settings: Settings, target: s
     assert "of the authority" in found["clock"].detail
 
 
+def on_http_port(settings: Settings, port: int) -> Finding:
+    return findings(settings.model_copy(update={"http_port": port}))["http"]
+
+
+def test_an_http_port_taken_by_something_else_fails(
+    settings: Settings, taken_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("msc_authority.cli.checks.DEADLINE_S", 0.2)
+
+    found = on_http_port(settings, taken_port)
+
+    assert found.outcome is Outcome.FAIL
+    assert f"http://127.0.0.1:{taken_port} is taken" in found.detail
+    assert "MSC_HTTP_PORT" in found.advice
+
+
+def test_an_http_port_where_an_authority_answers_is_fine(settings: Settings) -> None:
+    with ScriptedAuthority() as authority:
+        authority.answers["/api/msc/status"] = a_status()
+        found = on_http_port(settings, authority.port)
+
+    assert found.outcome is Outcome.OK
+    assert found.detail == f"an authority answers at {authority.url}, policy version 12"
+
+
+def test_an_authority_that_refuses_to_say_how_it_stands_is_worth_a_warning(settings: Settings) -> None:
+    with ScriptedAuthority() as authority:
+        authority.problems["/api/msc/status"] = a_problem(500, "INTERNAL", "error 7")
+        found = on_http_port(settings, authority.port)
+
+    assert found.outcome is Outcome.WARN
+    assert "error 7 [INTERNAL]" in found.detail
+
+
+def test_without_http_its_port_and_its_address_do_not_matter(settings: Settings, taken_port: int) -> None:
+    # A documentation address: nothing listens on it.
+    changed = {"serve_http": False, "http_port": taken_port, "http_host": "192.0.2.1"}
+
+    found = findings(settings.model_copy(update=changed))
+
+    assert found["http"].outcome is Outcome.OK
+    assert found["configuration"].outcome is Outcome.OK
+
+
 def test_a_clock_that_differs_from_the_authoritys_is_worth_a_warning(settings: Settings, target: str) -> None:
     port = int(target.rpartition(":")[2])
 
@@ -189,12 +236,13 @@ def test_a_clock_that_is_far_off_fails(settings: Settings) -> None:
 
 def test_what_has_no_effect_and_what_is_open_to_others_is_said(settings: Settings) -> None:
     # A documentation address: nothing listens on it.
-    changed = {"redis_url": "redis://localhost", "grpc_host": "192.0.2.1"}
+    changed = {"redis_url": "redis://localhost", "grpc_host": "192.0.2.1", "http_host": "192.0.2.2"}
 
     details = [finding.detail for finding in examine(settings.model_copy(update=changed), ManualTime())]
 
     assert any("redis_url" in detail for detail in details)
-    assert any("192.0.2.1" in detail for detail in details)
+    assert any("plaintext gRPC on 192.0.2.1" in detail for detail in details)
+    assert any("plaintext HTTP on 192.0.2.2" in detail for detail in details)
 
 
 def test_the_command_ends_with_1_when_something_fails(tmp_path: Path) -> None:
@@ -210,6 +258,7 @@ def test_the_command_ends_with_1_when_something_fails(tmp_path: Path) -> None:
 
 def test_the_command_ends_with_0_and_a_table_when_all_is_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MSC_GRPC_PORT", "0")
+    monkeypatch.setenv("MSC_HTTP_PORT", "0")
     monkeypatch.setenv("MSC_DATABASE_URL", sqlite_url(tmp_path))
 
     result = doctor("--home", str(tmp_path))
