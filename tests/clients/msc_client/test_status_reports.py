@@ -19,7 +19,17 @@ from msc_client.testing import ManualClock, ScriptedSource, ScriptedStream, make
 from msc_policy import v1 as pb
 
 STARTED = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
-COUNTERS = Counters(applied=1, rejected=2, reconnects=3, watchdog_timeouts=4, gaps=5, callback_errors=6)
+COUNTERS = Counters(
+    applied=1,
+    rejected=2,
+    reconnects=3,
+    watchdog_timeouts=4,
+    gaps=5,
+    callback_errors=6,
+    reads=7,
+    fallback_reads=8,
+    reconnect_causes={"watchdog": 2, "UNAVAILABLE": 1},
+)
 
 
 def status(**changes: object) -> SourceStatus:
@@ -35,6 +45,7 @@ def status(**changes: object) -> SourceStatus:
         "instance_id": "i-1",
         "server_id": "r-1",
         "target": "t",
+        "applied_for_s": 7.25,
     }
     return SourceStatus(**(values | changes))  # type: ignore[arg-type]  # each value has the type of its field
 
@@ -53,6 +64,7 @@ def test_a_report_says_who_and_how_in_every_field() -> None:
     assert (client.instance_id, client.name, client.sdk) == ("i-1", "main", "python/1")
     assert client.started_at.ToDatetime(tzinfo=UTC) == STARTED
     assert (told.applied.epoch, told.applied.version, told.applied.etag) == (2, 9, '"2-9"')
+    assert told.applied_for.ToTimedelta().total_seconds() == 7.25
     assert (told.age.seconds, told.age.nanos, told.last_error) == (1, 500_000_000, "policy (2, 10) rejected")
 
 
@@ -75,8 +87,9 @@ def test_every_role_is_told_in_the_contracts_words(role: Role) -> None:
 
 
 def test_a_client_without_a_value_leaves_reference_and_age_unset() -> None:
-    told = reported(status(applied=None, age_s=None))
+    told = reported(status(applied=None, age_s=None, applied_for_s=None))
     assert not told.HasField("applied")
+    assert not told.HasField("applied_for")
     assert not told.HasField("age")
 
 
@@ -108,6 +121,20 @@ def test_the_authority_chooses_the_interval_within_bounds(wanted_s: float, next_
     reporter.sent(clock.monotonic_ns())
     reporter.wanted(wanted_s)
     assert (reporter.due_ns - clock.monotonic_ns()) / 1e9 == pytest.approx(next_s)
+
+
+def test_what_is_to_be_told_soon_is_not_put_off_by_the_answer_to_the_report_before() -> None:
+    clock = ManualClock()
+    reporter = Reporter(ClientConfig(), clock.uniform)
+    sent_ns = clock.monotonic_ns()
+    reporter.sent(sent_ns)
+    clock.advance(0.25)
+    reporter.soon(clock.monotonic_ns())
+    reporter.wanted(30.0)
+    assert (reporter.due_ns - sent_ns) / 1e9 == pytest.approx(1.0)
+    clock.advance(0.75)
+    reporter.sent(clock.monotonic_ns())
+    assert (reporter.due_ns - clock.monotonic_ns()) / 1e9 == pytest.approx(30.0)
 
 
 @pytest.mark.parametrize(("draw", "next_s"), [(0.0, 27.0), (0.5, 30.0), (1.0, 33.0)])
