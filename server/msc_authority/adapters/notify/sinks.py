@@ -83,7 +83,8 @@ class _Sink:
             stop=tenacity.stop_any(
                 tenacity.stop_after_attempt(retry.attempts), tenacity.stop_when_event_set(self._hurried)
             ),
-            wait=tenacity.wait_exponential_jitter(initial=retry.first_s, max=retry.longest_s, jitter=retry.first_s),
+            wait=tenacity.wait_exponential(multiplier=retry.first_s, max=retry.longest_s)
+            + tenacity.wait_random(0, retry.first_s),
             sleep=tenacity.sleep_using_event(self._hurried),
             retry=tenacity.retry_if_exception(_worth_another),
             reraise=True,
