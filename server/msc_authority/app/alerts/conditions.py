@@ -14,8 +14,6 @@ from msc_authority.core.policy import PolicyContent, RiskMode, TradingState
 
 REPORTING_WITHIN_S = 90.0
 """A client that does not watch and has not reported for three of its periods is taken for one that has ended."""
-STALE_AFTER_S = 30.0
-"""From this age on a client does not take its policy for fresh."""
 MIN_READS, MAX_FAILED_FRACTION = 20, 0.10
 MAX_MODE_CHANGES_AN_HOUR = 5
 MIN_SIGNALS, MAX_BLOCKED_FRACTION = 10, 0.50
@@ -202,7 +200,8 @@ def _unavailable_at_clients(observed: Observation) -> list[Finding]:
     return [
         Finding(text=f"{subject} has had no confirmed policy for {span(age)}", held_s=age, subject=subject, value=age)
         for subject, age in ages
-        if age > STALE_AFTER_S
+        # Less is what an age grows to between two reports.
+        if age > REPORTING_WITHIN_S
     ]
 
 
