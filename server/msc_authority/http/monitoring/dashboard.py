@@ -146,7 +146,7 @@ def _fleet() -> Row:
         panels=(
             _summed("Clients by tier", table.CLIENTS, "tier"),
             _each_client("Versions behind", table.CLIENT_BEHIND, bad_from=conditions.MAX_VERSIONS_BEHIND + 1),
-            _each_client("Age of the policy acted on", table.CLIENT_AGE, bad_from=conditions.STALE_AFTER_S),
+            _each_client("Age of the policy acted on", table.CLIENT_AGE, bad_from=conditions.REPORTING_WITHIN_S),
             Panel(
                 title="Policy reads a second",
                 text=f"{table.CLIENT_READS.help} {table.CLIENT_FALLBACK_READS.help}",
