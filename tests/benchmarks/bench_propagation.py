@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 
 from benching.contenders import (
     BARE_WATCH,
@@ -17,6 +19,8 @@ from benching.contenders import (
     start_bare,
     start_tcp,
 )
+from benching.peers.programs import start_go
+from benching.peers.valkey import Valkey, start_valkey
 from benching.processes import Child
 from benching.run import Failed, Run, in_turn
 from benching.values import Benchmark, Goal
@@ -30,6 +34,9 @@ JOIN_WITHIN_S = 60.0
 
 AUTHORITY, WITH_COMMIT = "authority", "authority, with its commit"
 BARE, TCP = "bare grpc.aio, one slot", "asyncio TCP"
+GO, ETCD, NATS, VALKEY = "bare Go gRPC", "etcd watch", "NATS", "Valkey pub/sub"
+SUBJECT = "policy"
+ETCD_WATCH = "/etcdserverpb.Watch/Watch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +95,56 @@ def start(run: Run) -> list[Publisher]:
     """Starts everything that publishes. The bare ones send as many bytes as the authority does."""
     authority = start_authority(run)
     frame = _one_message(run, of_authority(authority))
-    return [
+    publishers = [
         of_authority(authority),
         of_bare(BARE, start_bare(run, frame=frame, answer=frame), {"kind": "grpc", "path": BARE_WATCH}),
         of_bare(TCP, start_tcp(run, frame=frame), {"kind": "tcp"}),
     ]
+    return publishers + list(peers(run, frame))
+
+
+def peers(run: Run, frame: bytes) -> Iterator[Publisher]:
+    """Yields what a user would pick instead, as far as it was asked for and can be had."""
+    if not run.peers:
+        for name in (GO, ETCD, NATS, VALKEY):
+            run.skip(name, "only with --peers")
+        return
+    in_go: tuple[tuple[str, str, Mapping[str, object]], ...] = (
+        (GO, "bare", {"kind": "grpc", "path": BARE_WATCH}),
+        (ETCD, "etcd", {"kind": "grpc", "path": ETCD_WATCH, "request": watch_request(SUBJECT).hex(), "only": False}),
+        (NATS, "nats", {"kind": "nats", "subject": SUBJECT}),
+    )
+    for name, program, plan in in_go:
+        with run.optional(name):
+            yield of_bare(name, start_go(run, program, frame=frame), plan)
+    with run.optional(VALKEY):
+        yield of_valkey(start_valkey(run), frame)
+
+
+def watch_request(key: str) -> bytes:
+    """Returns etcd's WatchRequest for a key: create_request (1), and in it key (1)."""
+    create = b"\x0a" + bytes([len(key)]) + key.encode()
+    return b"\x0a" + bytes([len(create)]) + create
+
+
+def of_valkey(valkey: Valkey, frame: bytes) -> Publisher:
+    """Valkey, told to publish by a client in this process, which notes when it did."""
+    client = valkey.client(hiredis=False)
+    published, began_ns = 0, 0
+
+    def publish() -> None:
+        nonlocal published, began_ns
+        published += 1
+        began_ns = time.monotonic_ns()
+        client.publish(SUBJECT, frame[:-8] + published.to_bytes(8, "big"))
+
+    return Publisher(
+        name=VALKEY,
+        plan={"kind": "redis", "port": valkey.port, "subject": SUBJECT},
+        publish=publish,
+        began=lambda: {VALKEY: began_ns},
+        is_last=lambda message: message.endswith(published.to_bytes(8, "big")),
+    )
 
 
 def _one_message(run: Run, publisher: Publisher) -> bytes:
@@ -134,10 +186,10 @@ def measure_size(run: Run, publishers: Sequence[Publisher], size: int, rounds: i
             joined.append((one, watching.enter_context(_joined(run, one, size))))
         for number in range(rounds + WARM_UP):
             run.say(f"{size:,} watchers, round {number + 1} of {rounds + WARM_UP}")
-            for publisher, watchers in in_turn(joined, number):
-                for contender, took_ms in timed(publisher, watchers).items():
-                    if number >= WARM_UP:
-                        run.record(contender, took_ms, size)
+            taken = {one.name: timed(one, watchers) for one, watchers in in_turn(joined, number)}
+            if number >= WARM_UP:
+                for contender, took_ms in chain.from_iterable(taken[one.name].items() for one in publishers):
+                    run.record(contender, took_ms, size)
 
 
 def timed(publisher: Publisher, watchers: Child) -> dict[str, float]:
@@ -164,6 +216,9 @@ BENCHMARK = Benchmark(
     goals=(
         Goal(what=AUTHORITY, against=BARE, at_most=1.25, at=(100, 1_000, 5_000)),
         Goal(what=AUTHORITY, against=TCP, at_most=4.0, at=(100, 1_000)),
+        Goal(what=AUTHORITY, against=ETCD, at_most=1.0, at=(100, 1_000)),
+        Goal(what=AUTHORITY, against=GO, at_most=1.3, at=(1_000,)),
+        Goal(what=WITH_COMMIT, against=ETCD, at_most=1.0, at=(10,)),
     ),
     measure=measure,
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from benching.contenders import BARE_GET, BARE_WATCH
 from benching.load import http2
-from benching.load.protocols import Prefixed
+from benching.load.protocols import Prefixed, Published, Subject
 from benching.processes import Child, program
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +55,24 @@ def test_prefixed_messages_are_whole_however_the_bytes_arrive(messages: list[byt
     whole = b"".join(len(message).to_bytes(4, "big") + message for message in messages)
     reader = Prefixed()
     assert [found for piece in pieces(whole, cuts) for found in reader.feed(piece)] == messages
+
+
+@given(st.lists(st.binary(max_size=300), max_size=5), CUTS)
+def test_what_redis_pushes_is_whole_however_the_bytes_arrive(messages: list[bytes], cuts: list[int]) -> None:
+    joined = b"*3\r\n$9\r\nsubscribe\r\n$6\r\npolicy\r\n:1\r\n"
+    pushed = (b"*3\r\n$7\r\nmessage\r\n$6\r\npolicy\r\n$%d\r\n%b\r\n" % (len(one), one) for one in messages)
+    reader = Published()
+    whole = joined + b"".join(pushed)
+    assert [found for piece in pieces(whole, cuts) for found in reader.feed(piece)] == [b"", *messages]
+
+
+@given(st.lists(st.binary(max_size=300), max_size=5), CUTS)
+def test_what_nats_sends_is_whole_however_the_bytes_arrive(messages: list[bytes], cuts: list[int]) -> None:
+    sent = (b"MSG policy 1 %d\r\n%b\r\n" % (len(one), one) for one in messages)
+    reader = Subject()
+    whole = b'INFO {"server_name":"n"}\r\nPONG\r\n' + b"".join(sent) + b"PING\r\n"
+    assert [found for piece in pieces(whole, cuts) for found in reader.feed(piece)] == [b"", *messages]
+    assert reader.answer == b"PONG\r\n"
 
 
 def test_settings_and_pings_are_answered_and_answers_are_not() -> None:

@@ -88,10 +88,14 @@ class Run:
     def rounds(self, candidates: Sequence[Candidate], count: int, *, size: int = 0) -> None:
         """Measures every candidate in every round, and lets another one begin each time."""
         for number in range(count):
+            taken: dict[str, float] = {}
             for candidate in in_turn(candidates, number):
                 if candidate.prepare is not None:
                     candidate.prepare()
-                self.record(candidate.name, candidate.take(), size)
+                taken[candidate.name] = candidate.take()
+            # A round counts when it is whole, and contenders are named in the order in which they were given.
+            for candidate in candidates:
+                self.record(candidate.name, taken[candidate.name], size)
 
 
 def in_turn(candidates: Sequence[T], number: int) -> Sequence[T]:

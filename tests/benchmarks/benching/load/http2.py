@@ -33,8 +33,8 @@ def opening() -> bytes:
     return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0, window) + frame(WINDOW_UPDATE, 0, 0, grown)
 
 
-def call(stream: int, path: str, message: bytes) -> bytes:
-    """Returns a call with its only message."""
+def call(stream: int, path: str, message: bytes, *, only: bool = True) -> bytes:
+    """Returns a call with its first message, which is the `only` one unless the server expects that more may come."""
     fields = {
         ":method": "POST",
         ":scheme": "http",
@@ -46,7 +46,7 @@ def call(stream: int, path: str, message: bytes) -> bytes:
     # Each field as a literal that is not indexed, so that no connection has a table to keep (RFC 7541, 6.2.2).
     block = b"".join(b"\0" + _text(name) + _text(value) for name, value in fields.items())
     body = struct.pack(">BI", 0, len(message)) + message
-    return frame(HEADERS, END_HEADERS, stream, block) + frame(DATA, END_STREAM, stream, body)
+    return frame(HEADERS, END_HEADERS, stream, block) + frame(DATA, END_STREAM if only else 0, stream, body)
 
 
 def _text(text: str) -> bytes:

@@ -20,7 +20,7 @@ import time
 from typing import cast
 
 from benching.child import allow_many_files, tell
-from benching.load.protocols import Reader, Subscription, grpc_watch, plain_tcp
+from benching.load.protocols import Reader, Subscription, subscription_of
 
 CONNECT_WITHIN_S = 10.0
 RECEIVE_BYTES = 65_536
@@ -127,14 +127,6 @@ class Watchers:
             raise SystemExit(0)
         self._commands += said
         return bool(said)
-
-
-def subscription_of(plan: dict[str, object]) -> Subscription:
-    """Returns the subscription that a plan asks for."""
-    if plan["kind"] == "tcp":
-        return plain_tcp()
-    request, marker = bytes.fromhex(str(plan.get("request", ""))), bytes.fromhex(str(plan.get("marker", "")))
-    return grpc_watch(str(plan["path"]), request, marker)
 
 
 def main() -> None:
