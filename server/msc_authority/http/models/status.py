@@ -77,14 +77,19 @@ class SignalCounts(Answer):
     seen_last_hour: Count
     blocked_last_hour: Count
     blocked_fraction: Annotated[float | None, Field(description="Share of the blocked ones; null: no signals.")]
+    blocked_by_reason: Annotated[dict[str, int], Field(description="Blocked ones of the last hour by reason.")]
 
     @classmethod
     def of(cls, tally: SignalTally) -> Self:
         """Returns the numbers of a tally."""
+        by_reason: Counter[str] = Counter()
+        for (_, reason), count in tally.blocked.items():
+            by_reason[reason] += count
         return cls(
             seen_last_hour=tally.seen_total,
             blocked_last_hour=tally.blocked_total,
             blocked_fraction=tally.blocked_fraction,
+            blocked_by_reason=dict(by_reason.most_common()),
         )
 
 
