@@ -229,11 +229,14 @@ def _cumulated(sums: dict[int, float], first: int, count: int) -> tuple[float, .
 
 
 def _thinned(rewinds: Sequence[_Rewind], now: datetime) -> list[_Rewind]:
+    # The oldest and the newest stay; between, a point goes whose neighbours are close enough without it.
     kept: list[_Rewind] = []
-    for point, following in zip(rewinds, [*rewinds[1:], None], strict=True):
-        gap = following.watermark - kept[-1].watermark if kept and following is not None else None
-        if gap is None or gap > (now - point.watermark) / _SPACING:
-            kept.append(point)
+    for number, point in enumerate(rewinds):
+        if kept and number + 1 < len(rewinds):
+            gap = rewinds[number + 1].watermark - kept[-1].watermark
+            if gap <= (now - point.watermark) / _SPACING:
+                continue
+        kept.append(point)
     return kept
 
 
