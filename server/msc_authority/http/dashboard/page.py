@@ -1,0 +1,189 @@
+"""One open page: its elements, what it is told, and what a person does on it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from nicegui import ui
+
+from msc_authority.app.broker import Draining
+from msc_authority.app.evaluate import EvaluationFailed, EvaluationOutcome, InvalidMetric
+from msc_authority.app.insight import Insight
+from msc_authority.app.scheduler import TooManyEvaluations
+from msc_authority.http.dashboard.elements import ChartElement, PulseElement, Section, ThemeElement, WhatIfForm
+from msc_authority.http.dashboard.policy_view import name_of
+from msc_authority.http.dashboard.render import render
+from msc_authority.http.dashboard.screen import DRAWN, Screen
+from msc_authority.http.dashboard.what_if import FIELDS, Refused, judged, refused_by, supplied_from
+from msc_authority.ports import StoreUnavailable
+
+if TYPE_CHECKING:
+    from nicegui.events import GenericEventArguments
+
+_log = logging.getLogger(__name__)
+
+TITLE = "Meta Strategy Controller"
+_UNEXPECTED = "Something unexpected went wrong. The authority's log says what."
+_NO_STORE = "The store does not answer. Nothing was changed; try again in a moment."
+
+
+class Page:
+    """The elements of one page. Lives on the event loop of the pages."""
+
+    def __init__(self, insight: Insight, screen: Screen) -> None:
+        """Builds the page as it is now, within the present client."""
+        self._insight = insight
+        self._sections: dict[str, Section] = {}
+        self._title(screen)
+        self._build(screen)
+
+    def show(self, screen: Screen, changed: frozenset[str]) -> None:
+        """Brings the sections that changed up to date."""
+        for name in DRAWN:
+            if name in changed:
+                self._sections[name].show(screen.html[name])
+        if "pulse" in changed:
+            self._pulse.beat(screen.view.pulse)
+        if changed & {"chart", "drawdown_line_pct"}:
+            self._draw(screen)
+        if "measured" in changed:
+            self._form.offer(dict(screen.view.measured))
+        self._announce(screen, changed)
+
+    def _announce(self, screen: Screen, changed: frozenset[str]) -> None:
+        if "headline" in changed:
+            self._said_mode.show(render("said", screen.view.headline.announcement))
+            self._title(screen)
+        if "alerts" in changed:
+            self._said_alerts.show(render("said", screen.view.alerts.announcement))
+
+    def _title(self, screen: Screen) -> None:
+        mode = screen.view.headline.mode
+        ui.page_title(f"{mode} · {TITLE}" if mode else TITLE)
+
+    def _draw(self, screen: Screen) -> None:
+        self._chart.draw(screen.chart, screen.view.chart.summary)
+        if screen.view.chart.points:
+            self._chart.props(remove="hidden")
+        else:
+            self._chart.props("hidden")
+
+    def _build(self, screen: Screen) -> None:
+        Section('<a class="skip" href="#main">Skip to the values</a>', tag="div")
+        with ui.element("header").classes("top"):
+            Section(TITLE, tag="h1")
+            self._pulse = PulseElement(screen.view.pulse)
+            ThemeElement()
+        Section(render("connection", None), tag="div").props("id=connection role=alert hidden")
+        self._said_mode = Section(render("said", screen.view.headline.announcement), tag="p")
+        self._said_alerts = Section(render("said", screen.view.alerts.announcement), tag="p")
+        for said in (self._said_mode, self._said_alerts):
+            said.classes("sr").props("role=status aria-live=polite")
+        with ui.element("main").classes("grid").props("id=main tabindex=-1"):
+            self._build_cards(screen)
+        Section(render("foot", screen.view.server), tag="footer").classes("foot")
+
+    def _build_cards(self, screen: Screen) -> None:
+        self._section(screen, "headline", "c5")
+        self._section(screen, "limits", "c4")
+        with self._card("schedule", "c3"):
+            self._sections["schedule"] = Section(screen.html["schedule"], tag="div")
+            self._build_evaluate()
+        self._section(screen, "alerts", "c12")
+        with self._card("chart", "c8 chart-card"):
+            self._sections["chart"] = Section(screen.html["chart"], tag="div")
+            self._chart = ChartElement(screen.chart, screen.view.chart.summary)
+            self._draw(screen)
+        self._section(screen, "health", "c4")
+        self._section(screen, "strategies", "c12")
+        self._section(screen, "activity", "c5 wide")
+        self._section(screen, "fleet", "c7 wide")
+        self._section(screen, "shares", "c4")
+        self._section(screen, "history", "c8")
+        with self._card("what-if", "c12 what-if-panel"):
+            self._build_what_if(screen)
+
+    def _card(self, name: str, classes: str) -> ui.element:
+        return ui.element("section").classes(f"card {classes}").props(f"aria-labelledby=h-{name}")
+
+    def _section(self, screen: Screen, name: str, classes: str) -> None:
+        section = Section(screen.html[name]).classes(f"card {classes}").props(f"aria-labelledby=h-{name}")
+        self._sections[name] = section
+
+    def _build_evaluate(self) -> None:
+        self._button = (
+            Section("Evaluate now", tag="button").classes("primary evaluate").props("type=button id=evaluate")
+        )
+        self._button.on("click", self._evaluate, [])
+        self._said = Section("", tag="p").classes("said").props("role=status id=said")
+
+    def _build_what_if(self, screen: Screen) -> None:
+        Section("What if", tag="h2").props("id=h-what-if")
+        Section(render("what_if_intro", None), tag="p").classes("mute intro")
+        self._form = WhatIfForm(FIELDS, dict(screen.view.measured))
+        self._form.on("judge", self._judge)
+        self._form.on("clear", self._clear, [])
+        self._result = Section("", tag="div").props('id=what-if-result aria-live=polite aria-label="Result"')
+
+    async def _evaluate(self) -> None:
+        self._button.props("disabled")
+        self._said.show("Evaluating…")
+        try:
+            self._said.show(render("said", await self._evaluated()))
+        finally:
+            self._button.props(remove="disabled")
+
+    async def _evaluated(self) -> str:
+        try:
+            outcome = await self._insight.evaluate(
+                request_id="", requested_by="dashboard", reason="asked for on the dashboard"
+            )
+        except TooManyEvaluations:
+            return "Enough evaluations are waiting already. Try again in a moment."
+        except EvaluationFailed as error:
+            return f"The {error}. The policy was kept."
+        except StoreUnavailable:
+            return _NO_STORE
+        except Draining as error:
+            return f"Nothing was evaluated: {error}."
+        except Exception:
+            _log.exception("An evaluation asked for on the dashboard failed")
+            return _UNEXPECTED
+        return _outcome_text(outcome)
+
+    async def _judge(self, event: GenericEventArguments) -> None:
+        values: Mapping[str, object] = event.args if isinstance(event.args, dict) else {}
+        self._form.say("", {}, busy=True)
+        said = await self._judged(values)
+        self._form.say(said.text, said.errors, busy=False)
+
+    async def _judged(self, values: Mapping[str, object]) -> Refused:
+        supplied = supplied_from(values)
+        if isinstance(supplied, Refused):
+            return supplied
+        try:
+            outcome = await self._insight.what_if(supplied)
+        except InvalidMetric as error:
+            return refused_by(error.field, error.problem)
+        except StoreUnavailable:
+            return Refused(errors={}, text=_NO_STORE)
+        except Draining as error:
+            return Refused(errors={}, text=f"Nothing was judged: {error}.")
+        except Exception:
+            _log.exception("A what-if asked for on the dashboard failed")
+            return Refused(errors={}, text=_UNEXPECTED)
+        self._result.show(render("what_if", judged(supplied, outcome)))
+        return Refused(errors={}, text="")
+
+    def _clear(self) -> None:
+        self._form.say("", {}, busy=False)
+        self._result.show("")
+
+
+def _outcome_text(outcome: EvaluationOutcome) -> str:
+    took = f"{outcome.entry.duration_s * 1000:.0f} ms"
+    if outcome.entry.committed is not None:
+        return f"Evaluated in {took}: {name_of(outcome.entry.committed)} was published."
+    return f"Evaluated in {took}: the policy stays."

@@ -1,0 +1,47 @@
+"""The page as it is sent: each section drawn once, for everybody who looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from msc_authority.http.dashboard.chart_view import options
+from msc_authority.http.dashboard.render import render
+from msc_authority.http.dashboard.view import View, changed_sections
+
+DRAWN = (
+    "headline",
+    "limits",
+    "schedule",
+    "alerts",
+    "chart",
+    "health",
+    "strategies",
+    "activity",
+    "fleet",
+    "shares",
+    "history",
+)
+"""The sections that are HTML."""
+_OF_CHART = frozenset({"chart", "drawdown_line_pct"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screen:
+    """A view and what it looks like. `chart` are the options of ECharts, the same object while nothing changed."""
+
+    view: View
+    html: Mapping[str, str]
+    chart: dict[str, object]
+
+
+def draw(view: View, before: Screen | None) -> tuple[Screen, frozenset[str]]:
+    """Returns the screen and which sections changed. What did not change is not drawn again."""
+    changed = changed_sections(before.view if before else None, view)
+    html = {
+        name: render(name, getattr(view, name)) if before is None or name in changed else before.html[name]
+        for name in DRAWN
+    }
+    same_chart = before is not None and not changed & _OF_CHART
+    chart = before.chart if before and same_chart else options(view.chart, view.drawdown_line_pct)
+    return Screen(view=view, html=html, chart=chart), changed
