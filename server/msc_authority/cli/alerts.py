@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -10,9 +10,11 @@ import typer
 from msc_authority.cli.errors import CommandError, ExitCode, command
 from msc_authority.cli.loading import load_settings
 from msc_authority.cli.options import DEFAULT_URL, ConfigOption, HomeOption, JsonOption, UrlOption
-from msc_authority.cli.output import clean, console, grid, instant, print_json, text
+from msc_authority.cli.output import clean, console, instant, print_json, text
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from msc_authority.adapters.notify.trial import Trial
     from msc_authority.cli.web import Document
 
@@ -46,7 +48,7 @@ def alerts(
         for alert in shown:
             print_json(alert)
     elif shown:
-        console().print(_table(shown))
+        console().print(*map(_block, shown), sep="\n")
     else:
         typer.echo("No alert fires.")
     raise typer.Exit(ExitCode.BAD_NEWS if any(map(is_critical, found)) else ExitCode.OK)
@@ -94,21 +96,17 @@ def named(alert: Document) -> str:
     return clean(f"{alert.get('code')} {subject}" if subject else alert.get("code"))
 
 
-def _table(shown: Sequence[Document]) -> object:
-    table = grid("severity", "state", "since", "alert")
-    for alert in shown:
-        words = (
-            [alert.get("text")] if alert.get("state") != _FIRING else [alert.get("text"), f"→ {alert.get('advice')}"]
-        )
-        link = [f"  see {alert['link']}"] if alert.get("link") else []
-        lines = [named(alert), *(clean(word) for word in [*words, *link])]
-        table.add_row(
-            str(alert.get("severity")).upper(),
-            text(alert.get("state")),
-            instant(cast("str | None", alert.get("firing_since") or alert.get("pending_since"))),
-            text("\n".join(lines)),
-        )
-    return table
+def _block(alert: Document) -> RenderableType:
+    from rich.console import Group
+    from rich.padding import Padding
+
+    firing = alert.get("state") == _FIRING
+    since = instant(cast("str | None", alert.get("firing_since") or alert.get("pending_since")))
+    head = f"{str(alert.get('severity')).upper()}  {named(alert)}  {alert.get('state')}, since {since}"
+    lines = [alert.get("text"), *([f"→ {alert.get('advice')}"] if firing else [])]
+    if alert.get("link"):
+        lines.append(f"see {alert['link']}")
+    return Group(text(clean(head)), *(Padding(text(clean(line)), (0, 0, 0, 2), expand=False) for line in lines))
 
 
 def _show_trial(trial: Trial, *, as_json: bool) -> None:

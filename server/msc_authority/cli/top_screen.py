@@ -25,7 +25,10 @@ def screen(state: TopState, monotonic: float, width: int, height: int | None) ->
     room = None if height is None else max(0, height - len(top) - len(bottom))
     seen = state.seen
     if width >= WIDE:
-        left, right = (alerts(seen), health(seen), blocks(seen)), (strategies(seen), fleet(seen))
-        return Group(*top, beside(stacked(left, room), stacked(right, room)), *bottom)
+        wrong = alerts(seen)
+        lines = wrong.height if room is None else min(wrong.height, max(room // 4, 1 + wrong.least))
+        rest = None if room is None else max(0, room - lines - 1)
+        both = beside(stacked((health(seen), blocks(seen)), rest), stacked((strategies(seen), fleet(seen)), rest))
+        return Group(*top, *stacked((wrong,), lines), "", both, *bottom)
     sections = (alerts(seen), health(seen), strategies(seen), fleet(seen), blocks(seen))
     return Group(*top, *stacked(sections, room), *bottom)

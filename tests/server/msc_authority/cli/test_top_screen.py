@@ -91,11 +91,23 @@ def test_a_small_terminal_shows_everything_that_fits() -> None:
     ]
 
 
-def test_a_wide_terminal_has_the_fleet_beside_the_alerts() -> None:
+def test_a_wide_terminal_has_strategies_beside_health_and_alerts_over_both() -> None:
     lines = frame(known(), width=160)
 
-    assert any("ALERTS" in line and "STRATEGIES" in line for line in lines)
+    assert any("HEALTH" in line and "STRATEGIES" in line for line in lines)
+    assert any("guard-1 is 2 versions behind for 95 s" in line for line in lines)
     assert len(lines) < 24
+
+
+def test_many_alerts_do_not_push_the_rest_off_a_wide_terminal() -> None:
+    many = replace(FULL, alerts={"alerts": [an_alert(subject=f"guard-{number}") for number in range(30)]})
+
+    lines = frame(known(many), width=160)
+
+    assert len(lines) <= 24
+    assert sum("CLIENT_BEHIND" in line for line in lines) == 2
+    assert "… 28 more" in lines
+    assert any("FLEET" in line for line in lines)
 
 
 def test_printed_once_nothing_is_left_out_and_no_key_is_spoken_of() -> None:
