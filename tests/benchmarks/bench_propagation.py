@@ -148,13 +148,14 @@ def of_valkey(valkey: Valkey, frame: bytes) -> Publisher:
 
 
 def _one_message(run: Run, publisher: Publisher) -> bytes:
-    with _joined(run, publisher, 1) as watcher:
+    with joined(run, publisher, 1) as watcher:
         watcher.ask(arm=True)
         publisher.publish()
         return _held(watcher.hear())[0]
 
 
-def _joined(run: Run, publisher: Publisher, count: int) -> Child:
+def joined(run: Run, publisher: Publisher, count: int) -> Child:
+    """Starts a process of watchers, and returns it when each of them has had its first message."""
     watchers = child(run, "watchers", "benching.load.watchers", count=count, **publisher.plan)
     watchers.hear(JOIN_WITHIN_S)
     return watchers
@@ -181,12 +182,12 @@ def measure_size(run: Run, publishers: Sequence[Publisher], size: int, rounds: i
     """Measures every publisher with so many watchers each."""
     run.say(f"{size:,} watchers are joining")
     with ExitStack() as watching:
-        joined: list[tuple[Publisher, Child]] = []
+        watched: list[tuple[Publisher, Child]] = []
         for one in publishers:
-            joined.append((one, watching.enter_context(_joined(run, one, size))))
+            watched.append((one, watching.enter_context(joined(run, one, size))))
         for number in range(rounds + WARM_UP):
             run.say(f"{size:,} watchers, round {number + 1} of {rounds + WARM_UP}")
-            taken = {one.name: timed(one, watchers) for one, watchers in in_turn(joined, number)}
+            taken = {one.name: timed(one, watchers) for one, watchers in in_turn(watched, number)}
             if number >= WARM_UP:
                 for contender, took_ms in chain.from_iterable(taken[one.name].items() for one in publishers):
                     run.record(contender, took_ms, size)

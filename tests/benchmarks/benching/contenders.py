@@ -30,6 +30,7 @@ class Authority:
 
     child: Child
     port: int
+    http_port: int
     stub: pb.PolicyAuthorityStub
 
     @property
@@ -86,13 +87,16 @@ def _log(home: Path, name: str) -> Path:
     return home / f"{name}-{time.monotonic_ns()}.log"
 
 
-def start_authority(run: Run, module: str = "benching.servers.authority", **plan: object) -> Authority:
+def start_authority(run: Run, name: str = "authority", *, http: bool = False) -> Authority:
     """Starts the authority on a new SQLite database, and waits for its first policy."""
     run.say("starting the authority")
-    process = child(run, "authority", module, home=str(run.home), **plan)
-    port = int(str(process.hear()["port"]))
+    home = run.home / name
+    home.mkdir()
+    process = child(run, name, "benching.servers.authority", home=str(home), http=http)
+    said = process.hear()
+    port, http_port = int(str(said["port"])), int(str(said["http_port"]))
     channel = run.stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}"))
-    authority = Authority(process, port, pb.PolicyAuthorityStub(channel))
+    authority = Authority(process, port, http_port, pb.PolicyAuthorityStub(channel))
     wait_until(lambda: _has_policy(authority), "the authority's first policy")
     return authority
 

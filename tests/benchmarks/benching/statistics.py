@@ -77,5 +77,5 @@ def _why_not(goal: Goal, outcome: Outcome) -> str:
     skipped = dict(outcome.skipped)
     return next(
         (f"{name}: {skipped[name]}" for name in (goal.what, goal.against) if name in skipped),
-        outcome.broken or "not in this run",
+        "ended early" if outcome.broken else "not in this run",
     )

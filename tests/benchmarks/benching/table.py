@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bench_http_load
 import bench_propagation
 import bench_read
 import bench_start
@@ -16,5 +17,6 @@ BENCHMARKS: dict[str, Benchmark] = {
         bench_start.BENCHMARK,
         bench_unary.BENCHMARK,
         bench_propagation.BENCHMARK,
+        bench_http_load.BENCHMARK,
     )
 }

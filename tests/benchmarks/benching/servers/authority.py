@@ -1,9 +1,9 @@
 """The authority as it runs, on SQLite, with an evaluator that changes the policy every time.
 
-python -m benching.servers.authority '{"home": FOLDER}'
+python -m benching.servers.authority '{"home": FOLDER, "http": false}'
 
-Says {"port": ...} when the first policy is published. Evaluate publishes the next one; {"stamp": true} is answered with
-{"version", "began_ns", "committed_ns"} of the last.
+Says {"port": ..., "http_port": ...} when it listens, the latter 0 without HTTP. Evaluate publishes the next policy;
+{"stamp": true} is answered with {"version", "began_ns", "committed_ns"} of the last commit.
 """
 
 from __future__ import annotations
@@ -19,35 +19,43 @@ from benching.servers.loops import hear_on_the_loop, run, uvloop_factory
 from msc_authority import logs
 from msc_authority.adapters.sql import open_store
 from msc_authority.compose import running, this_machine
+from msc_authority.compose_http import beside
 from msc_authority.settings import Settings
 
 MAX_WATCHERS = 20_000
 LONG_S = 86_400.0
 
 
-async def serve(home: Path) -> None:
+async def serve(home: Path, *, http: bool) -> None:
     """Serves until the parent ends it."""
     settings = Settings(
-        home=home, grpc_port=0, serve_http=False, max_watchers=MAX_WATCHERS, evaluation_period_s=LONG_S, heartbeat_s=30
+        home=home,
+        grpc_port=0,
+        http_port=0,
+        max_watchers=MAX_WATCHERS,
+        evaluation_period_s=LONG_S,
+        heartbeat_s=30,
     )
     logs.configure(settings.log_format, settings.log_level)
     machine = this_machine()
     with open_store(settings.database_url, machine.clock) as stores:
         evaluator = AlternatingEvaluator(stores.evaluations, machine.clock)
-        async with running(settings, stores, machine, evaluator=evaluator) as authority:
+        async with beside() as pages, running(settings, stores, machine, evaluator=evaluator) as authority:
 
             def heard(document: Document) -> None:
                 last = evaluator.stamps
                 tell(version=last.version, began_ns=last.began_ns, committed_ns=last.committed_ns)
 
+            url = pages.begin(settings, authority, machine.new_id) if http else ""
             hear_on_the_loop(heard)
-            tell(port=authority.port)
+            tell(port=authority.port, http_port=int(url.rpartition(":")[2] or 0))
             await asyncio.Event().wait()
 
 
 def main() -> None:
     """Serves what the first argument says."""
-    run(serve(Path(json.loads(sys.argv[1])["home"])), uvloop_factory())
+    plan = json.loads(sys.argv[1])
+    run(serve(Path(plan["home"]), http=plan.get("http", False)), uvloop_factory())
 
 
 if __name__ == "__main__":
