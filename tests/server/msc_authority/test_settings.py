@@ -191,9 +191,9 @@ def test_loopback_addresses_are_fine(host: str, target: str) -> None:
 
 def test_what_has_no_effect_yet_is_said(tmp_path: Path) -> None:
     assert Settings(home=tmp_path).notices() == ()
-    notices = Settings(home=tmp_path, redis_url="redis://localhost", http_port=8000).notices()
+    notices = Settings(home=tmp_path, redis_url="redis://localhost").notices()
 
-    assert [notice.split(" ", maxsplit=1)[0] for notice in notices] == ["redis_url", "http_port"]
+    assert [notice.split(" ", maxsplit=1)[0] for notice in notices] == ["redis_url"]
 
 
 def test_the_demo_has_a_home_and_a_database_of_its_own(tmp_path: Path) -> None:
