@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from msc_authority.core.config import DecisionConfig
@@ -183,14 +184,12 @@ class TraceFold:
 
     def points(self) -> list[Sample]:
         """Returns what is to be drawn, at most MAX_POINTS, the newest row last."""
-        newest = self.newest()
-        samples = self._samples
+        newest, samples, ledger = self.newest(), self._samples, self._ledger
         if newest is not None:
-            samples = [*(sample for sample in samples if sample.at < newest.at), newest]
+            samples = [*samples[: bisect_left(samples, (newest.at,))], newest]
         # The curve of closed trades ends where the account's own begins: they have no common scale.
-        ledger = self._ledger
         if ledger.equity_source == EQUITY_POINTS and ledger.curve.first_at is not None:
-            samples = [sample for sample in samples if sample.at >= ledger.curve.first_at]
+            samples = samples[bisect_left(samples, (ledger.curve.first_at,)) :]
         return reduced(samples, MAX_POINTS)
 
     def results(self) -> dict[str, tuple[float, ...]]:
@@ -206,14 +205,14 @@ def reduced(samples: Sequence[Sample], most: int) -> list[Sample]:
     if len(samples) <= most:
         return list(samples)
     stretches = most // 2
-    start, span = samples[0].at, samples[-1].at - samples[0].at + _INSTANT
-    chosen: dict[int, tuple[Sample, Sample]] = {}
-    for sample in samples:
-        number = (sample.at - start) * stretches // span
-        deepest = chosen[number][0] if number in chosen else sample
-        chosen[number] = (sample if _depth(sample) >= _depth(deepest) else deepest, sample)
-    pairs = ((deepest, last) if deepest is not last else (last,) for deepest, last in chosen.values())
-    return [sample for pair in pairs for sample in pair]
+    start, width = samples[0].at, (samples[-1].at - samples[0].at + _INSTANT) / stretches
+    edges = [bisect_left(samples, (start + width * number,)) for number in range(stretches)]
+    chosen: list[Sample] = []
+    for first, end in pairwise([*edges, len(samples)]):
+        if first < end:
+            deepest, last = max(samples[first:end], key=_depth), samples[end - 1]
+            chosen += [deepest] if deepest is last else [deepest, last]
+    return chosen
 
 
 def _depth(sample: Sample) -> float:
