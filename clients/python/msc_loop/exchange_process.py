@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from msc_loop.child import end_with_parent, hear, log_to_stderr, tell
+from msc_loop.child import end_with_parent, hear, log_to_shared, log_to_stderr, tell
 from msc_loop.plan import LoopPlan
 from msc_loop.symbols import spec_of
 from msc_trading.paper import PaperConfig, PaperExchange
@@ -40,7 +40,9 @@ def _announce(exchange: PaperExchange) -> None:
 def main() -> None:
     """Runs the exchange of the plan that the parent sends, until it is told to stop."""
     log_to_stderr()
-    asyncio.run(_serve(LoopPlan.from_json(hear())))
+    plan = LoopPlan.from_json(hear())
+    log_to_shared(plan.log, "exchange")
+    asyncio.run(_serve(plan))
 
 
 if __name__ == "__main__":

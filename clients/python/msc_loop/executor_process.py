@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 from msc_client import JournalWriter, PolicySource, Role
 from msc_client.facts import Execution, Fact
-from msc_loop.child import end_with_parent, hear, log_to_stderr, tell
+from msc_loop.child import end_with_parent, hear, log_to_shared, log_to_stderr, tell
 from msc_loop.market_watch import MarketWatch
 from msc_loop.pace import client_config, executor_config, guard_config, pace_at, venue_config
 from msc_loop.plan import ACCOUNT, Addresses, LoopPlan
@@ -165,7 +165,9 @@ def main() -> None:
     parser.add_argument("life", type=int)
     given = parser.parse_args()
     log_to_stderr(CHATTY)
-    host = Host(LoopPlan.from_json(hear()), given.symbol, life=given.life)
+    plan = LoopPlan.from_json(hear())
+    log_to_shared(plan.log, given.symbol)
+    host = Host(plan, given.symbol, life=given.life)
     tell("loaded")
     addresses = Addresses.from_json(hear())
     end_with_parent()

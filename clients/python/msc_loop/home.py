@@ -11,6 +11,8 @@ from pathlib import Path
 _MARK = "msc-loop"
 _LOCK = "loop.lock"
 _FOLDERS = ("executors", "logs")
+LOG_NAME = "quantum_trader.log"
+"""What every process of a run logs, in one file."""
 
 
 class HomeUnusable(Exception):
@@ -39,7 +41,7 @@ def fresh_home(home: Path) -> Iterator[Path]:
 
 
 def _clear(home: Path) -> None:
-    for leftover in home.glob("msc.db*"):
-        leftover.unlink()
+    for leftover in (*home.glob("msc.db*"), home / LOG_NAME):
+        leftover.unlink(missing_ok=True)
     for name in _FOLDERS:
         shutil.rmtree(home / name, ignore_errors=True)

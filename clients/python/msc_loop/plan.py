@@ -11,6 +11,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from msc_authority.settings import sqlite_url
+from msc_loop.home import LOG_NAME
 from msc_loop.symbols import MODELS
 from msc_trading.market import MINUTE, Candle, generated_candles, read_candles
 
@@ -44,6 +45,11 @@ class LoopPlan:
     def database_url(self) -> str:
         """The authority's database."""
         return sqlite_url(self.home)
+
+    @property
+    def log(self) -> Path:
+        """The log that all processes share."""
+        return self.home / LOG_NAME
 
     def feed(self, symbol: str) -> Iterator[Candle]:
         """Yields the symbol's candles from `start` on; those of a file end where it does.

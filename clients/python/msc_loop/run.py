@@ -17,6 +17,7 @@ from msc_loop.authority_process import Start
 from msc_loop.exchange_admin import ExchangeAdmin, ExchangeUnreachable
 from msc_loop.fleet import Child, Fleet, Heard, Message
 from msc_loop.journal import count_fills
+from msc_loop.looking import where_to_look
 from msc_loop.plan import Addresses, LoopPlan
 from msc_trading.clock import Clock
 
@@ -26,7 +27,6 @@ START_S = 60.0
 SETTLE_S = 15.0
 LAST_LIVES = 5
 SHOWN_BLOCKS = 12
-SHOWN_NOTES = 5
 LOOK_EVERY_S = 0.5
 CHILDREN_S = 25.0
 
@@ -40,6 +40,7 @@ class LoopState:
     """The run as it is known now, for display. A None was not answered."""
 
     now: datetime
+    url: str | None = None
     policy: Message | None = None
     strategies: Message | None = None
     exchange: Message | None = None
@@ -47,7 +48,6 @@ class LoopState:
     executors: dict[str, Message] = field(default_factory=dict)
     blocks: deque[Message] = field(default_factory=lambda: deque(maxlen=SHOWN_BLOCKS))
     block_counts: Counter[str] = field(default_factory=Counter)
-    notes: deque[str] = field(default_factory=lambda: deque(maxlen=SHOWN_NOTES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +73,13 @@ class LoopRun:
         clock: Clock,
         *,
         port: int,
+        http_port: int | None = None,
         look: Callable[[LoopState], None],
         note: Callable[[str], None],
     ) -> None:
-        """Takes the plan and a fleet without children. Port 0 takes a free one for the authority."""
-        self._plan, self._fleet, self._clock, self._port = plan, fleet, clock, port
+        """Takes the plan and a fleet without children. Port 0 takes a free one for the authority; None: no HTTP."""
+        self._plan, self._fleet, self._clock = plan, fleet, clock
+        self._port, self._http_port = port, http_port
         self._look, self._note = look, note
         self._stopped = threading.Event()
         self._executors: dict[str, Child] = {}
@@ -119,14 +121,13 @@ class LoopRun:
         started_at = self._clock.now() + timedelta(seconds=HEAD_START_S)
         self._sim = SimulatedClock(origin=plan.origin, started_at=started_at, speed=plan.speed)
         self._started_at = started_at
-        self._authority.say(Start(started_at=started_at, port=self._port).as_json())
+        self._authority.say(self._authority_start())
         self._await("ready", self._authority)
-        target = str(self._authority.told["ready"]["target"])
-        # A restarted authority comes back where its clients look for it.
-        self._port = int(target.rpartition(":")[2])
+        target = self._take_addresses(self._authority.told["ready"])
         self._addresses = Addresses(target=target, rest_url=str(told["rest_url"]), stream_url=str(told["stream_url"]))
         self._remote = Remote(target, deadline_s=1.0)
-        self._say(f"look at it: msc status --target {target} | grpcurl -plaintext {target} list | README, Look at it")
+        for line in where_to_look(plan, target, self.state.url):
+            self._note(line)
         while (ahead_s := (started_at - self._clock.now()).total_seconds()) > 0:
             self._hear(ahead_s)
         late_s = -ahead_s * plan.speed
@@ -135,6 +136,18 @@ class LoopRun:
         self._admin.resume()
         for child in self._executors.values():
             child.say(self._addresses.as_json())
+
+    def _authority_start(self) -> str:
+        return Start(started_at=self._started_at, port=self._port, http_port=self._http_port).as_json()
+
+    def _take_addresses(self, ready: Message) -> str:
+        """Returns where the authority listens. One that is started again comes back where its clients look for it."""
+        target, url = str(ready["target"]), ready["url"]
+        self._port = int(target.rpartition(":")[2])
+        if url is not None:
+            self.state.url = str(url)
+            self._http_port = int(self.state.url.rpartition(":")[2])
+        return target
 
     def _await(self, event: str, *children: Child) -> None:
         deadline = self._clock.monotonic() + START_S
@@ -175,7 +188,7 @@ class LoopRun:
         code, log = child.process.returncode, self._fleet.log_of(child.name)
         if child is self._exchange or child.life >= LAST_LIVES or "loaded" not in child.told:
             raise LoopFailed(f"{child.name} ended with code {code}: {self._fleet.last_words(child)} (log: {log})")
-        self._say(f"{child.name} died with code {code} and is started again (log: {log})")
+        self._note(f"{child.name} died with code {code} and is started again (log: {log})")
         self._restarts += 1
         self._restart(child)
 
@@ -183,7 +196,7 @@ class LoopRun:
         life, lines = child.life + 1, [self._plan.as_json()]
         if child is self._authority:
             self._authority = self._fleet.start(child.name, child.module, life=life)
-            lines.append(Start(started_at=self._started_at, port=self._port).as_json())
+            lines.append(self._authority_start())
             child = self._authority
         else:
             self._executors[child.name] = self._fleet.start(child.name, child.module, child.name, str(life), life=life)
@@ -191,10 +204,6 @@ class LoopRun:
             child = self._executors[child.name]
         for line in lines:
             child.say(line)
-
-    def _say(self, text: str) -> None:
-        self.state.notes.append(text)
-        self._note(text)
 
     def _go_on(self, days: float | None) -> str:
         end_at = None if days is None else self._plan.origin + timedelta(days=days)
@@ -218,7 +227,7 @@ class LoopRun:
             state.exchange = self._admin.status()
             state.equity = equity_at(state.exchange, self._admin.trades())
         except ExchangeUnreachable as error:
-            self._say(f"the exchange does not answer: {error}")
+            self._note(f"the exchange does not answer: {error}")
         try:
             state.policy, state.strategies = self._remote.policy(), self._remote.strategies()
         except RemoteError:
@@ -264,7 +273,7 @@ class LoopRun:
             self._hear(0.2)
             if count_fills(self._plan.database_url) >= len(self._admin.trades()):
                 return
-        self._say(f"the journal has not caught up with the exchange within {SETTLE_S:g} s")
+        self._note(f"the journal has not caught up with the exchange within {SETTLE_S:g} s")
 
 
 def _count(message: Message, name: str) -> int:

@@ -21,7 +21,6 @@ def render(state: LoopState, speed: float) -> RenderableType:
     from rich.console import Group
 
     parts: list[RenderableType] = [_head(state, speed), _strategies(state), _positions(state), _blocks(state)]
-    parts.extend(text(note) for note in state.notes)
     return Group(*(part for each in parts for part in (each, "")))
 
 
@@ -59,6 +58,8 @@ def _head(state: LoopState, speed: float) -> Table:
         f"risk {percent(policy.get('max_risk_per_trade'))}, confidence {number(policy.get('global_min_confidence'))}, "
         f"positions {policy.get('max_positions', UNKNOWN)}, day {policy.get('max_daily_trades', UNKNOWN)}",
     )
+    if state.url is not None:
+        table.add_row("dashboard", text(state.url), "", "")
     table.add_row("fills", text(exchange.get("trades", UNKNOWN)), "positions", ", ".join(_held(exchange)) or "flat")
     return table
 

@@ -6,11 +6,23 @@ import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 from msc_authority.core.facts import Direction, EquityPoint, Execution, Side, Trade, TradeSource
 from msc_client import Policy, Ref, RiskMode, StrategyGrant, StrategyState, TradingState
+from msc_loop.plan import MADE_UP_START, WARM_UP, LoopPlan
+from msc_loop.symbols import SYMBOLS
 from msc_trading.market import MINUTE, Candle
 
+PLAN = LoopPlan(
+    home=Path("/somewhere/loop"),
+    symbols=SYMBOLS,
+    start=MADE_UP_START,
+    origin=MADE_UP_START + WARM_UP,
+    speed=1440.0,
+    seed=7,
+    balance=Decimal("100000.50"),
+)
 T0 = datetime(2026, 1, 2, 12, tzinfo=UTC)
 ENTRY = "me1-entry"
 REF = Ref(7, 1, "etag-1")
@@ -19,6 +31,11 @@ REF = Ref(7, 1, "etag-1")
 def at(minutes: float) -> datetime:
     """Returns T0 and so many minutes."""
     return T0 + timedelta(minutes=minutes)
+
+
+def a_plan(**changes: object) -> LoopPlan:
+    """Returns the plan of a run on made-up prices."""
+    return replace(PLAN, **changes)  # type: ignore[arg-type]  # named by the test
 
 
 def policy(

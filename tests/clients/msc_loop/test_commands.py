@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
@@ -117,6 +118,16 @@ class TestLoop:
         assert (code, (home / "loop" / "precious").exists()) == (1, True)
         assert "choose another home" in err
 
+    def test_names_the_http_port_that_is_taken_and_leaves_nobody_behind(self, home: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            words = ("--home", str(home), "--port", "0", "--http-port", str(port), "--executors", "1")
+            code, _, err = run("loop", *words)
+
+        assert code == 1
+        assert f"another program uses port {port}" in err
+        assert "--http-port" in err
+
     def test_names_a_file_that_it_cannot_read(self, home: Path) -> None:
         code, _, err = run("loop", "--home", str(home), "--candles", str(home / "none.csv"))
 
@@ -174,6 +185,7 @@ def test_a_journal_is_read_as_it_was_written(home: Path) -> None:
 class TestView:
     STATE = LoopState(
         now=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
+        url="http://127.0.0.1:8000",
         policy={
             "policy": {
                 "version": 4,
@@ -215,6 +227,7 @@ class TestView:
         text = self.shown(self.STATE)
 
         for words in (
+            "http://127.0.0.1:8000",
             "v4 NORMAL ACTIVE",
             "risk 0.75%, confidence 0.60, positions 10, day 30",
             "PROBATION",
@@ -230,6 +243,7 @@ class TestView:
         state = LoopState(now=datetime(2026, 1, 1, tzinfo=UTC))
 
         assert "the authority does not answer" in self.shown(state)
+        assert "dashboard" not in self.shown(state)
         assert "v? unknown" in plain_line(state)
 
     def test_is_one_line_without_a_terminal(self) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import os
+import re
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,10 +14,11 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from loop_builders import T0, candle
+from loop_builders import T0, a_plan, candle
 
 from msc_client import EquityPoint
 from msc_client.facts import Fact
+from msc_loop.authority_process import Start, settings_of
 from msc_loop.exchange_process import config_of
 from msc_loop.executor_process import executor_id_of
 from msc_loop.home import HomeUnusable, fresh_home
@@ -30,19 +35,6 @@ from msc_trading.strategies import strategy_set
 ADDRESSES = Addresses(target="127.0.0.1:7443", rest_url="http://127.0.0.1:1", stream_url="ws://127.0.0.1:1/")
 
 
-def plan(**changes: object) -> LoopPlan:
-    made = LoopPlan(
-        home=Path("/somewhere/loop"),
-        symbols=SYMBOLS,
-        start=MADE_UP_START,
-        origin=MADE_UP_START + WARM_UP,
-        speed=1440.0,
-        seed=7,
-        balance=Decimal("100000.50"),
-    )
-    return replace(made, **changes)  # type: ignore[arg-type]  # named by the test
-
-
 def candle_file(folder: Path) -> Path:
     path = folder / "bars.csv.gz"
     rows = "\n".join(f"{(T0 + n * MINUTE).isoformat()},100,101,99,100,5" for n in range(5))
@@ -54,7 +46,7 @@ def candle_file(folder: Path) -> Path:
 class TestPlan:
     @pytest.mark.parametrize("changes", [{}, {"candles": Path("/a/b.csv"), "config": Path("/c.toml")}])
     def test_reaches_other_processes_whole(self, changes: dict[str, object]) -> None:
-        made = plan(**changes)
+        made = a_plan(**changes)
 
         assert LoopPlan.from_json(made.as_json()) == made
         assert "\n" not in made.as_json()
@@ -62,15 +54,21 @@ class TestPlan:
     def test_addresses_reach_other_processes_whole(self) -> None:
         assert Addresses.from_json(ADDRESSES.as_json()) == ADDRESSES
 
+    @pytest.mark.parametrize("http_port", [None, 0, 8000])
+    def test_the_authority_s_start_reaches_it_whole(self, http_port: int | None) -> None:
+        start = Start(started_at=T0, port=7443, http_port=http_port)
+
+        assert Start.from_json(start.as_json()) == start
+
     def test_every_process_makes_up_the_same_candles(self) -> None:
         for symbol in SYMBOLS:
-            first, second = (list(islice(plan().feed(symbol), 50)) for _ in range(2))
+            first, second = (list(islice(a_plan().feed(symbol), 50)) for _ in range(2))
             assert first == second
             assert first[0].open_time == MADE_UP_START
 
     def test_a_file_is_bitcoin_s_and_the_others_are_made_up_from_its_start(self, tmp_path: Path) -> None:
         file = candle_file(tmp_path)
-        made = plan(candles=file, start=first_instant(file))
+        made = a_plan(candles=file, start=first_instant(file))
 
         assert [one.close for one in made.feed("BTCUSDT")] == [Decimal(100)] * 5
         assert next(made.feed("ETHUSDT")).open_time == T0
@@ -78,7 +76,7 @@ class TestPlan:
     def test_history_ends_where_candles_have_not_ended(self) -> None:
         until = MADE_UP_START + timedelta(minutes=2, seconds=59)
 
-        assert len(list(plan().history("BTCUSDT", until))) == 2
+        assert len(list(a_plan().history("BTCUSDT", until))) == 2
 
     def test_a_file_without_candles_is_refused(self, tmp_path: Path) -> None:
         empty = tmp_path / "empty.csv"
@@ -135,16 +133,16 @@ class TestPace:
 
 class TestSymbols:
     def test_each_is_listed_with_its_own_name(self) -> None:
-        config = config_of(plan())
+        config = config_of(a_plan())
 
         assert [spec.symbol for spec in config.symbols] == list(SYMBOLS)
         assert [spec.base_asset for spec in config.symbols] == ["BTC", "ETH", "SOL"]
-        assert (config.paused, config.speed, config.origin) == (True, 1440.0, plan().origin)
+        assert (config.paused, config.speed, config.origin) == (True, 1440.0, a_plan().origin)
 
     def test_made_up_prices_lie_on_ticks_and_within_the_filters(self) -> None:
         for symbol in SYMBOLS:
             spec = spec_of(symbol)
-            for one in islice(plan().feed(symbol), 300):
+            for one in islice(a_plan().feed(symbol), 300):
                 assert one.close % spec.tick_size == 0
                 assert spec.min_price < one.close < spec.max_price
 
@@ -193,12 +191,14 @@ class TestHome:
             (home / "msc.db").touch()
             (home / "msc.db-wal").touch()
             (home / "executors" / "BTCUSDT").mkdir(parents=True)
+            (home / "quantum_trader.log").touch()
             (home / "notes.txt").touch()
 
         with fresh_home(home):
             assert not (home / "msc.db").exists()
             assert not (home / "msc.db-wal").exists()
             assert not (home / "executors").exists()
+            assert not (home / "quantum_trader.log").exists()
             assert (home / "notes.txt").exists()
 
     def test_a_folder_of_something_else_is_refused_and_left_alone(self, tmp_path: Path) -> None:
@@ -216,6 +216,56 @@ class TestHome:
             fresh_home(tmp_path / "loop"),
         ):
             pass
+
+
+class TestTheAuthority:
+    @pytest.fixture
+    def plan(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoopPlan:
+        monkeypatch.setenv("MSC_ALERT_URLS", "https://pager.example/hook")
+        monkeypatch.setenv("MSC_HTTP_HOST", "192.0.2.1")
+        monkeypatch.setenv("MSC_ALLOW_PLAINTEXT_REMOTE", "true")
+        return a_plan(home=tmp_path)
+
+    def test_listens_on_this_machine_alone_where_it_is_told_to(self, plan: LoopPlan) -> None:
+        settings = settings_of(plan, Start(started_at=T0, port=1, http_port=2))
+
+        assert (settings.grpc_host, settings.grpc_port) == ("127.0.0.1", 1)
+        assert (settings.serve_http, settings.http_host, settings.http_port) == (True, "127.0.0.1", 2)
+
+    def test_serves_no_http_without_a_port(self, plan: LoopPlan) -> None:
+        assert not settings_of(plan, Start(started_at=T0, port=1, http_port=None)).serve_http
+
+    def test_wakes_nobody_for_money_that_is_not_there(self, plan: LoopPlan) -> None:
+        assert settings_of(plan, Start(started_at=T0, port=1, http_port=None)).alert_urls == ()
+
+
+class TestTheSharedLog:
+    def test_has_whole_lines_of_every_process_with_its_name_and_the_instant_in_utc(self, tmp_path: Path) -> None:
+        log = tmp_path / "quantum_trader.log"
+        program = (
+            "import logging, sys; from pathlib import Path; from msc_loop.child import log_to_shared, log_to_stderr\n"
+            "log_to_stderr(); log_to_shared(Path(sys.argv[1]), sys.argv[2])\n"
+            "[logging.getLogger('x').warning('[MSC AI] BLOCKED: %s', 'y' * 300) for _ in range(200)]"
+        )
+        writers = [
+            subprocess.Popen(
+                [sys.executable, "-c", program, str(log), name],
+                env={**os.environ, "TZ": "Asia/Tokyo"},
+                stderr=subprocess.DEVNULL,
+            )
+            for name in ("BTCUSDT", "ETHUSDT")
+        ]
+        assert [writer.wait(30) for writer in writers] == [0, 0]
+
+        lines = log.read_text(encoding="utf-8").splitlines()
+        whole = re.compile(r"(BTCUSDT|ETHUSDT)   (\S+)Z WARNING  x: \[MSC AI\] BLOCKED: y{300}")
+        found = [whole.fullmatch(line) for line in lines]
+        assert len(found) == 400
+        assert all(found)
+        last = found[-1]
+        assert last is not None
+        written = datetime.fromisoformat(last[2] + "+00:00")
+        assert abs(datetime.fromtimestamp(log.stat().st_mtime, tz=UTC) - written) < timedelta(hours=1)
 
 
 def test_who_watches_the_journal_sees_what_it_took_and_nothing_else() -> None:

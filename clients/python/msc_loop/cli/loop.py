@@ -16,10 +16,13 @@ import typer
 from msc_authority.cli.errors import CommandError, ExitCode, command
 from msc_authority.cli.loading import load_settings
 from msc_authority.cli.options import ConfigOption, HomeOption, JsonOption
-from msc_authority.cli.output import console, print_json
+from msc_authority.cli.output import console, print_json, text
 from msc_loop.cli.needs import require_trading
 
 if TYPE_CHECKING:
+    from rich.live import Live
+
+    from msc_authority.settings import Settings
     from msc_loop.plan import LoopPlan
     from msc_loop.report import RunReport
     from msc_loop.run import LoopState
@@ -41,6 +44,10 @@ def loop(  # noqa: PLR0917 - each is an option of the command, given by name
     executors: Annotated[int, typer.Option(min=1, max=3, help="Executor processes, one symbol each.")] = 3,
     seed: Annotated[int, typer.Option(help="Of made-up prices.")] = DEFAULT_SEED,
     port: Annotated[int | None, typer.Option(min=0, max=65_535, help="The authority's port. 0: any.")] = None,
+    serve_http: Annotated[
+        bool | None, typer.Option("--http/--no-http", help="Serve dashboard and REST.", show_default="yes")
+    ] = None,
+    http_port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port for HTTP. 0: any.")] = None,
     config: ConfigOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -54,11 +61,12 @@ def loop(  # noqa: PLR0917 - each is an option of the command, given by name
     require_trading("aiohttp", "binance")
     from msc_loop.home import HomeUnusable, fresh_home
 
-    settings = load_settings(config, {"home": home, "grpc_port": port}).settings
+    flags = {"home": home, "grpc_port": port, "serve_http": serve_http, "http_port": http_port}
+    settings = load_settings(config, flags).settings
     try:
         with fresh_home(settings.home / "loop") as folder:
             plan = _plan(folder, candles, config=config, speed=speed, seed=seed, executors=executors)
-            report = _run(plan, days, port=settings.grpc_port, as_json=as_json)
+            report = _run(plan, days, settings, as_json=as_json)
     except HomeUnusable as error:
         raise CommandError(str(error), reason="HOME") from error
     _show(report, as_json=as_json)
@@ -89,7 +97,7 @@ def _plan(
     )
 
 
-def _run(plan: LoopPlan, days: float | None, *, port: int, as_json: bool) -> RunReport:
+def _run(plan: LoopPlan, days: float | None, settings: Settings, *, as_json: bool) -> RunReport:
     from msc_loop.fleet import Fleet
     from msc_loop.judge_run import report_run
     from msc_loop.run import LoopFailed, LoopRun
@@ -97,7 +105,15 @@ def _run(plan: LoopPlan, days: float | None, *, port: int, as_json: bool) -> Run
 
     try:
         with Fleet(plan.home / "logs") as fleet, _display(plan, as_json=as_json) as (look, note):
-            run = LoopRun(plan, fleet, SystemClock(), port=port, look=look, note=note)
+            run = LoopRun(
+                plan,
+                fleet,
+                SystemClock(),
+                port=settings.grpc_port,
+                http_port=settings.http_port if settings.serve_http else None,
+                look=look,
+                note=note,
+            )
             with _told_to_stop(run.stop):
                 ended = run.run(days)
     except LoopFailed as error:
@@ -123,7 +139,7 @@ def _display(plan: LoopPlan, *, as_json: bool) -> Iterator[tuple[Look, Note]]:
     if as_json:
         yield (lambda _: None), (lambda line: typer.echo(f"msc loop: {line}", err=True))
         return
-    typer.echo(f"Starting {len(plan.symbols)} executors, a paper exchange and the authority; logs in {plan.home}/logs")
+    typer.echo(f"Starting {len(plan.symbols)} executors, a paper exchange and the authority in {plan.home}")
     with _live(plan) if sys.stdout.isatty() else _plain() as shown:
         yield shown
 
@@ -135,7 +151,12 @@ def _live(plan: LoopPlan) -> Iterator[tuple[Look, Note]]:
     from msc_loop.view import render
 
     with Live(console=console(), auto_refresh=False) as live:
-        yield (lambda state: live.update(render(state, plan.speed), refresh=True)), (lambda _: None)
+        yield (lambda state: live.update(render(state, plan.speed), refresh=True)), (lambda line: _above(live, line))
+
+
+def _above(live: Live, line: str) -> None:
+    # Not folded: what is to be copied stays in one piece.
+    live.console.print(text(line), soft_wrap=True)
 
 
 @contextmanager
