@@ -193,9 +193,9 @@ class Settings(BaseModel):
         return tuple(f"{key} is set, but {why}" for key, why in unused.items() if key in self.model_fields_set)
 
     def for_demo(self) -> Settings:
-        """The same settings on the subfolder `demo` of home, with a database of its own."""
+        """The same settings on the subfolder `demo` of home, with a database of its own. No alert leaves the demo."""
         home = self.home / "demo"
-        return self.model_copy(update={"home": home, "database_url": sqlite_url(home)})
+        return self.model_copy(update={"home": home, "database_url": sqlite_url(home), "alert_urls": ()})
 
 
 def sqlite_url(home: Path, name: str = DATABASE_FILE_NAME) -> str:

@@ -78,6 +78,8 @@ def _notices(loaded: Loaded, *, demo: bool) -> Iterator[str]:
     yield from loaded.settings.notices()
     if demo and "database_url" in loaded.origins:
         yield f"database_url ({loaded.origins['database_url']}) is not used: the demo keeps to a database of its own"
+    if demo and "alert_urls" in loaded.origins:
+        yield f"alert_urls ({loaded.origins['alert_urls']}) is not used: the demo sends no alerts"
 
 
 @contextmanager

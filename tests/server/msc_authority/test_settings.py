@@ -204,6 +204,10 @@ def test_the_demo_has_a_home_and_a_database_of_its_own(tmp_path: Path) -> None:
     assert demo.grpc_port == 7000
 
 
+def test_no_alert_about_the_sample_leaves_the_demo(tmp_path: Path) -> None:
+    assert Settings(home=tmp_path, alert_urls=("https://hooks.example/x",)).for_demo().alert_urls == ()
+
+
 def test_settings_made_directly_read_no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MSC_GRPC_PORT", "1")
 

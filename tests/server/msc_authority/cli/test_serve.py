@@ -179,6 +179,7 @@ def test_a_load_that_was_cut_off_leaves_no_database_and_the_next_start_begins_an
 def test_the_demo_keeps_to_its_own_database(demo: tuple[Settings, ManualTime, list[ReplayStep]]) -> None:
     home = demo[0].home.parent
     real = home / "real.db"
+    (home / "msc.toml").write_text('alert_urls = ["https://hooks.example/s3cret"]\n', encoding="utf-8")
     with served(home, "--demo", "--database-url", f"sqlite:///{real}") as process:
         assert process.stdout is not None
         banner = "".join(iter(process.stdout.readline, "Ctrl-C stops it.\n"))
@@ -187,6 +188,8 @@ def test_the_demo_keeps_to_its_own_database(demo: tuple[Settings, ManualTime, li
     assert code == 0
     assert not real.exists()
     assert "database_url (--database-url) is not used" in err
+    assert f"alert_urls ({home / 'msc.toml'}) is not used" in err
+    assert "s3cret" not in err
     assert "THIS IS SAMPLE DATA" in banner
     assert sqlite_url(home / "demo") in banner
     assert "grpcurl -plaintext" in banner
