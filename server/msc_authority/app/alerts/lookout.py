@@ -1,4 +1,4 @@
-"""Looks every second, and at once after news, and tells which alerts changed."""
+"""Looks every second, and right after news, and tells which alerts changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msc_authority.app.timing import Timer, pause
 
 PERIOD_S = 1.0
 BREATH_S = 0.1
-"""Shortest time between two looks, however much news there is."""
+"""Time between news and the look at them: what is being written to watchers goes first, and a storm is one look."""
 
 
 class Lookout:
@@ -21,19 +21,22 @@ class Lookout:
         """Looks when it is told to."""
         self._observer, self._board, self._events, self._timer = observer, board, events, timer
         self._due = asyncio.Event()
+        self._news = False
         events.subscribe(self._hear)
 
     async def run(self) -> None:
         """Looks until cancelled."""
         while True:
             self._due.clear()
+            self._news = False
             self.look()
-            await pause(self._timer, BREATH_S)
-            cancel = self._timer.after(PERIOD_S - BREATH_S, self._due.set)
+            cancel = self._timer.after(PERIOD_S, self._due.set)
             try:
                 await self._due.wait()
             finally:
                 cancel()
+            if self._news:
+                await pause(self._timer, BREATH_S)
 
     def look(self) -> None:
         """Looks once, and tells what changed."""
@@ -41,4 +44,5 @@ class Lookout:
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, PolicyPublished | EvaluationDone | EvaluationBroken | IntegrityBroken):
+            self._news = True
             self._due.set()

@@ -20,7 +20,6 @@ from msc_authority.app.observer import INTEGRITY_SHOWN_FOR_S, Observer, overdue_
 from msc_authority.core.policy import PolicyRef, RiskMode
 from msc_authority.ports import Head
 
-
 LATER = 10_000_000_000
 """An epoch beyond that of a store that is made at START."""
 

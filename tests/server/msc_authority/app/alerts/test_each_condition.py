@@ -12,6 +12,7 @@ from msc_builders import a_content
 from msc_watched import CAPITAL, PERIOD_S, Watched, a_client, a_reading, allowing, good_days, watched
 
 from msc_authority.app.alerts.conditions import REPORTING_WITHIN_S
+from msc_authority.app.alerts.lookout import BREATH_S
 from msc_authority.app.alerts.values import Alert, AlertState, Severity
 from msc_authority.app.clients import ClientCounters, ClientStatus, ClientTier
 from msc_authority.core.policy import PolicyRef, RiskMode, TradingState
@@ -159,6 +160,7 @@ async def test_a_list_that_becomes_empty_is_told_without_waiting_for_the_next_se
     async with watched(journal=good_days) as scene:
         await scene.time.advance(10.5)
         await scene.commit_elsewhere(allowing())
+        await scene.time.advance(BREATH_S)
 
         assert scene.states("NO_STRATEGY_ALLOWED") == [FIRING]
 

@@ -4,6 +4,7 @@ import re
 import shlex
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from msc_builders import START, a_content
@@ -11,6 +12,7 @@ from msc_live import a_head
 from msc_observed import a_client, an_observation
 from typer.testing import CliRunner
 
+from msc_authority.app.alerts import rules
 from msc_authority.app.alerts.board import Board
 from msc_authority.app.alerts.conditions import REPORTING_WITHIN_S, reporting_clients, span
 from msc_authority.app.alerts.rule import Rule
@@ -49,6 +51,13 @@ def test_each_rule_is_explained_under_a_heading_of_its_name(rule: Rule) -> None:
     assert rule.anchor == f"alert-{rule.code.lower()}".replace("_", "-")
     assert rule.title
     assert not rule.title.endswith(".")
+
+
+@EACH_RULE
+def test_each_rule_is_in_the_list_for_people_with_its_severity(rule: Rule) -> None:
+    readme = Path(rules.__file__).with_name("README.md").read_text(encoding="utf-8")
+
+    assert f"| `{rule.code}` | {rule.severity} |" in readme
 
 
 @EACH_RULE
