@@ -39,6 +39,10 @@ from msc_policy import v1 as pb
 
 T = TypeVar("T")
 
+FIRING, RESOLVED = AlertState.FIRING, AlertState.RESOLVED
+RAISED_WITHIN_S = 5.0
+CALM_S = 12.0
+"""Longer than a condition has to be gone before its alert is resolved."""
 PERIOD_S = 1800.0
 CAPITAL = Decimal(100_000)
 
@@ -280,3 +284,22 @@ def allowing(*strategies: str, **overrides: object) -> PolicyContent:
     """A policy; without strategies it allows nobody."""
     grants = tuple(replace(a_content().grants[0], strategy_id=name) for name in strategies)
     return changed(a_content(), {"grants": grants, **overrides})
+
+
+async def is_raised(scene: Watched, code: str, subject: str = "", *, at_once: bool = False) -> Alert:
+    """Sees an alert fire within 5 s from now, and once only. It did not fire before; `at_once`: it may just have."""
+    assert scene.states(code) == [] or at_once
+    await scene.time.advance(RAISED_WITHIN_S)
+    assert scene.states(code) == [FIRING]
+    await scene.time.advance(20.0)
+    [alert] = scene.changes(code)
+    assert (alert.state, alert.subject) == (FIRING, subject)
+    return alert
+
+
+async def is_resolved(scene: Watched, code: str, *, after_s: float = CALM_S) -> None:
+    """Sees the one alert resolved, once."""
+    await scene.time.advance(after_s)
+    assert scene.states(code) == [FIRING, RESOLVED]
+    [alert] = scene.standing(code)
+    assert alert.state is RESOLVED
