@@ -18,6 +18,8 @@ _log = logging.getLogger(__name__)
 
 REFRESH_PERIOD_S = 3.0
 PRUNE_EVERY = timedelta(minutes=5)
+GIVE_WAY_S = 0.0001
+"""Pause after each few rows: a long journal takes a little longer to fold, and holds up nothing."""
 WHOLE_JOURNAL_ROWS = 500_000
 """A journal of no more rows is folded from its beginning; of a longer one, what can bear on the last days."""
 
@@ -100,7 +102,7 @@ class EquityTracer:
             fold = known
         try:
             rows = self._journal.evidence_after(after, end)
-            rows_ahead = fold.fold(rows, now, self._stopping.is_set)
+            rows_ahead = fold.fold(rows, now, self._give_way)
         except Stopped:
             return
         if self._pruned_at is None or abs(now - self._pruned_at) >= PRUNE_EVERY or fold is not known:
@@ -110,6 +112,10 @@ class EquityTracer:
         self._fold, self._cursor, self._rows_ahead = fold, end, rows_ahead
         points = tuple(TracePoint(at=at, equity=equity, drawdown_pct=fall) for at, equity, fall in fold.points())
         self._trace = EquityTrace(points=points, strategies=fold.results())
+
+    def _give_way(self) -> bool:
+        # A thread that only computes keeps the event loop waiting for its turn; one that pauses lets it go first.
+        return self._stopping.wait(GIVE_WAY_S)
 
     def _is_due(self, now: datetime, end: JournalCursor) -> bool:
         if self._fold is None or self._rows_ahead or self._pruned_at is None or end != self._cursor:

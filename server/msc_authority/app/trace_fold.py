@@ -25,7 +25,7 @@ FINE = timedelta(seconds=20)
 COARSE = timedelta(minutes=5)
 BIN = timedelta(minutes=30)
 """Results are added up in bins; a fold can be wound back to the beginning of one."""
-_MAX_BATCH = 5000
+_MAX_BATCH = 500
 _INSTANT = timedelta(microseconds=1)
 _SPACING = 4
 """Rewind points lie as far apart as a quarter of their age, so that there are a few dozen of them."""
