@@ -84,7 +84,11 @@ class AuthorityProcess:
     def start(self) -> AuthorityProcess:
         """Starts it and returns when it answers."""
         self.spawn()
-        until(self.answers, deadline_s=30, what=f"the authority answers; it printed:\n{self.printed()}")
+        try:
+            # Loading the sample for a demo takes a while where many tests share few cores.
+            until(self.answers, deadline_s=120, what="the authority answers")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it printed:\n{self.printed()}") from None
         return self
 
     def spawn(self) -> None:

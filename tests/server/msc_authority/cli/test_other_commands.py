@@ -138,7 +138,7 @@ def test_version_names_what_runs() -> None:
 def test_every_command_explains_itself_and_takes_json() -> None:
     commands = (
         *("serve", "status", "watch", "history", "strategies", "health", "evaluate", "replay", "clients", "doctor"),
-        *("version", "config show", "journal import"),
+        *("version", "config show", "journal import", "top", "events", "alerts", "alerts test"),
     )
     for command in commands:
         result = msc(*command.split(), "--help")
