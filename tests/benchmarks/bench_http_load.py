@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench_propagation import AUTHORITY, Publisher, joined, of_authority, timed
 from benching.contenders import child, start_authority
@@ -28,11 +28,15 @@ NOBODY, VISITED, ELSEWHERE = "nobody looks", "dashboards and requests", "the sam
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One situation in which the same publisher is measured. `also` is done behind each publication."""
+    """One situation in which the same publisher is measured. `also` is done behind each publication.
+
+    `said` is what the visitors said each time they went.
+    """
 
     name: str
     visitors: Child | None
     also: Callable[[], object] = lambda: None
+    said: list[dict[str, float]] = field(default_factory=list)
 
 
 def measure(run: Run) -> None:
@@ -52,6 +56,8 @@ def measure(run: Run) -> None:
             for arm in arms:
                 for took_ms in taken[arm.name]:
                     run.record(arm.name, took_ms, count)
+    for arm in arms[1:]:
+        run.note(answers_of(arm))
 
 
 def visitors(run: Run, port: int, pages: int) -> Child:
@@ -73,20 +79,31 @@ def _measured(run: Run, arm: Arm, publisher: Publisher, watchers: Child) -> list
 
 @contextmanager
 def _there(run: Run, arm: Arm) -> Iterator[None]:
-    run.say(f"{arm.name}")
+    run.say(arm.name)
     if arm.visitors is not None:
         arm.visitors.ask(COME_WITHIN_S, come=True)
     time.sleep(SETTLE_S)
     yield
     if arm.visitors is not None:
-        _note(run, arm.name, arm.visitors.ask(go=True))
+        arm.said.append({key: float(str(value)) for key, value in arm.visitors.ask(go=True).items()})
+        if arm.said[-1]["failed"]:
+            raise Failed(f"{arm.said[-1]['failed']:.0f} of {arm.said[-1]['requests']:.0f} requests failed")
 
 
-def _note(run: Run, name: str, said: Mapping[str, object]) -> None:
-    if said["failed"]:
-        raise Failed(f"{said['failed']} of {said['requests']} requests failed")
-    figures = ", ".join(f"{key} {float(str(said[key])):.1f}" for key in ("median_ms", "p99_ms"))
-    run.note(f"{name}: {said['requests']} requests, {figures}; {said['updates']} updates of pages.")
+def answers_of(arm: Arm) -> str:
+    """Returns how the visitors of an arm were served, from one round to the other."""
+    spans = (
+        ("per_s", "{} requests/s answered"),
+        ("median_ms", "half of them within {} ms"),
+        ("p99_ms", "99 % within {} ms"),
+        ("updates", "{} updates of pages a round"),
+    )
+    texts = (text.format(_span([said[key] for said in arm.said])) for key, text in spans)
+    return f"{arm.name}: {', '.join(texts)}."
+
+
+def _span(values: Sequence[float]) -> str:
+    return f"{min(values):,.0f} – {max(values):,.0f}"
 
 
 BENCHMARK = Benchmark(

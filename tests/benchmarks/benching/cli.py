@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -21,6 +21,8 @@ COMMAND = "./scripts/bench"
 INTERRUPTED = "interrupted"
 EXIT_INTERRUPTED = 130
 LOG_WIDTH = 120
+SEVERE = ("ERROR", "CRITICAL")
+COMPLAINTS_SHOWN = 3
 
 
 def main(known: Mapping[str, Benchmark], arguments: Sequence[str] | None = None) -> int:
@@ -92,10 +94,20 @@ def measured(
             broken = INTERRUPTED
         except Failed as failure:
             broken = str(failure)
+        for name, line in complaints(run.home):
+            run.note(f"{name} complained: {line}")
         # Read before the servers are stopped: stopping takes a moment, and may be interrupted again.
         return Outcome(
             benchmark=benchmark, series=run.series, skipped=run.skipped, notes=tuple(run.notes), broken=broken
         )
+
+
+def complaints(home: Path) -> Iterator[tuple[str, str]]:
+    """Yields what processes of a run logged as errors, some lines of each: a result with errors in it is none."""
+    for log in sorted(home.glob("*.log")):
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        severe = [line for line in lines if any(f" {level} " in line for level in SEVERE)]
+        yield from ((log.stem, line) for line in severe[:COMPLAINTS_SHOWN])
 
 
 def write(outcomes: Sequence[Outcome], machine: Mapping[str, str], command: str, path: Path, console: Console) -> None:

@@ -3,8 +3,8 @@
 python -m benching.load.visitors '{"port": 8000, "pages": 50, "per_s": 200}'
 
 Says {"ready": true}. {"come": true} is answered with {"pages"} when every page is open and requests have begun;
-{"go": true} with {"requests", "failed", "median_ms", "p99_ms", "updates"} when all of it has ended. The pages are real
-ones: each loads `/` and holds the connection that the dashboard's script would hold, answering its pings.
+{"go": true} with {"requests", "per_s", "failed", "median_ms", "p99_ms", "updates"} when all of it has ended. The pages
+are real ones: each loads `/` and holds the connection that the dashboard's script would hold, answering its pings.
 """
 
 from __future__ import annotations
@@ -44,11 +44,13 @@ class Visit:
         self._took_ms: list[float] = []
         self._failed = 0
         self._updates = 0
+        self._began = 0.0
 
     async def come(self, pages: int, per_s: float) -> None:
         """Opens the pages, one after the other, and then starts the requests."""
         for _ in range(pages):
             await self._open_page()
+        self._began = time.monotonic()
         self._tasks.append(asyncio.create_task(self._ask(per_s)))
 
     async def _open_page(self) -> None:
@@ -113,6 +115,7 @@ class Visit:
         percentiles = statistics.quantiles(taken, n=100) if len(taken) > 1 else [0.0] * 99
         tell(
             requests=len(taken),
+            per_s=len(taken) / (time.monotonic() - self._began),
             failed=self._failed,
             median_ms=statistics.median(taken or [0.0]),
             p99_ms=percentiles[PERCENTILE_99],
