@@ -9,30 +9,18 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
-from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from msc_builders import START, ManualClock, a_trade, an_equity_point
+from msc_builders import START
 from msc_live import ManualTime, until
+from msc_traced import a_reading, a_result, a_tracer, ago, evaluated
 
 from msc_authority.adapters.memory import MemoryJournal
-from msc_authority.adapters.sql import open_store
-from msc_authority.app.replay import ReplayStep
 from msc_authority.app.trace import REFRESH_PERIOD_S, EquityTrace, EquityTracer, TracePoint
 from msc_authority.app.trace_fold import BIN, SPAN
-from msc_authority.app.work import Worker
-from msc_authority.compose_replay import replay_in_memory
-from msc_authority.core.config import DecisionConfig
 from msc_authority.core.evidence import Evidence
-from msc_authority.core.facts import EquityPoint, Fact, Trade, happened_at
-from msc_authority.core.ledger import Ledger
-from msc_authority.ports import Journal, JournalCursor, StoreUnavailable
-from msc_authority.sample import sample_facts
-
-CONFIG = DecisionConfig()
+from msc_authority.core.facts import Fact
+from msc_authority.ports import JournalCursor, StoreUnavailable
 
 
 class WatchedJournal(MemoryJournal):
@@ -71,41 +59,10 @@ class Scene:
 
 
 @asynccontextmanager
-async def a_tracer(journal: Journal, time: ManualTime) -> AsyncIterator[EquityTracer]:
-    worker = Worker(threads=1, name="trace")
-    yield EquityTracer(journal=journal, clock=time, timer=time, worker=worker, config=CONFIG)
-    worker.close()
-
-
-@asynccontextmanager
 async def a_scene() -> AsyncIterator[Scene]:
     time, journal = ManualTime(), WatchedJournal()
     async with a_tracer(journal, time) as tracer:
         yield Scene(time, journal, tracer)
-
-
-def ago(minutes: float) -> datetime:
-    return START - timedelta(minutes=minutes)
-
-
-def a_reading(when: datetime, equity: float, account: str = "main") -> EquityPoint:
-    return an_equity_point(when, account=account, wallet_balance=Decimal(str(equity)), unrealized_pnl=Decimal(0))
-
-
-def a_result(when: datetime, net_pnl: float, strategy_id: str = "TREND", name: str = "") -> Trade:
-    trade_id = name or f"{strategy_id}@{when.isoformat()}"
-    return a_trade(trade_id, strategy_id=strategy_id, opened_at=when, closed_at=when, net_pnl=Decimal(str(net_pnl)))
-
-
-def evaluated(facts: list[Fact], at: datetime) -> TracePoint:
-    """What an evaluation at `at` reads off the equity curve."""
-    journal = MemoryJournal()
-    journal.record([fact for fact in facts if happened_at(fact) <= at])
-    ledger = Ledger.empty(CONFIG)
-    ledger.fold(journal.evidence_after(None, journal.end()))
-    reading = ledger.curve.settled().reading(at)
-    assert reading is not None
-    return TracePoint(at=reading.at, equity=reading.equity, drawdown_pct=reading.drawdown_pct)
 
 
 async def test_an_empty_journal_is_an_empty_trace() -> None:
@@ -359,124 +316,3 @@ async def test_of_a_very_long_journal_what_bears_on_the_last_days_is_read(monkey
                 [point.drawdown_pct for point in trace.points]
             )
         assert scene.journal.rows == 4 * 200
-
-
-@pytest.fixture(scope="module")
-def sample() -> list[Fact]:
-    return sample_facts(START)
-
-
-@pytest.fixture(scope="module")
-def evaluations(sample: list[Fact]) -> list[ReplayStep]:
-    return list(replay_in_memory(sample, CONFIG, timedelta(minutes=30)))
-
-
-def metric(step: ReplayStep, name: str) -> float | None:
-    verdict = step.outcome.entry.verdict
-    assert verdict is not None
-    return next(metric.value for metric in verdict.metrics if metric.name == name)
-
-
-def reading_of(step: ReplayStep) -> datetime:
-    verdict = step.outcome.entry.verdict
-    assert verdict is not None
-    age_s = next(metric.age_s for metric in verdict.metrics if metric.name == "equity")
-    assert age_s is not None
-    return verdict.as_of - timedelta(seconds=age_s)
-
-
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
-async def test_the_trace_of_the_sample_says_what_its_evaluations_said(
-    kind: str, sample: list[Fact], evaluations: list[ReplayStep], tmp_path: Path
-) -> None:
-    time = ManualTime()
-    store = open_store(f"sqlite:///{tmp_path}/msc.db", ManualClock())
-    journal: Journal = MemoryJournal() if kind == "memory" else store.journal
-    journal.record(sample)
-    async with a_tracer(journal, time) as tracer:
-        await tracer.refresh()
-        points = {point.at: point for point in tracer.trace.points}
-    store.close()
-
-    compared = [(points[reading_of(step)], step) for step in evaluations[1:] if reading_of(step) in points]
-    assert len(compared) > 200
-    assert max(metric(step, "full_drawdown_pct") or 0.0 for _, step in compared) > 4.5
-    for point, step in compared:
-        assert point.drawdown_pct == metric(step, "full_drawdown_pct")
-        assert point.equity == metric(step, "equity")
-    # What is judged is the same, until the drawdown is measured anew after quiet days at reduced risk.
-    judged = [(point.drawdown_pct, metric(step, "drawdown_pct")) for point, step in compared]
-    assert all(value is not None and seen is not None and value <= seen for seen, value in judged)
-    assert sum(seen == value for seen, value in judged) > 100
-
-
-async def test_a_trace_kept_up_to_date_says_at_each_evaluation_what_that_one_says(
-    sample: list[Fact], evaluations: list[ReplayStep]
-) -> None:
-    journal, ordered = MemoryJournal(), sorted(sample, key=happened_at)
-
-    class Following(ManualTime):
-        instant = START
-
-        def now(self) -> datetime:
-            return self.instant
-
-    time = Following()
-    async with a_tracer(journal, time) as tracer:
-        for step in evaluations:
-            batch, ordered = ordered[: step.facts], ordered[step.facts :]
-            journal.record(batch)
-            time.instant = step.as_of
-            await tracer.refresh()
-            if metric(step, "equity") is None:
-                continue
-            newest = tracer.trace.points[-1]
-            assert (newest.equity, newest.drawdown_pct) == (metric(step, "equity"), metric(step, "full_drawdown_pct"))
-        followed = tracer.trace
-    assert not ordered
-
-    async with a_tracer(journal, time) as anew:
-        await anew.refresh()
-        assert followed.strategies == anew.trace.strategies
-        assert followed.points[-1] == anew.trace.points[-1]
-
-
-MINUTES = st.integers(0, 400)
-ARRIVALS = st.lists(st.lists(st.tuples(MINUTES, st.sampled_from("abT")), max_size=8), max_size=6)
-
-
-@settings(max_examples=60)
-@given(batches=ARRIVALS, steps=st.lists(st.integers(0, 200), min_size=6, max_size=6))
-def test_however_facts_arrive_each_point_is_what_an_evaluation_of_its_instant_says(
-    batches: list[list[tuple[int, str]]], steps: list[int]
-) -> None:
-    async def story() -> tuple[EquityTrace, EquityTrace, list[Fact], datetime]:
-        time, journal, facts = ManualTime(), MemoryJournal(), list[Fact]()
-        async with a_tracer(journal, time) as tracer:
-            for number, (batch, minutes) in enumerate(zip(batches, steps, strict=False)):
-                new: list[Fact] = [
-                    a_result(START + timedelta(minutes=minute), minute % 7 - 3, f"S{minute % 2}", f"{number}.{place}")
-                    if who == "T"
-                    else a_reading(START + timedelta(minutes=minute, seconds=number), 1000 + minute % 17, who)
-                    for place, (minute, who) in enumerate(batch)
-                ]
-                facts += [fact for fact in new if journal.record([fact]).accepted]
-                await tracer.refresh()
-                time.leap(60.0 * minutes)
-            await tracer.refresh()
-        async with a_tracer(journal, time) as anew:
-            await anew.refresh()
-        return tracer.trace, anew.trace, facts, time.now()
-
-    followed, anew, facts, now = asyncio.run(story())
-
-    known = [fact for fact in facts if happened_at(fact) <= now]
-    results: dict[str, float] = {}
-    for fact in known:
-        if isinstance(fact, Trade):
-            results[fact.strategy_id] = results.get(fact.strategy_id, 0.0) + float(fact.net_pnl)
-    for trace in (followed, anew):
-        assert all(point == evaluated(known, point.at) for point in trace.points)
-        assert {name: values[-1] for name, values in trace.strategies.items()} == results
-    assert followed.strategies == anew.strategies
-    assert followed.points[-1:] == anew.points[-1:]
