@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EVENT_TYPES = ("policy", "evaluation", "alert", "client", "block")
 FIRST_ID = "0"
 """Asks for everything that the authority still remembers."""
-REPLAY_SILENCE_S = 0.5
+REPLAY_SILENCE_S = 1.0
 
 
 @command

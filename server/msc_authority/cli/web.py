@@ -98,12 +98,16 @@ class Web:
 
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
         timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S, read=silence_s)
+        answered = False
         try:
             with self._client.stream(
                 "GET", "/api/msc/events", params={"types": types} if types else {}, headers=headers, timeout=timeout
             ) as response:
+                answered = True
                 yield from _frames(response)
         except httpx.ReadTimeout as error:
+            if not answered:
+                raise _unreached(error) from error
             raise WebError(f"silent for {silence_s:g} s", reason="SILENT") from error
         except httpx.TransportError as error:
             raise _unreached(error) from error

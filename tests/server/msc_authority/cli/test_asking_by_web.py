@@ -151,6 +151,12 @@ def test_a_stream_that_falls_silent_is_ended(authority: ScriptedAuthority, web: 
     assert caught.value.reason == "SILENT"
 
 
+def test_a_stream_that_never_begins_is_no_silent_one() -> None:
+    with listener(says=b"") as url, Web(url) as web, pytest.raises(WebError) as caught:
+        list(web.events(silence_s=0.1))
+    assert caught.value.reason == "TIMEOUT"
+
+
 def test_a_stream_that_is_refused_says_why(authority: ScriptedAuthority, web: Web) -> None:
     authority.problems["/api/msc/events"] = a_problem(503, "TOO_MANY_STREAMS", "256 streams are open already")
 
