@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from msc_authority.app.clients import ClientInfo, ClientRole, ClientStatus, FleetEntry, WatchEnd
@@ -26,7 +26,8 @@ from msc_authority.app.read_window import ReadWindow, reads_between
 from msc_authority.core.policy import PolicyRef
 from msc_authority.ports import Clock
 
-FORGET_AFTER = timedelta(hours=1)
+FORGET_AFTER_S = 3600.0
+"""Real seconds of silence after which a client that does not watch is forgotten."""
 MAX_EARLY_S = 0.1
 """A client may seem to have applied a revision so long before it was published: two clocks were read in turn."""
 _RANK = {role: number for number, role in enumerate(ClientRole)}
@@ -104,12 +105,12 @@ class Fleet:
 
     def entries(self) -> list[FleetEntry]:
         """Returns the clients by role, then name, then instance."""
-        self._forget_silent(self._clock.now())
+        self._forget_silent(self._clock.monotonic())
         return [self._known[instance_id].entry for instance_id in self._in_order()]
 
-    def views(self, now: datetime, monotonic: float, head: PolicyRef) -> tuple[ClientView, ...]:
+    def views(self, monotonic: float, head: PolicyRef) -> tuple[ClientView, ...]:
         """Returns the clients in the same order, compared with the head."""
-        self._forget_silent(now)
+        self._forget_silent(monotonic)
         # Most clients have applied the same few revisions: each is compared with the head once.
         lags: dict[tuple[int, int] | None, _Lag] = {}
         views = []
@@ -182,10 +183,10 @@ class Fleet:
         since = self._publications.newer_since(applied) if behind else None
         return _Lag(versions=versions_behind(applied, head), since=since)
 
-    def _forget_silent(self, now: datetime) -> None:
+    def _forget_silent(self, monotonic: float) -> None:
         silent = []
         for key, known in self._known.items():
-            if now - known.entry.reported_at <= FORGET_AFTER:
+            if monotonic - known.heard_at <= FORGET_AFTER_S:
                 # They are in the order of their last reports: the others are no older.
                 break
             if not known.entry.watches:

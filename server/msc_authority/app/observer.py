@@ -35,7 +35,7 @@ class Followers(Protocol):
         """Watches that ended since the start, by cause."""
         ...
 
-    def views(self, now: datetime, monotonic: float, head: PolicyRef) -> tuple[ClientView, ...]:
+    def views(self, monotonic: float, head: PolicyRef) -> tuple[ClientView, ...]:
         """Returns the clients compared with the head."""
         ...
 
@@ -161,7 +161,7 @@ class Observer:
             journal=self._rows.snapshot(monotonic),
             signals=self._signals.snapshot(now),
             reads=self._fleet.reads(monotonic),
-            clients=self._fleet.views(now, monotonic, head.ref),
+            clients=self._fleet.views(monotonic, head.ref),
             watchers=self._broker.watchers,
             watch_ends=self._fleet.watch_ends,
             integrity_errors=heard.integrity_errors,

@@ -32,7 +32,7 @@ class Scene:
         self.fleet.report(ONE, ClientStatus(tier=tier, applied=ref, age_s=age_s))
 
     def view(self) -> ClientView:
-        [view] = self.fleet.views(self.time.now(), self.time.monotonic(), self.broker.current.head.ref)
+        [view] = self.fleet.views(self.time.monotonic(), self.broker.current.head.ref)
         return view
 
 
@@ -135,11 +135,11 @@ def test_views_forget_who_was_silent_and_keep_the_order_of_entries() -> None:
     scene = Scene()
     for name in ("c", "a", "b"):
         scene.fleet.report(ClientInfo(instance_id=name, name=name), ClientStatus())
-    views = scene.fleet.views(scene.time.now(), scene.time.monotonic(), PolicyRef(EPOCH, 1))
+    views = scene.fleet.views(scene.time.monotonic(), PolicyRef(EPOCH, 1))
     assert [view.entry for view in views] == scene.fleet.entries()
     assert [view.entry.client.name for view in views] == ["a", "b", "c"]
     scene.time.leap(3601)
-    assert scene.fleet.views(scene.time.now(), scene.time.monotonic(), PolicyRef(EPOCH, 1)) == ()
+    assert scene.fleet.views(scene.time.monotonic(), PolicyRef(EPOCH, 1)) == ()
 
 
 # Publications
