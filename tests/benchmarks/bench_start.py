@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import grpc
 from benching.contenders import BARE_GET, GET, wait_until
-from benching.processes import Child, program
+from benching.processes import Child, environment, program
 from benching.run import Candidate, Run
 from benching.values import Benchmark, Goal
 
@@ -28,18 +27,26 @@ CLIENT, STUBS = "import msc_client", "import grpc and the stubs"
 
 
 def measure(run: Run) -> None:
-    """Every start is a process of its own."""
+    """Every start is a process of its own, and finds the bytecode that an installed program has beside it."""
     kept = run.home / "kept"
     kept.mkdir()
+    as_installed = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(run.home / "bytecode")}
+    without_http = {**as_installed, "MSC_SERVE_HTTP": "false"}
+
+    def new() -> Path:
+        return Path(tempfile.mkdtemp(dir=run.home))
+
     candidates = [
-        Candidate(NEW, lambda: _first_answer(_serve(Path(tempfile.mkdtemp(dir=run.home))), GET, run)),
-        Candidate(KEPT, lambda: _first_answer(_serve(kept), GET, run)),
-        Candidate(WITHOUT_HTTP, lambda: _first_answer(_serve(kept), GET, run, MSC_SERVE_HTTP="false")),
-        Candidate(BARE, lambda: _first_answer(_bare, BARE_GET, run)),
-        Candidate(CLIENT, partial(_import_ms, "msc_client")),
-        Candidate(STUBS, partial(_import_ms, "grpc, msc_policy.v1")),
+        Candidate(NEW, lambda: _first_answer(_serve(new()), GET, run, as_installed)),
+        Candidate(KEPT, lambda: _first_answer(_serve(kept), GET, run, as_installed)),
+        Candidate(WITHOUT_HTTP, lambda: _first_answer(_serve(kept), GET, run, without_http)),
+        Candidate(BARE, lambda: _first_answer(_bare, BARE_GET, run, as_installed)),
+        Candidate(CLIENT, partial(_import_ms, "msc_client", as_installed)),
+        Candidate(STUBS, partial(_import_ms, "grpc, msc_policy.v1", as_installed)),
     ]
-    _first_answer(_serve(kept), GET, run)
+    for candidate in candidates:
+        # Once, so that there is bytecode; and a database that is kept.
+        candidate.take()
     run.rounds(candidates, QUICK_ROUNDS if run.quick else ROUNDS)
 
 
@@ -51,7 +58,9 @@ def _bare(port: int) -> tuple[str, ...]:
     return program("benching.servers.bare", f'{{"frame": "00", "answer": "00", "port": {port}}}')
 
 
-def _first_answer(command_on: Callable[[int], tuple[str, ...]], path: str, run: Run, **environ: str) -> float:
+def _first_answer(
+    command_on: Callable[[int], tuple[str, ...]], path: str, run: Run, environ: Mapping[str, str]
+) -> float:
     """Returns the milliseconds from the start of a process until it has answered its first call."""
     port = _free_port()
     run.say(f"starting {path.rpartition('/')[2]}")
@@ -84,15 +93,12 @@ def _answers(call: grpc.UnaryUnaryMultiCallable[bytes, bytes]) -> bool:
     return False
 
 
-def _import_ms(modules: str) -> float:
+def _import_ms(modules: str, environ: Mapping[str, str]) -> float:
     """Returns the milliseconds that an import takes in a fresh interpreter."""
     code = f"import time; began = time.perf_counter_ns(); import {modules}; print(time.perf_counter_ns() - began)"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True, env=_clean())
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, capture_output=True, check=True, text=True, env={**environment(), **environ})
     return int(said.stdout) / 1e6
-
-
-def _clean() -> Mapping[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("MSC_")}
 
 
 BENCHMARK = Benchmark(

@@ -143,6 +143,14 @@ def test_a_missed_goal_is_no_failure_but_a_broken_benchmark_is(capsys: pytest.Ca
     assert main({"broken": a_benchmark(broken)}, []) == 1
 
 
+def test_what_a_server_logged_as_an_error_is_reported_with_the_result() -> None:
+    def measure(run: Run) -> None:
+        (run.home / "authority.log").write_text("12:00 INFO fine\n12:01 CRITICAL an alert\n12:02 ERROR no disk\n")
+        both(run)
+
+    assert measured(a_benchmark(measure)).notes == ("authority complained: 12:02 ERROR no disk",)
+
+
 def test_only_the_named_ones_are_measured() -> None:
     ran: list[str] = []
     known = {name: a_benchmark(lambda run, name=name: ran.append(name), name) for name in ("one", "two", "three")}  # type: ignore[misc]  # a default

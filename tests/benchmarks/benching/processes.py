@@ -33,7 +33,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env={**_environment(), **(environ or {})},
+                env={**environment(), **(environ or {})},
                 # Ctrl-C in a terminal reaches the benchmark, which then ends its children itself.
                 start_new_session=True,
             )
@@ -117,7 +117,8 @@ def program(module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", module, *arguments)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """Returns what processes of a benchmark find: nothing that configures the product, and the programs beside this."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MSC_")}
     paths = [str(PROGRAMS), *filter(None, [os.environ.get("PYTHONPATH")])]
     return kept | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
