@@ -11,7 +11,7 @@ from msc_authority.http.dashboard.policy_view import Instant
 from msc_authority.http.dashboard.text import clock_time, day_and_time, iso, percent, words
 
 BARS_SHOWN = 8
-RECENT_SHOWN = 8
+RECENT_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,6 @@ from msc_authority.http.dashboard.policy_view import name_of
 from msc_authority.http.dashboard.text import day_and_time, number, percent, signed
 
 CHANGES_SHOWN = 60
-LABEL_FROM_FRACTION = 0.07
-"""A band narrower than that part of the chart has no room for its name; the point where it begins still has one."""
 SHOWN_AT_LEAST = timedelta(hours=1)
 _MARK = {RiskMode.DEFENSIVE: "path://M0,0 L10,0 L5,9 Z", RiskMode.NORMAL: "circle", RiskMode.AGGRESSIVE: "triangle"}
 
@@ -28,7 +26,6 @@ class Band:
     start: int
     end: int
     mode: str
-    named: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +71,9 @@ def _rounded(value: float | None) -> float | None:
 def bands(spans: Sequence[ModeSpan], start: datetime, end: datetime) -> tuple[Band, ...]:
     """Returns the mode over time within two instants; revisions of the same mode are one band."""
     starts = [*spans[:1], *(span for before, span in pairwise(spans) if before.risk_mode is not span.risk_mode)]
-    edges = [*(max(start, span.since) for span in starts), end]
-    least = (end - start) * LABEL_FROM_FRACTION
+    edges = [*(min(end, max(start, span.since)) for span in starts), end]
     return tuple(
-        Band(start=_ms(since), end=_ms(until), mode=span.risk_mode.name, named=until - since >= least)
+        Band(start=_ms(since), end=_ms(until), mode=span.risk_mode.name)
         for span, (since, until) in zip(starts, pairwise(edges), strict=True)
         if until > since
     )
@@ -174,7 +170,7 @@ def _equity_series(drawn: Chart) -> dict[str, object]:
 
 def _band(band: Band) -> list[dict[str, object]]:
     mode = band.mode.lower()
-    label = {"show": band.named, "position": "insideTop", "color": f"@{mode}", "fontSize": 11, "fontWeight": 600}
+    label = {"position": "insideTop", "color": f"@{mode}", "fontSize": 11, "fontWeight": 600}
     name = band.mode.capitalize()
     return [
         {"xAxis": band.start, "name": name, "itemStyle": {"color": f"@{mode}-band"}, "label": label},

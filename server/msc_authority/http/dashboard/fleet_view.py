@@ -12,6 +12,7 @@ from msc_authority.http.dashboard.policy_view import Instant, instant, name_of, 
 from msc_authority.http.dashboard.text import UNKNOWN, plural, words
 
 CLIENTS_SHOWN = 60
+ALERTS_SHOWN = 30
 BEHIND_AFTER_S = 3.0
 """A client is not called behind while a publication is on its way."""
 SILENT_AFTER_S = 60.0
@@ -50,6 +51,7 @@ class FleetView:
     rows: tuple[ClientRow, ...] = ()
     total: int = 0
     in_trouble: int = 0
+    in_doubt: int = 0
     left_out: int = 0
     watchers: int = 0
     head: str = ""
@@ -64,6 +66,7 @@ def fleet(seen: Observation, before: FleetView | None = None) -> FleetView:
         rows=tuple(rows[:CLIENTS_SHOWN]),
         total=len(rows),
         in_trouble=sum(row.standing is Standing.BAD for row in rows),
+        in_doubt=sum(row.standing is Standing.DOUBTFUL for row in rows),
         left_out=max(0, len(rows) - CLIENTS_SHOWN),
         watchers=seen.watchers,
         head=name_of(seen.head.ref) if seen.head.policy else "",
@@ -120,9 +123,10 @@ class AlertRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertsView:
-    """What fires, what is about to, and what was resolved lately."""
+    """What fires, what is about to, and what was resolved lately. `left_out` are not shown."""
 
     rows: tuple[AlertRow, ...] = ()
+    left_out: int = 0
     critical: int = 0
     warning: int = 0
 
@@ -138,7 +142,8 @@ def alerts(found: tuple[Alert, ...]) -> AlertsView:
     """Returns the alerts in the board's order."""
     firing = [alert for alert in found if alert.state is AlertState.FIRING]
     return AlertsView(
-        rows=tuple(_alert(alert) for alert in found),
+        rows=tuple(_alert(alert) for alert in found[:ALERTS_SHOWN]),
+        left_out=max(0, len(found) - ALERTS_SHOWN),
         critical=sum(alert.severity is Severity.CRITICAL for alert in firing),
         warning=sum(alert.severity is Severity.WARNING for alert in firing),
     )

@@ -82,6 +82,14 @@ class LimitRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsView:
+    """The numbers of a policy, and what stands above them."""
+
+    rows: tuple[LimitRow, ...] = ()
+    overruled: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
     """When the next evaluation is due, and how the last one went. `due` is in the server's monotonic seconds."""
 
@@ -190,19 +198,22 @@ def _points(entry: EvaluationEntry | None) -> str:
     return plural(entry.verdict.warning_points, "warning point")
 
 
-def limit_rows(content: PolicyContent | None) -> tuple[LimitRow, ...]:
+def limits_of(content: PolicyContent | None) -> LimitsView:
     """Returns the numbers of a policy; none without one."""
     if content is None:
-        return ()
+        return LimitsView()
     limits = content.limits
     allowed = content.allowed_strategies
-    return (
+    rows = (
         LimitRow(label="Risk per trade", value=short_percent(limits.max_risk_per_trade), note="of equity, at most"),
         LimitRow(label="Confidence", value=short_percent(limits.global_min_confidence), note="of a signal, at least"),
         LimitRow(label="Open positions", value=str(limits.max_positions), note="at most"),
         LimitRow(label="Trades a day", value=str(limits.max_daily_trades), note="at most"),
         LimitRow(label="Strategies", value=str(len(allowed)), note=", ".join(allowed) or "none is allowed"),
     )
+    active = content.trading_state is TradingState.ACTIVE
+    overruled = "" if active else f"{content.trading_state.name}: no new position, whatever the limits say."
+    return LimitsView(rows=rows, overruled=overruled)
 
 
 def schedule(facts: Facts, before: Schedule | None = None) -> Schedule:

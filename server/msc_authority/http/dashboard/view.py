@@ -16,11 +16,11 @@ from msc_authority.http.dashboard.health_view import Health, ModeShare, health, 
 from msc_authority.http.dashboard.policy_view import (
     Headline,
     HistoryRow,
-    LimitRow,
+    LimitsView,
     Schedule,
     headline,
     history,
-    limit_rows,
+    limits_of,
     schedule,
 )
 from msc_authority.http.dashboard.strategy_view import Strategies, strategies
@@ -53,7 +53,7 @@ class View:
 
     pulse: Pulse
     headline: Headline
-    limits: tuple[LimitRow, ...]
+    limits: LimitsView
     schedule: Schedule
     alerts: AlertsView
     chart: Chart
@@ -95,7 +95,7 @@ def build(facts: Facts, before: View | None = None) -> View:
     fresh = View(
         pulse=Pulse(at=clock_time(seen.at), iso=iso(seen.at), monotonic=round(seen.monotonic, 2)),
         headline=headline(facts, before.headline if before else None),
-        limits=limit_rows(policy.content if policy else None),
+        limits=limits_of(policy.content if policy else None),
         schedule=schedule(facts, before.schedule if before else None),
         alerts=alerts(facts.alerts),
         chart=drawn,

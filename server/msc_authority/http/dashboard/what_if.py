@@ -14,35 +14,36 @@ from msc_authority.http.dashboard.policy_view import (
     MODE_MEANING,
     STATE_MEANING,
     Diff,
-    LimitRow,
+    LimitsView,
     differences,
-    limit_rows,
+    limits_of,
     name_of,
 )
 from msc_authority.http.dashboard.text import plural
 
 LONGEST_INPUT = 32
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One number that may be supplied. `whole`: a count."""
+    """One number that may be supplied. `suffix` follows it in a sentence; `whole`: a count."""
 
     name: str
     label: str
     unit: str
     example: str
+    suffix: str = ""
     whole: bool = False
 
 
 FIELDS = (
-    Field(name="drawdown_pct", label="Drawdown", unit="percent", example="4.5"),
+    Field(name="drawdown_pct", label="Drawdown", unit="percent", example="4.5", suffix=" %"),
     Field(name="winrate_fraction", label="Win rate", unit="fraction, 0 to 1", example="0.55"),
     Field(name="trades_n", label="Trades", unit="count behind the win rate", example="120", whole=True),
-    Field(name="slope_pct_per_day", label="Equity slope", unit="percent a day", example="-0.2"),
+    Field(name="slope_pct_per_day", label="Equity slope", unit="percent a day", example="-0.2", suffix=" %/d"),
     Field(name="loss_streak", label="Loss streak", unit="trades", example="3", whole=True),
-    Field(name="days_without_profit", label="Days without profit", unit="days", example="1.5"),
+    Field(name="days_without_profit", label="Days without profit", unit="days", example="1.5", suffix=" d"),
     Field(name="expectancy", label="Expectancy", unit="money a trade", example="12"),
     Field(name="volatility_ratio", label="Volatility", unit="times its median", example="1.2"),
 )
@@ -67,7 +68,7 @@ class WhatIf:
     trading_meaning: str
     grade: str
     points: str
-    limits: tuple[LimitRow, ...]
+    limits: LimitsView
     diffs: tuple[Diff, ...]
     compared_with: str
     reasons: tuple[str, ...]
@@ -137,7 +138,7 @@ def judged(supplied: SuppliedMetrics, outcome: EvaluationOutcome) -> WhatIf:
         trading_meaning=STATE_MEANING[TradingState(content.trading_state)],
         grade=str(content.metrics.system_health),
         points=plural(verdict.warning_points, "warning point") if verdict else "",
-        limits=limit_rows(content),
+        limits=limits_of(content),
         diffs=differences(changes_between(before, content)),
         compared_with=name_of(head.ref) if head.policy else "",
         reasons=tuple(reason.text for reason in content.reasons),
@@ -147,4 +148,4 @@ def judged(supplied: SuppliedMetrics, outcome: EvaluationOutcome) -> WhatIf:
 
 def _said(supplied: SuppliedMetrics) -> str:
     pairs = ((field, getattr(supplied, field.name)) for field in FIELDS)
-    return ", ".join(f"{field.label.lower()} {value:g}" for field, value in pairs if value is not None)
+    return ", ".join(f"{field.label.lower()} {value:g}{field.suffix}" for field, value in pairs if value is not None)

@@ -10,6 +10,16 @@ function coloured(value) {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, coloured(inner)]));
 }
 
+// A band too narrow for its name goes without: its colour and its marks still tell.
+const NAME_PX = 72;
+function withNames(options, width) {
+  const [equity] = options.series;
+  const times = equity.data.map(([at]) => at);
+  const perPx = (Math.max(...times) - Math.min(...times)) / Math.max(1, width);
+  for (const [start, end] of equity.markArea.data) start.label.show = end.xAxis - start.xAxis >= NAME_PX * perPx;
+  return options;
+}
+
 function withWords(options) {
   for (const axis of options.yAxis) axis.axisLabel.formatter = (value) => THOUSANDS.format(value) + axis.axisLabel.unit;
   options.tooltip.backgroundColor = window.msc.colour("card");
@@ -49,13 +59,15 @@ export default {
   methods: {
     resize() {
       if (this.$el.clientWidth === 0) return;
-      if (this.drawn) this.drawn.resize();
-      else this.draw();
+      this.drawn?.resize();
+      this.draw();
     },
     draw() {
       if (!this.options?.series || this.$el.clientWidth === 0) return;
       this.drawn ??= echarts.init(this.$el, null, { renderer: "canvas" });
-      this.drawn.setOption(withWords(coloured(this.options)), { replaceMerge: ["series"] });
+      const { left, right } = this.options.grid[0];
+      const options = withNames(coloured(this.options), this.$el.clientWidth - left - right);
+      this.drawn.setOption(withWords(options), { replaceMerge: ["series"] });
     },
   },
 };
