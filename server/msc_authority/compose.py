@@ -12,11 +12,13 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextma
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from msc_authority.adapters.announce.local import LocalAnnouncements
 from msc_authority.app.evaluate import Evaluator
 from msc_authority.app.scheduler import Evaluates
 from msc_authority.compose_authority import Authority
 from msc_authority.compose_http import beside
 from msc_authority.compose_parts import Machine, Running, Stores, loop_factory, simulated_machine, this_machine
+from msc_authority.ports import Announcements
 
 if TYPE_CHECKING:
     from msc_authority.settings import Settings
@@ -98,18 +100,25 @@ def _told_to_stop(stop: asyncio.Event | None) -> Iterator[asyncio.Event]:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, stores: Stores, machine: Machine, *, evaluator: Evaluates | None = None
+    settings: Settings,
+    stores: Stores,
+    machine: Machine,
+    *,
+    evaluator: Evaluates | None = None,
+    announcements: Announcements | None = None,
 ) -> AsyncIterator[Running]:
     """Yields an authority that answers calls, and stops it gracefully behind the block.
 
-    `evaluator` None: the one that decides from the journal.
+    `evaluator` None: the one that decides from the journal. `announcements` None: it tells nobody of new heads, and
+    finds those of others when it reads the store.
 
     Raises:
         PortInUse: it cannot listen on the configured port.
         StoreUnavailable: the store does not answer.
     """
     evaluator = evaluator or _evaluator(settings, stores, machine)
-    authority = await Authority.made(settings, stores, machine, evaluator)
+    announcements = announcements or LocalAnnouncements()
+    authority = await Authority.made(settings, stores, machine, evaluator, announcements)
     async with AsyncExitStack() as stack:
         stack.callback(authority.close)
         authority.sinks.start()

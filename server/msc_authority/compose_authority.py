@@ -12,6 +12,7 @@ from msc_authority.app.activity import Activity
 from msc_authority.app.alerts.board import Board
 from msc_authority.app.alerts.lookout import Lookout
 from msc_authority.app.alerts.values import Severity
+from msc_authority.app.announcing import announcer
 from msc_authority.app.broker import Broker
 from msc_authority.app.events import EventBus, log_event, name_of
 from msc_authority.app.fleet import Fleet
@@ -25,6 +26,7 @@ from msc_authority.app.trace import EquityTracer
 from msc_authority.app.vitals import HeadKeeper, Vitals, read_current
 from msc_authority.app.work import Worker
 from msc_authority.compose_parts import Machine, Running, Stores
+from msc_authority.ports import Announcements
 from msc_authority.rpc.frames import Frames
 from msc_authority.rpc.health import Health
 from msc_authority.rpc.journal_service import JournalRecorder, journal_handlers
@@ -60,12 +62,15 @@ class Authority:
         evaluator: Evaluates,
         broker: Broker,
         events: EventBus,
+        announcements: Announcements,
     ) -> None:
         clock, timer = machine.clock, machine.timer
         self._settings, self._broker, self._clock, self._timer = settings, broker, clock, timer
         self._server_id = machine.new_id()
         self.sinks = sinks_for(settings.alert_urls, least=Severity(settings.alert_min_severity))
         events.subscribe(self.sinks.listener)
+        self._announcements = announcements
+        events.subscribe(announcer(announcements))
         self._evaluations = Worker(threads=1, name="evaluate")
         self._reads = Worker(threads=STORE_THREADS, name="store")
         self._health = Health()
@@ -156,7 +161,14 @@ class Authority:
         )
 
     @classmethod
-    async def made(cls, settings: Settings, stores: Stores, machine: Machine, evaluator: Evaluates) -> Authority:
+    async def made(
+        cls,
+        settings: Settings,
+        stores: Stores,
+        machine: Machine,
+        evaluator: Evaluates,
+        announcements: Announcements,
+    ) -> Authority:
         """Returns one that starts from what the store says is the head. Raises StoreUnavailable."""
         events = EventBus()
         events.subscribe(log_event)
@@ -169,7 +181,7 @@ class Authority:
             max_watchers=settings.max_watchers,
             speed=machine.speed,
         )
-        return cls(settings, stores, machine, evaluator, broker, events)
+        return cls(settings, stores, machine, evaluator, broker, events, announcements)
 
     def _handlers(self, stores: Stores) -> Sequence[grpc.GenericRpcHandler]:
         fleet = self._fleet
@@ -198,6 +210,7 @@ class Authority:
     def begin(self) -> list[asyncio.Task[None]]:
         """Starts what runs beside the server: pulse, confirmation, schedule, following the journal, watching it all."""
         self._vitals.pulse(lag_s=0.0)
+        self._announcements.listen(self._keeper.poke)
         lives = {
             "vitals": self._vitals.run,
             "confirm": self._keeper.run,

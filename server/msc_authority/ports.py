@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -237,6 +237,27 @@ class EvaluationLog(Protocol):
 
     def strategies(self) -> tuple[list[StrategyRanking], datetime | None]:
         """Returns the ranking of the newest successful evaluation and its as_of."""
+        ...
+
+
+class Announcements(Protocol):
+    """Tells the other processes on the same store of a new head, and hears of theirs.
+
+    It only makes things faster: an announcement that is lost is made up for by reading the store each second.
+    """
+
+    def announce(self, ref: PolicyRef) -> None:
+        """Tells the others that `ref` was committed. Returns at once and never raises; the newest ref is enough."""
+        ...
+
+    def listen(self, callback: Callable[[PolicyRef | None], None]) -> None:
+        """Calls `callback` on a thread of its own with each ref announced from now on, by whomever; with None when
+        some may have been missed. Connects again by itself, for ever.
+        """
+        ...
+
+    def close(self) -> None:
+        """Ends telling and hearing; twice is fine."""
         ...
 
 

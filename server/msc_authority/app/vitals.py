@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from msc_authority.app.broker import Broker, Current
 from msc_authority.app.events import EventBus, HeadConfirmed, HeadUnconfirmed, name_of
 from msc_authority.app.timing import Timer, pause
 from msc_authority.app.work import Worker
+from msc_authority.core.policy import PolicyRef
 from msc_authority.ports import Clock, PolicyStore, StoreError
 
 _log = logging.getLogger(__name__)
@@ -48,12 +51,30 @@ class HeadKeeper:
         self._store, self._broker, self._worker = store, broker, worker
         self._clock, self._timer = clock, timer
         self._complained = False
+        self._poked = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self) -> None:
-        """Confirms every second, until cancelled. A store that does not answer lets the head age."""
+        """Confirms every second and whenever poked, until cancelled. A store that does not answer lets the head age."""
+        self._loop = asyncio.get_running_loop()
         while True:
-            await pause(self._timer, CONFIRM_PERIOD_S)
+            await self._due()
             await self.confirm()
+
+    def poke(self, ref: PolicyRef | None = None) -> None:
+        """Has the head read at once; a `ref` that is served already is no news. May be called from any thread."""
+        if self._loop is None or (ref is not None and ref <= self._broker.current.head.ref):
+            return
+        with contextlib.suppress(RuntimeError):  # The loop is closed: there is nobody left to wake.
+            self._loop.call_soon_threadsafe(self._poked.set)
+
+    async def _due(self) -> None:
+        cancel = self._timer.after(CONFIRM_PERIOD_S, self._poked.set)
+        try:
+            await self._poked.wait()
+        finally:
+            cancel()
+        self._poked.clear()
 
     async def confirm(self) -> bool:
         """Reads the head once. Returns whether it could be confirmed."""

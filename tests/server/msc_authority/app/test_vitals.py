@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from msc_live import ManualTime, Told, a_broker, a_head, a_policy, settle, until
+from msc_live import EPOCH, ManualTime, Told, a_broker, a_head, a_policy, settle, until
 
 from msc_authority.app.broker import Broker
 from msc_authority.app.vitals import HeadKeeper, Vitals, VitalSigns, read_current
@@ -21,8 +21,10 @@ class FakePolicies:
 
     stored: Head = field(default_factory=a_head)
     away: bool = False
+    reads: int = 0
 
     def head(self) -> Head:
+        self.reads += 1
         if self.away:
             raise StoreUnavailable("locked")
         return self.stored
@@ -69,6 +71,42 @@ async def test_the_head_is_confirmed_again_and_again() -> None:
             await scene.time.advance(1)
             await until(lambda: scene.broker.freshness().replica_age_s == 0)
         task.cancel()
+
+
+async def test_a_poke_brings_in_a_new_head_before_the_second_is_over() -> None:
+    async with a_scene() as scene:
+        task = asyncio.create_task(scene.keeper.run())
+        await settle()
+        scene.store.stored = a_head(2)
+        await asyncio.to_thread(scene.keeper.poke, PolicyRef(EPOCH, 2))
+        await until(lambda: scene.broker.current.head == a_head(2))
+        assert scene.time.monotonic() == scene.broker.current.confirmed_at
+        task.cancel()
+
+
+@pytest.mark.parametrize("ref", [PolicyRef(EPOCH, 1), PolicyRef(EPOCH, 0), PolicyRef(EPOCH - 1, 9)])
+async def test_a_poke_for_what_is_served_already_reads_nothing(ref: PolicyRef) -> None:
+    async with a_scene() as scene:
+        task = asyncio.create_task(scene.keeper.run())
+        await settle()
+        scene.keeper.poke(ref)
+        await settle()
+        assert await scene.keeper.confirm()
+        assert scene.store.reads == 1
+        task.cancel()
+
+
+async def test_a_poke_to_a_keeper_that_does_not_run_is_harmless() -> None:
+    async with a_scene() as scene:
+        scene.keeper.poke()
+        ended = asyncio.new_event_loop()
+        task = ended.create_task(scene.keeper.run())
+        await asyncio.to_thread(ended.run_until_complete, asyncio.sleep(0))
+        task.cancel()
+        await asyncio.to_thread(ended.run_until_complete, asyncio.gather(task, return_exceptions=True))
+        ended.close()
+        scene.keeper.poke()
+        assert scene.broker.current.head == a_head(1)
 
 
 async def test_a_version_committed_by_another_process_is_published_with_its_changes() -> None:

@@ -1,0 +1,1 @@
+"""Announcements of new heads between processes. `open_announcements(url)` is the way in."""
