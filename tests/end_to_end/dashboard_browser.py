@@ -6,7 +6,7 @@ import base64
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
@@ -154,12 +154,16 @@ class Browser:
 
     def console(self) -> list[str]:
         """Returns the errors and warnings in the console since the last look."""
-        entries = self.driver.get_log("browser")
+        entries = self._log("browser")
         return [entry["message"] for entry in entries if entry["level"] in ("SEVERE", "WARNING")]
+
+    def _log(self, kind: str) -> list[dict[str, str]]:
+        read = cast("Callable[[str], list[dict[str, str]]]", self.driver.get_log)
+        return read(kind)
 
     def hosts(self) -> set[str]:
         """Returns every host that was asked for something since the last look."""
-        messages = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))
+        messages = (json.loads(entry["message"])["message"] for entry in self._log("performance"))
         kinds = {"Network.requestWillBeSent": ("request", "url"), "Network.webSocketCreated": ("url",)}
         found = set()
         for message in messages:

@@ -17,9 +17,13 @@ from process_harness import AuthorityProcess, free_port, until
 
 from msc_authority.adapters.clock import SystemClock
 from msc_authority.adapters.sql import open_store
+from msc_authority.app.insight import Insight
 from msc_authority.compose_replay import replay_into
 from msc_authority.core.config import DecisionConfig
 from msc_authority.core.facts import EquityPoint, Execution, Fact, Side, happened_at
+from msc_authority.http.app import Face, make_app
+from msc_authority.http.hosts import Hosts
+from msc_authority.http.serving import HttpServer, listen, url_of
 from msc_authority.sample import sample_facts
 from msc_authority.settings import sqlite_url
 from msc_policy import v1 as pb
@@ -126,10 +130,10 @@ class Scene:
     def client(
         self,
         name: str,
-        role: pb.ClientRole,
+        role: pb.ClientRole.ValueType,
         *,
         behind: int = 0,
-        tier: pb.ClientTier = pb.CLIENT_TIER_FRESH,
+        tier: pb.ClientTier.ValueType = pb.CLIENT_TIER_FRESH,
         last_error: str = "",
     ) -> None:
         """Has a client watch, and report each second what it acts on, until the scene is over."""
@@ -187,3 +191,23 @@ def a_scene(home: Path, database: Path | None = None) -> Iterator[Scene]:
         yield scene
     finally:
         scene.close()
+
+
+@contextmanager
+def a_page_of(insight: Insight) -> Iterator[str]:
+    """Yields where a dashboard is that shows these answers, served by this process."""
+    ids = itertools.count(1)
+    listening = listen("127.0.0.1", 0)
+    url = f"{url_of('127.0.0.1', listening)}/"
+
+    def make() -> Face:
+        return make_app(insight, hosts=Hosts.of("127.0.0.1"), new_id=lambda: f"id-{next(ids)}")
+
+    server = HttpServer(make, listening)
+    server.start()
+    try:
+        assert server.wait_until_up(60)
+        yield url
+    finally:
+        server.begin_stop()
+        assert server.join(20)

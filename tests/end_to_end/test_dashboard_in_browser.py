@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 
 import pytest
 from dashboard_browser import DESKTOP, PHONE, Browser, a_browser
-from dashboard_scene import Scene, a_scene, make_database
+from dashboard_scene import Scene, a_page_of, a_scene, make_database
+from msc_builders import START
+from msc_dashboard import AskedInsight, no_head
+from msc_observed import an_observation
 from selenium.webdriver.common.keys import Keys
 
+from msc_authority.app.observation import ModeShares
+from msc_authority.ports import StoreUnavailable
 from msc_policy import v1 as pb
 
 PROPAGATION_MS = 1000.0
@@ -105,6 +111,34 @@ def test_a_first_start_says_what_is_missing_and_what_to_do(browser: Browser, tmp
         assert "No signal yet" in browser.card("activity")
         assert "No client yet" in browser.card("fleet")
         assert browser.sticks_out() == ""
+        assert browser.console() == []
+
+
+def test_before_there_is_a_policy_the_page_says_what_to_do(browser: Browser) -> None:
+    head = no_head()
+    observed = an_observation(head=head, risk_mode_since=None, mode_shares=ModeShares(since=START, seconds={}))
+    with a_page_of(AskedInsight(observation=observed, error=StoreUnavailable("locked"))) as url:
+        browser.look()
+        browser.open(url)
+        browser.until_card("headline", "No policy yet")
+        browser.shoot("no-policy")
+
+        assert browser.run("return document.title") == "Meta Strategy Controller"
+        assert browser.lacks("headline", "Nobody may trade", "msc journal import", "Evaluate now") == []
+        assert browser.lacks("limits", "Limits come with the first policy") == []
+        assert browser.lacks("schedule", "No evaluation has succeeded yet.", "The store does not answer") == []
+        assert browser.lacks("health", "Measured with the first evaluation") == []
+        assert browser.lacks("shares", "unknown") == []
+        assert browser.faint() == []
+        assert browser.sticks_out() == ""
+
+        browser.driver.find_element("id", "evaluate").click()
+        browser.until("document.getElementById('said').innerText.includes('The store does not answer.')")
+
+        # Nothing observes here any more, while the connection stands.
+        browser.until("!document.getElementById('connection').hidden", what="the page says that values stand still")
+        assert "No new values arrive: values are from 10:40:00 UTC." in browser.text("#connection")
+        browser.shoot("values-stand-still")
         assert browser.console() == []
 
 
@@ -300,7 +334,7 @@ def test_the_page_recovers_by_itself_when_the_authority_restarts(browser: Browse
     browser.shoot("connection-lost")
 
     assert "Connection lost: values are from " in said
-    assert datetime.strptime(said.split("values are from ")[1][:8], "%H:%M:%S")  # noqa: DTZ007 -- only whether it is a time
+    assert re.search(r"values are from \d\d:\d\d:\d\d UTC", said)
     assert "NORMAL" in browser.card("headline")
 
     scene.authority.start()

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from nicegui import ui
 
-from msc_authority.app.broker import Draining
-from msc_authority.app.evaluate import EvaluationFailed, EvaluationOutcome, InvalidMetric
 from msc_authority.app.insight import Insight
-from msc_authority.app.scheduler import TooManyEvaluations
+from msc_authority.http.dashboard.asking import ask_what_if, evaluate_now
 from msc_authority.http.dashboard.elements import ChartElement, PulseElement, Section, ThemeElement, WhatIfForm
-from msc_authority.http.dashboard.policy_view import name_of
 from msc_authority.http.dashboard.render import render
 from msc_authority.http.dashboard.screen import DRAWN, Screen
-from msc_authority.http.dashboard.what_if import FIELDS, Refused, judged, refused_by, supplied_from
-from msc_authority.ports import StoreUnavailable
+from msc_authority.http.dashboard.what_if import FIELDS, Refused
 
 if TYPE_CHECKING:
     from nicegui.events import GenericEventArguments
 
-_log = logging.getLogger(__name__)
-
 TITLE = "Meta Strategy Controller"
-_UNEXPECTED = "Something unexpected went wrong. The authority's log says what."
-_NO_STORE = "The store does not answer. Nothing was changed; try again in a moment."
 
 
 class Page:
@@ -131,59 +122,20 @@ class Page:
         self._button.props("disabled")
         self._said.show("Evaluating…")
         try:
-            self._said.show(render("said", await self._evaluated()))
+            self._said.show(render("said", await evaluate_now(self._insight)))
         finally:
             self._button.props(remove="disabled")
-
-    async def _evaluated(self) -> str:
-        try:
-            outcome = await self._insight.evaluate(
-                request_id="", requested_by="dashboard", reason="asked for on the dashboard"
-            )
-        except TooManyEvaluations:
-            return "Enough evaluations are waiting already. Try again in a moment."
-        except EvaluationFailed as error:
-            return f"The {error}. The policy was kept."
-        except StoreUnavailable:
-            return _NO_STORE
-        except Draining as error:
-            return f"Nothing was evaluated: {error}."
-        except Exception:
-            _log.exception("An evaluation asked for on the dashboard failed")
-            return _UNEXPECTED
-        return _outcome_text(outcome)
 
     async def _judge(self, event: GenericEventArguments) -> None:
         values: Mapping[str, object] = event.args if isinstance(event.args, dict) else {}
         self._form.say("", {}, busy=True)
-        said = await self._judged(values)
-        self._form.say(said.text, said.errors, busy=False)
-
-    async def _judged(self, values: Mapping[str, object]) -> Refused:
-        supplied = supplied_from(values)
-        if isinstance(supplied, Refused):
-            return supplied
-        try:
-            outcome = await self._insight.what_if(supplied)
-        except InvalidMetric as error:
-            return refused_by(error.field, error.problem)
-        except StoreUnavailable:
-            return Refused(errors={}, text=_NO_STORE)
-        except Draining as error:
-            return Refused(errors={}, text=f"Nothing was judged: {error}.")
-        except Exception:
-            _log.exception("A what-if asked for on the dashboard failed")
-            return Refused(errors={}, text=_UNEXPECTED)
-        self._result.show(render("what_if", judged(supplied, outcome)))
-        return Refused(errors={}, text="")
+        answer = await ask_what_if(self._insight, values)
+        if isinstance(answer, Refused):
+            self._form.say(answer.text, answer.errors, busy=False)
+        else:
+            self._form.say("", {}, busy=False)
+            self._result.show(render("what_if", answer))
 
     def _clear(self) -> None:
         self._form.say("", {}, busy=False)
         self._result.show("")
-
-
-def _outcome_text(outcome: EvaluationOutcome) -> str:
-    took = f"{outcome.entry.duration_s * 1000:.0f} ms"
-    if outcome.entry.committed is not None:
-        return f"Evaluated in {took}: {name_of(outcome.entry.committed)} was published."
-    return f"Evaluated in {took}: the policy stays."

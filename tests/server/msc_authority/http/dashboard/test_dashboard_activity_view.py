@@ -41,7 +41,7 @@ def test_without_signals_the_share_is_unknown() -> None:
     shown = activity(SignalActivity())
 
     assert shown.share == "unknown"
-    assert shown.by_reason == shown.by_strategy == shown.recent == ()
+    assert (shown.by_reason, shown.by_strategy, shown.recent) == ((), (), ())
 
 
 def test_the_newest_blocks_are_shown_in_their_own_words() -> None:

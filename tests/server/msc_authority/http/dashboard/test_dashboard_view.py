@@ -64,7 +64,7 @@ def test_an_empty_authority_has_a_view() -> None:
     view = build(facts(no_head(), observation=an_observation(head=no_head(), risk_mode_since=None)))
 
     assert view.headline.mode == ""
-    assert view.limits.rows == view.history == view.strategies.rows == view.chart.points == ()
+    assert (view.limits.rows, view.history, view.strategies.rows, view.chart.points) == ((), (), (), ())
 
 
 def _charted(

@@ -1,0 +1,88 @@
+"""The dashboard within the web application, without a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from msc_builders import a_content
+from msc_dashboard import AskedInsight, head_of
+from msc_live import until
+from msc_observed import an_observation
+
+from msc_authority.core.policy import RiskMode
+from msc_authority.http.app import make_app
+from msc_authority.http.hosts import Hosts
+
+
+@asynccontextmanager
+async def _serving(insight: AskedInsight) -> AsyncIterator[httpx.AsyncClient]:
+    ids = itertools.count(1)
+    app = make_app(insight, hosts=Hosts.of("127.0.0.1"), new_id=lambda: f"id-{next(ids)}").app
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://127.0.0.1") as client,
+    ):
+        yield client
+
+
+async def test_the_page_comes_with_the_values_of_now() -> None:
+    async with _serving(AskedInsight()) as client:
+        answer = await client.get("/")
+
+        assert answer.status_code == 200
+        assert "NORMAL · Meta Strategy Controller" in answer.text
+        assert "Risk per trade" in answer.text
+        assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_the_page_names_no_other_host() -> None:
+    async with _serving(AskedInsight()) as client:
+        page = (await client.get("/")).text
+
+    assert 'src="http' not in page
+    assert 'href="http' not in page
+
+
+async def test_style_and_scripts_come_from_this_server() -> None:
+    async with _serving(AskedInsight()) as client:
+        page = (await client.get("/")).text
+        style = await client.get("/dashboard-assets/dashboard.css")
+        script = await client.get("/dashboard-assets/dashboard.js")
+
+    assert "/dashboard-assets/dashboard.css?v=" in page
+    assert (style.status_code, script.status_code) == (200, 200)
+    assert "light-dark(" in style.text
+
+
+async def test_troubleshooting_has_a_place_for_every_alert() -> None:
+    from msc_authority.app.alerts.rules import RULES
+
+    async with _serving(AskedInsight()) as client:
+        page = (await client.get("/troubleshooting")).text
+
+    assert all(f'id="{rule.anchor}"' in page for rule in RULES)
+
+
+async def test_an_application_made_later_shows_its_own_authority() -> None:
+    async with _serving(AskedInsight()) as client:
+        assert "NORMAL · " in (await client.get("/")).text
+
+    head = head_of(a_content(RiskMode.AGGRESSIVE), 2)
+    async with _serving(AskedInsight(observation=an_observation(head=head))) as client:
+        assert "AGGRESSIVE · " in (await client.get("/")).text
+
+
+async def test_nobody_looks_any_more_when_the_application_has_ended() -> None:
+    async with _serving(AskedInsight()) as client:
+        await client.get("/")
+        assert "dashboard" in _tasks()
+
+    await until(lambda: "dashboard" not in _tasks())
+
+
+def _tasks() -> set[str]:
+    return {task.get_name() for task in asyncio.all_tasks()}
