@@ -33,12 +33,17 @@ def serve(  # noqa: PLR0917 - each is an option of the command, given by name
     database_url: Annotated[str | None, typer.Option(metavar="URL", help="sqlite:/// or postgresql://.")] = None,
     grpc_host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = None,
     grpc_port: Annotated[int | None, typer.Option(metavar="PORT", help="Port to listen on. 0: any.")] = None,
+    serve_http: Annotated[
+        bool | None, typer.Option("--http/--no-http", help="Serve dashboard and REST.", show_default="yes")
+    ] = None,
+    http_host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address for HTTP.")] = None,
+    http_port: Annotated[int | None, typer.Option(metavar="PORT", help="Port for HTTP. 0: any.")] = None,
     evaluation_period_s: Annotated[float | None, typer.Option(help="Seconds between evaluations.")] = None,
     log_format: Annotated[str | None, typer.Option(metavar="human|json", help="How log lines look.")] = None,
     log_level: Annotated[str | None, typer.Option(metavar="LEVEL", help="DEBUG to CRITICAL.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run the authority until Ctrl-C: evaluate now and every 30 min, and tell every client.
+    """Run the authority until Ctrl-C: evaluate now and every 30 min, tell every client, show it all in a browser.
 
     With --json, one object when it is ready; logs go to standard error. What is not given comes from MSC_* variables,
     then from the configuration file (see msc config show).
@@ -48,6 +53,9 @@ def serve(  # noqa: PLR0917 - each is an option of the command, given by name
         "database_url": database_url,
         "grpc_host": grpc_host,
         "grpc_port": grpc_port,
+        "serve_http": serve_http,
+        "http_host": http_host,
+        "http_port": http_port,
         "evaluation_period_s": evaluation_period_s,
         "log_format": log_format,
         "log_level": log_level,
@@ -84,6 +92,7 @@ def _notices(loaded: Loaded, *, demo: bool) -> Iterator[str]:
 
 @contextmanager
 def _told() -> Iterator[None]:
+    from msc_authority.http import serving as http
     from msc_authority.ports import StoreError
     from msc_authority.rpc.serving import CannotListen, PortInUse
 
@@ -91,7 +100,9 @@ def _told() -> Iterator[None]:
         yield
     except PortInUse as error:
         raise CommandError(str(error), advice="msc doctor says who answers there", reason="PORT_IN_USE") from error
-    except CannotListen as error:
+    except http.PortInUse as error:
+        raise CommandError(str(error), reason="PORT_IN_USE") from error
+    except (CannotListen, http.CannotListen) as error:
         raise CommandError(str(error), code=ExitCode.USAGE, reason="CANNOT_LISTEN") from error
     except StoreError as error:
         raise CommandError(str(error), advice="msc doctor checks the database", reason="STORE") from error
@@ -144,6 +155,7 @@ def _ready(settings: Settings, running: Running, sample: Demo | None) -> dict[st
     return {
         "event": "ready",
         "target": running.address,
+        "http_url": running.http_url,
         "server_id": running.server_id,
         "home": str(settings.home),
         "database_url": mask_text(running.database_url),
@@ -173,7 +185,17 @@ def _banner(settings: Settings, running: Running, sample: Demo | None) -> Iterat
     yield f"  grpcurl -plaintext {address} msc_policy.v1.PolicyAuthority/GetPolicy"
     yield f"  grpcurl -plaintext {address} msc_policy.v1.PolicyAuthority/WatchPolicy"
     yield f"  grpcurl -plaintext {address} grpc.health.v1.Health/Check"
+    if running.http_url is not None:
+        yield from _http_lines(running.http_url)
     yield "\nCtrl-C stops it.\n"
+
+
+def _http_lines(url: str) -> Iterator[str]:
+    yield "\nOr over HTTP:"
+    yield f"  {url}/  the dashboard, in a browser"
+    for path in ("/api/msc/status", "/api/msc/history?limit=10", "/api/msc/strategies"):
+        yield f"  curl {url}{path}" if "?" not in path else f"  curl '{url}{path}'"
+    yield f"  {url}/docs  the rest of it"
 
 
 def _sample_lines(settings: Settings, sample: Demo) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 
@@ -24,6 +25,8 @@ from msc_authority.http.models.evaluations import EvaluationAnswer, HealthReport
 from msc_authority.http.models.events import BlockEvent, BrokenEvaluation, EvaluationEvent, PolicyEvent
 from msc_authority.http.models.fleet import ClientEvent
 from msc_authority.http.models.policies import PolicyAnswer
+
+_log = logging.getLogger(__name__)
 
 KINDS = ("policy", "evaluation", "alert", "client", "block")
 TOLD = (PolicyPublished, EvaluationDone, EvaluationBroken, AlertChanged, ClientChanged, SignalBlocked)
@@ -68,13 +71,21 @@ class Listening:
         # In this order: what comes from here on wakes this again.
         self._woken = False
         while self._inbox:
-            told = told_of(self._inbox.popleft(), self._insight)
-            if told is not None:
-                kind, data = told
-                self._feed.tell(kind, data.model_dump_json())
+            self._tell_one(self._inbox.popleft())
         if self._overflown:
             self._overflown = False
             self._feed.tell_gap()
+
+    def _tell_one(self, event: Event) -> None:
+        try:
+            told = told_of(event, self._insight)
+            if told is not None:
+                kind, data = told
+                self._feed.tell(kind, data.model_dump_json())
+        except Exception:
+            # Whoever follows must not take the rest for all there was.
+            _log.exception("A %s could not be told over HTTP", type(event).__name__)
+            self._overflown = True
 
 
 def told_of(event: Event, insight: Insight) -> tuple[str, Answer] | None:

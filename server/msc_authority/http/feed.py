@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from msc_authority.http.models.events import EndEvent, GapEvent
@@ -58,14 +59,30 @@ class Feed:
         gap = GapEvent(reason="OVERFLOW", detail="events came faster than they could be sent; read the status anew")
         self.tell("gap", gap.model_dump_json())
 
+    def check_room(self) -> None:
+        """Raises TooManySubscribers if there are as many as are allowed."""
+        if len(self._subscribers) >= MAX_SUBSCRIBERS:
+            raise TooManySubscribers(f"{MAX_SUBSCRIBERS} streams are open already")
+
+    async def stream(
+        self, kinds: Collection[str], after: int | None, keep_alive_s: float
+    ) -> AsyncGenerator[bytes, None]:
+        """Yields what a subscriber is sent. It is one from the first step on, and no longer when this is closed.
+
+        Raises:
+            TooManySubscribers: there are too many.
+        """
+        async with aclosing(self.subscribe(kinds, after).messages(keep_alive_s)) as messages:
+            async for message in messages:
+                yield message
+
     def subscribe(self, kinds: Collection[str], after: int | None) -> Subscriber:
         """Returns what sends the events of some kinds (none: all) after a number (None: from now on; 0: all kept).
 
         Raises:
             TooManySubscribers: there are too many.
         """
-        if len(self._subscribers) >= MAX_SUBSCRIBERS:
-            raise TooManySubscribers(f"{MAX_SUBSCRIBERS} streams are open already")
+        self.check_room()
         subscriber = Subscriber(self._subscribers.discard, frozenset(kinds), self._pending)
         self._subscribers.add(subscriber)
         if after is not None:
@@ -133,7 +150,7 @@ class Subscriber:
         self.put(_message("end", end.model_dump_json()))
         self._leave(self)
 
-    async def messages(self, keep_alive_s: float) -> AsyncIterator[bytes]:
+    async def messages(self, keep_alive_s: float) -> AsyncGenerator[bytes, None]:
         """Yields what is to be sent, and a comment where nothing was for a while, so that dead connections show."""
         try:
             yield b"retry: %d\n\n" % RETRY_MS

@@ -58,19 +58,20 @@ class Guard:
             await self._app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        outgoing = _Outgoing(send)
+        incoming = _Incoming(receive)
+        outgoing = _Outgoing(send, incoming)
         refusal = self._refusal(scope, Headers(scope=scope))
         if refusal is not None:
-            await refusal(scope, receive, outgoing)
+            await refusal(scope, receive, _Outgoing(send))
             return
         try:
-            await self._app(scope, _Incoming(receive), outgoing)
+            await self._app(scope, incoming, outgoing)
         except Exception as error:
             if outgoing.started:
                 _log.error("An answer over HTTP broke off: %s", error, exc_info=error)
                 return
             answer = _too_large() if isinstance(error, _TooLarge) else unexpected_answer(error, self._new_id)
-            await answer(scope, receive, outgoing)
+            await answer(scope, receive, _Outgoing(send))
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         host = headers.get("host", "")
@@ -111,23 +112,30 @@ class _Incoming:
     def __init__(self, receive: Receive) -> None:
         self._receive, self._received = receive, 0
 
+    def check(self) -> None:
+        """Raises if too much came in."""
+        if self._received > MAX_BODY_BYTES:
+            raise _TooLarge
+
     async def __call__(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.request":
             self._received += len(message.get("body", b""))
-            if self._received > MAX_BODY_BYTES:
-                raise _TooLarge
+            self.check()
         return message
 
 
 class _Outgoing:
     """Adds the headers that every answer has, and knows whether one has begun."""
 
-    def __init__(self, send: Send) -> None:
-        self._send, self.started = send, False
+    def __init__(self, send: Send, incoming: _Incoming | None = None) -> None:
+        self._send, self._incoming, self.started = send, incoming, False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            # The app may have taken it for a body that is broken.
+            if self._incoming is not None:
+                self._incoming.check()
             self.started = True
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -13,13 +14,14 @@ from msc_authority.http.errors import Refused
 from msc_authority.http.events import KINDS
 from msc_authority.http.feed import Feed, TooManySubscribers
 from msc_authority.http.models.alerts import AlertAnswer
+from msc_authority.http.models.basics import Answer
 from msc_authority.http.models.events import BlockEvent, EndEvent, EvaluationEvent, GapEvent, PolicyEvent
 from msc_authority.http.models.fleet import ClientEvent
 from msc_authority.http.models.problems import FieldProblem
 
 EVENT_STREAM = "text/event-stream"
 KEEP_ALIVE_S = 15.0
-CONTENTS = {
+CONTENTS: Mapping[str, type[Answer]] = {
     "policy": PolicyEvent,
     "evaluation": EvaluationEvent,
     "alert": AlertAnswer,
@@ -53,11 +55,12 @@ def add_streaming(app: FastAPI, feed: Feed, keep_alive_s: float) -> None:
     ) -> StreamingResponse:
         """What happens, as it happens, until the caller goes away."""
         kinds = _kinds_of(types) if types is not None else ()
+        after = int(last_event_id) if last_event_id is not None else None
         try:
-            subscriber = feed.subscribe(kinds, int(last_event_id) if last_event_id is not None else None)
+            feed.check_room()
         except TooManySubscribers as error:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "TOO_MANY_STREAMS", str(error), retry_s=10) from error
-        return StreamingResponse(subscriber.messages(keep_alive_s), headers=_HEADERS, media_type=EVENT_STREAM)
+        return StreamingResponse(feed.stream(kinds, after, keep_alive_s), headers=_HEADERS, media_type=EVENT_STREAM)
 
 
 def _kinds_of(types: str) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from msc_authority.app.evaluate import EvaluationOutcome
 from msc_authority.core.evaluation import HealthMetric, StrategyRanking, SuppliedMetrics, Verdict
@@ -196,14 +196,22 @@ class _Asked(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+def _whole(value: object) -> object:
+    # JSON has one kind of number: 3.0 is 3.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+
+
 class WhatIf(_Asked):
     """Metrics to judge instead of the measured ones. One that is missing or null is left out of account."""
 
     drawdown_pct: Annotated[float | None, Field(ge=0, le=100, description="Drawdown, percent.")] = None
     winrate_fraction: Annotated[float | None, Field(ge=0, le=1, description="Share of winning trades.")] = None
-    trades_n: Annotated[int | None, Field(ge=0, le=MAX_COUNT, description="Trades behind the win rate.")] = None
+    trades_n: Annotated[Whole | None, Field(ge=0, le=MAX_COUNT, description="Trades behind the win rate.")] = None
     slope_pct_per_day: Annotated[float | None, Field(ge=-100, description="Slope of equity, percent a day.")] = None
-    loss_streak: Annotated[int | None, Field(ge=0, le=MAX_COUNT, description="Losses in a row.")] = None
+    loss_streak: Annotated[Whole | None, Field(ge=0, le=MAX_COUNT, description="Losses in a row.")] = None
     days_without_profit: Annotated[float | None, Field(ge=0, description="Days since the last profit.")] = None
     expectancy: Annotated[float | None, Field(description="Mean result of a trade, in R.")] = None
     volatility_ratio: Annotated[float | None, Field(ge=0, description="Volatility now over what is usual.")] = None
