@@ -11,7 +11,7 @@ import struct
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
 ACK = END_STREAM = 0x1
 END_HEADERS = 0x4
-_FRAME_HEAD = 9
+_FRAME_HEAD, _MESSAGE_HEAD = 9, 5
 _LARGEST_WINDOW = 2**31 - 1
 _DEFAULT_WINDOW = 65_535
 _INITIAL_WINDOW_SIZE = 4
@@ -71,6 +71,9 @@ class Connection:
         Raises:
             StreamBroken: the server has reset a stream or is closing the connection.
         """
+        whole = None if self._rest or self._body else _only_message(chunk)
+        if whole is not None:
+            return [whole]
         rest = self._rest + chunk if self._rest else chunk
         at, size = 0, len(rest)
         while at + _FRAME_HEAD <= size:
@@ -96,11 +99,22 @@ class Connection:
 
     def _messages(self) -> list[bytes]:
         body, at, found = self._body, 0, []
-        while at + 5 <= len(body):
-            end = at + 5 + int.from_bytes(body[at + 1 : at + 5], "big")
+        while at + _MESSAGE_HEAD <= len(body):
+            end = at + _MESSAGE_HEAD + int.from_bytes(body[at + 1 : at + _MESSAGE_HEAD], "big")
             if end > len(body):
                 break
-            found.append(body[at + 5 : end])
+            found.append(body[at + _MESSAGE_HEAD : end])
             at = end
         self._body = body[at:]
         return found
+
+
+def _only_message(chunk: bytes) -> bytes | None:
+    # What nearly always arrives: one frame with one message. Only frames of more than 64 KiB have a first byte.
+    head = _FRAME_HEAD + _MESSAGE_HEAD
+    if len(chunk) < head or chunk[0] or chunk[3] != DATA:
+        return None
+    length = chunk[1] << 8 | chunk[2]
+    if length != len(chunk) - _FRAME_HEAD or int.from_bytes(chunk[10:14], "big") != length - _MESSAGE_HEAD:
+        return None
+    return chunk[head:]
