@@ -1,0 +1,132 @@
+"""The door: who asks, whether it may, whether it asks too often. One for gRPC and HTTP alike; any thread may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from msc_authority.app.access import (
+    Identity,
+    Kind,
+    Need,
+    Open,
+    Role,
+    TokenInvalid,
+    TokenMissing,
+    check_role,
+)
+from msc_authority.app.permits import Lost, Permit, Permits
+from msc_authority.app.rates import OpenStreams, RequestRates
+from msc_authority.app.tokens import TokenBook
+
+ANY_CERTIFICATE = "*"
+_SCHEME = "bearer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presented:
+    """What a caller shows. `host` is its address; `is_local`: from this machine, and not through a proxy on it.
+
+    `authorization` holds each header of that name; `names` are those in a certificate that the handshake verified.
+    """
+
+    host: str
+    is_local: bool
+    authorization: tuple[str, ...] = field(default=(), repr=False)
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRules:
+    """Who is let in without a token. `local` and `remote` None: nobody.
+
+    `certificates` gives the roles of a name in a client's certificate; "*" stands for any other name.
+    """
+
+    local: Role | None = Role.OPERATOR
+    remote: Role | None = None
+    certificates: Mapping[str, frozenset[Role]] = field(default_factory=dict)
+
+
+class Admission:
+    """Lets callers in, or says why not."""
+
+    def __init__(
+        self,
+        *,
+        rules: AccessRules,
+        book: TokenBook,
+        permits: Permits,
+        rates: RequestRates,
+        streams: OpenStreams,
+    ) -> None:
+        self._rules, self._book, self._permits = rules, book, permits
+        self._rates, self._streams = rates, streams
+
+    async def admit(self, presented: Presented, need: Need | None) -> Identity:
+        """Returns who asks, if it may do what `need` stands for.
+
+        Raises:
+            AccessRefused: it is not known who asks, or that is not enough.
+            RateLimited: it asks too often.
+            StoreUnavailable: nobody can tell.
+        """
+        self._rates.take(f"address {presented.host}")
+        if isinstance(need, Open):
+            # Not to be turned away over a token: a probe knows nothing of tokens.
+            return self._anonymous(presented, role=None)
+        identity = await self.identify(presented)
+        self._rates.take(f"identity {_key(identity)}")
+        check_role(identity, need)
+        return identity
+
+    async def identify(self, presented: Presented) -> Identity:
+        """Returns who asks, whatever it may do. A token counts more than a certificate.
+
+        Raises:
+            Unauthenticated: nothing says who, or what was shown does not hold.
+            StoreUnavailable: nobody can tell.
+        """
+        if presented.authorization:
+            return await self._book.identify(_bearer(presented.authorization))
+        if presented.names:
+            return self._certified(presented.names)
+        role = self._rules.local if presented.is_local else self._rules.remote
+        if role is None:
+            raise TokenMissing("this authority wants to know who asks: send a token, as in Authorization: Bearer msc_…")
+        return self._anonymous(presented, role)
+
+    @property
+    def lets_local_in(self) -> bool:
+        """Whether somebody on this machine needs no token."""
+        return self._rules.local is not None
+
+    @contextmanager
+    def stream(self, identity: Identity, when_lost: Lost) -> Iterator[Permit]:
+        """A permit for a stream that lasts as long as the block. Raises StreamLimitReached."""
+        with self._streams.one(_key(identity)), self._permits.held(identity, when_lost) as permit:
+            yield permit
+
+    def _certified(self, names: tuple[str, ...]) -> Identity:
+        given = self._rules.certificates
+        name = next((name for name in names if name in given), names[0])
+        roles = given.get(name, given.get(ANY_CERTIFICATE, frozenset()))
+        return Identity(name=name, kind=Kind.CERTIFICATE, roles=roles)
+
+    def _anonymous(self, presented: Presented, role: Role | None) -> Identity:
+        kind = Kind.ANONYMOUS_LOOPBACK if presented.is_local else Kind.ANONYMOUS_REMOTE
+        roles = frozenset({role} if role is not None else ())
+        return Identity(name=f"anonymous@{presented.host}", kind=kind, roles=roles)
+
+
+def _key(identity: Identity) -> str:
+    # Tokens of one name, as while one replaces another, share what that name may take.
+    return f"{identity.kind.value} {identity.name}"
+
+
+def _bearer(authorization: tuple[str, ...]) -> str:
+    scheme, _, text = authorization[0].strip().partition(" ")
+    if len(authorization) != 1 or scheme.lower() != _SCHEME:
+        raise TokenInvalid("send one Authorization header that reads: Bearer msc_…")
+    return text.strip()

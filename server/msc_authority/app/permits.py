@@ -1,0 +1,86 @@
+"""What was let in and lasts: each stream can be told that whoever opened it may no longer have it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from msc_authority.app.access import Identity, Kind, Unauthenticated
+from msc_authority.app.tokens import TokenBook
+from msc_authority.ports import StoreUnavailable
+
+_log = logging.getLogger(__name__)
+
+Lost = Callable[[], None]
+
+_permit: ContextVar[Permit | None] = ContextVar("permit", default=None)
+
+
+class Permit:
+    """That one stream may go on."""
+
+    def __init__(self, identity: Identity, when_lost: Lost) -> None:
+        self.identity = identity
+        self._when_lost = when_lost
+
+    def when_lost(self, call: Lost) -> None:
+        """Has `call` called instead, once, should the permit be lost: on the thread that reviews."""
+        self._when_lost = call
+
+    def lose(self) -> None:
+        """Says that it is lost."""
+        self._when_lost()
+
+
+class Permits:
+    """The permits of streams that are open."""
+
+    def __init__(self, book: TokenBook) -> None:
+        self._book = book
+        self._lock = threading.Lock()
+        self._open: set[Permit] = set()
+
+    @contextmanager
+    def held(self, identity: Identity, when_lost: Lost) -> Iterator[Permit]:
+        """A permit for a stream that lasts as long as the block. `when_lost` may be replaced by who serves it."""
+        permit = Permit(identity, when_lost)
+        with self._lock:
+            self._open.add(permit)
+        token = _permit.set(permit)
+        try:
+            yield permit
+        finally:
+            _permit.reset(token)
+            with self._lock:
+                self._open.discard(permit)
+
+    def review(self) -> None:
+        """Takes back each permit whose token no longer holds."""
+        with self._lock:
+            held = [permit for permit in self._open if permit.identity.kind is Kind.TOKEN]
+        for permit in held:
+            if (why := self._why_lost(permit.identity)) is not None:
+                with self._lock:
+                    still_open = permit in self._open
+                    self._open.discard(permit)
+                if still_open:
+                    _log.info("A stream of %s ends: %s", permit.identity.name, why)
+                    permit.lose()
+
+    def _why_lost(self, identity: Identity) -> str | None:
+        try:
+            self._book.check(identity)
+        except Unauthenticated as error:
+            return error.reason
+        except StoreUnavailable:
+            # Who is in stays in: what it is told carries its age.
+            return None
+        return None
+
+
+def current_permit() -> Permit | None:
+    """Returns the permit of the stream that is being served; None: it needs none."""
+    return _permit.get()

@@ -1,0 +1,76 @@
+"""How much of the authority one caller may take: requests in a second, and streams at once. Any thread may ask."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from msc_authority.ports import Clock
+
+BURST_S = 10.0
+"""A caller that was silent may send the requests of so many seconds at once: a fleet comes back all together."""
+MAX_CALLERS = 20_000
+"""Callers remembered; the one silent for longest is forgotten first, which only does it a favour."""
+
+
+class RateLimited(Exception):
+    """More requests came than one caller may send."""
+
+
+class StreamLimitReached(Exception):
+    """More streams are open than one caller may have."""
+
+
+class RequestRates:
+    """One bucket of tokens for each caller: refilled with time, emptied by requests."""
+
+    def __init__(self, *, per_s: float, clock: Clock, max_callers: int = MAX_CALLERS) -> None:
+        """`per_s` is what a caller may send for good, in requests a second."""
+        self._per_s, self._clock, self._max_callers = per_s, clock, max_callers
+        self._lock = threading.Lock()
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self.refused = 0
+
+    def take(self, caller: str) -> None:
+        """Counts one request. Raises RateLimited."""
+        full = max(1.0, self._per_s * BURST_S)
+        with self._lock:
+            now = self._clock.monotonic()
+            left, since = self._buckets.pop(caller, (full, now))
+            left = min(full, left + (now - since) * self._per_s)
+            enough = left >= 1.0
+            self._buckets[caller] = (left - 1.0 if enough else left, now)
+            if len(self._buckets) > self._max_callers:
+                self._buckets.popitem(last=False)
+            self.refused += not enough
+        if not enough:
+            raise RateLimited(f"more than {self._per_s:g} requests a second came from you for a while; slow down")
+
+
+class OpenStreams:
+    """Counts the streams of each caller."""
+
+    def __init__(self, most: int) -> None:
+        """`most` is how many one caller may have."""
+        self._most = most
+        self._lock = threading.Lock()
+        self._open: Counter[str] = Counter()
+        self.refused = 0
+
+    @contextmanager
+    def one(self, caller: str) -> Iterator[None]:
+        """Counts a stream as long as the block lasts. Raises StreamLimitReached."""
+        with self._lock:
+            if self._open[caller] >= self._most:
+                self.refused += 1
+                raise StreamLimitReached(f"you have {self._most} streams open, which is the limit; close some")
+            self._open[caller] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open[caller] -= 1
+                # What is at zero would be remembered for good.
+                self._open += Counter()
