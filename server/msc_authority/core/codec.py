@@ -117,14 +117,15 @@ class Reader:
 
     def items(self, name: str, read: Callable[[object], T]) -> list[T]:
         """Returns each item of a stored list."""
-        return self.get(name, lambda value: [read(item) for item in _list(value)])
+        return self.get(name, lambda value: [read(item) for item in listed(value)])
 
     def inner(self, name: str) -> Reader:
         """Returns a reader of the object stored as `name`."""
         return Reader(self.get(name, mapping), f"{self._kind}.{name}")
 
 
-def _list(value: object) -> list[object]:
+def listed(value: object) -> list[object]:
+    """Returns a stored list."""
     if not isinstance(value, list):
         raise TypeError(f"a list was expected, not {value!r}")
     return value
@@ -139,7 +140,7 @@ def mapping(value: object) -> dict[str, object]:
 
 def row(value: object, length: int) -> list[object]:
     """Returns a stored row of `length` values."""
-    values = _list(value)
+    values = listed(value)
     if len(values) != length:
         raise ValueError(f"{length} values were expected, not {len(values)}")
     return values
@@ -147,4 +148,4 @@ def row(value: object, length: int) -> list[object]:
 
 def rows(value: object, length: int) -> list[list[object]]:
     """Returns stored rows of `length` values each."""
-    return [row(item, length) for item in _list(value)]
+    return [row(item, length) for item in listed(value)]

@@ -14,7 +14,9 @@ from msc_authority.core.high_water import HighWaterMark
 from msc_authority.core.hysteresis import Circumstances, ModeState, changes_used_up, facts_too_old, next_mode
 from msc_authority.core.ledger import Ledger
 from msc_authority.core.limits import limits_for
-from msc_authority.core.policy import Limits, Reason, RiskMode, TradingState
+from msc_authority.core.overrides import Override
+from msc_authority.core.overriding import Overridden, apply_overrides, expired, in_force
+from msc_authority.core.policy import Limits, Reason, RiskMode, StrategyState, TradingState
 from msc_authority.core.rebase import reduced_risk
 from msc_authority.core.report import judged_metrics, measured, other_metrics
 from msc_authority.core.state import ControllerState
@@ -28,19 +30,21 @@ __all__ = ["ControllerState", "Decision", "clear_halt", "decide", "halt", "what_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What was decided, and the state that the next evaluation starts from."""
+    """What was decided, and the state that the next evaluation starts from. `expired` are overrides that ended."""
 
     verdict: Verdict
     state: ControllerState
+    expired: tuple[Override, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Course:
-    """The way from the last permission to the next one."""
+    """The way from the last permission to the next one. `published` is `effective` under the overrides."""
 
     mode: ModeState
     outcome: StrategyOutcome
     effective: Effective
+    published: Overridden
     changes: tuple[datetime, ...]
     reasons: tuple[Reason, ...]
 
@@ -63,7 +67,11 @@ def decide(
     """
     assessment = assess(ledger, state, config, as_of, newest_fact_at)
     course = _plot(assessment, ledger, state, config)
-    return Decision(verdict=_verdict(assessment, course, state, config), state=_state_after(assessment, course))
+    return Decision(
+        verdict=_verdict(assessment, course, state, config),
+        state=_state_after(assessment, course, state),
+        expired=expired(state.overrides, as_of),
+    )
 
 
 def clear_halt(state: ControllerState, ledger: Ledger, as_of: datetime) -> ControllerState:
@@ -76,12 +84,12 @@ def clear_halt(state: ControllerState, ledger: Ledger, as_of: datetime) -> Contr
     mark = HighWaterMark(since=as_of, nav=nav, origin=origin_of(ledger, reading))
     if state.trading_state is not TradingState.HALTED:
         return replace(state, hard_mark=mark)
-    return replace(_in_trading_state(state, TradingState.REDUCING), hard_mark=mark)
+    return replace(_in_trading_state(state, TradingState.REDUCING), hard_mark=mark, halted_because=None)
 
 
-def halt(state: ControllerState) -> ControllerState:
-    """Returns the state after a person has stopped trading. Only `clear_halt` ends it."""
-    return _in_trading_state(state, TradingState.HALTED)
+def halt(state: ControllerState, because: Reason | None = None) -> ControllerState:
+    """Returns the state after a person has stopped trading, `because` of something. Only `clear_halt` ends it."""
+    return replace(_in_trading_state(state, TradingState.HALTED), halted_because=because)
 
 
 def _in_trading_state(state: ControllerState, trading_state: TradingState) -> ControllerState:
@@ -110,8 +118,13 @@ def _plot(assessment: Assessment, ledger: Ledger, state: ControllerState, config
         grants=outcome.grants,
     )
     effective, changes, held = _permitted(wanted, state, config, now)
-    reasons = _told_once(*mode_reasons, trading_reason, reference.reason, reduction, held, _nobody(effective))
-    return _Course(mode=mode, outcome=outcome, effective=effective, changes=changes, reasons=reasons)
+    retired = outcome.lives.in_state(StrategyState.RETIRED)
+    published = apply_overrides(effective, state.overrides, config.modes, now.as_of, retired=retired)
+    nobody = _nobody(published.effective)
+    reasons = _told_once(*mode_reasons, trading_reason, state.halted_because, reference.reason, reduction, held, nobody)
+    return _Course(
+        mode=mode, outcome=outcome, effective=effective, published=published, changes=changes, reasons=reasons
+    )
 
 
 def _limits(mode: RiskMode, reduction: Reason | None, config: DecisionConfig) -> Limits:
@@ -142,7 +155,7 @@ def _nobody(effective: Effective) -> Reason | None:
     return Reason(code="NOBODY_ALLOWED", text="no strategy is allowed to open positions")
 
 
-def _state_after(assessment: Assessment, course: _Course) -> ControllerState:
+def _state_after(assessment: Assessment, course: _Course, state: ControllerState) -> ControllerState:
     return ControllerState(
         mode=course.mode,
         trading_state=course.effective.trading_state,
@@ -152,13 +165,15 @@ def _state_after(assessment: Assessment, course: _Course) -> ControllerState:
         effective=course.effective,
         evaluated_at=assessment.now.as_of,
         lives=course.outcome.lives,
+        overrides=in_force(state.overrides, assessment.now.as_of),
+        halted_because=state.halted_because,
     )
 
 
 def _verdict(assessment: Assessment, course: _Course, state: ControllerState, config: DecisionConfig) -> Verdict:
     seen, inputs, grading = assessment.seen, assessment.inputs, assessment.grading
-    provenances = measured(seen, config)
-    reasons = (*grading.reasons, *course.reasons)
+    provenances, published = measured(seen, config), course.published
+    reasons = (*published.reasons, *grading.reasons, *course.reasons)
     return Verdict(
         as_of=assessment.now.as_of,
         system_health=grading.health,
@@ -169,7 +184,9 @@ def _verdict(assessment: Assessment, course: _Course, state: ControllerState, co
         metrics=judged_metrics(inputs, grading.points, config, provenances)
         + other_metrics(seen, assessment.hard_drawdown_pct, inputs, config, provenances),
         reasons=reasons,
-        candidate=content_of(course.effective, inputs, grading, seen.equity_source, reasons),
-        strategies=rankings_as_granted(course.outcome.rankings, course.effective),
+        candidate=content_of(
+            published.effective, inputs, grading, seen.equity_source, reasons, rollback_of=published.rollback_of
+        ),
+        strategies=rankings_as_granted(course.outcome.rankings, published.effective),
         transitions=course.outcome.transitions,
     )

@@ -11,7 +11,13 @@ from msc_authority.core.policy import PolicyContent, PolicyMetrics, Reason
 
 
 def content_of(
-    effective: Effective, inputs: GradeInputs, grading: Grading, equity_source: str, reasons: tuple[Reason, ...]
+    effective: Effective,
+    inputs: GradeInputs,
+    grading: Grading,
+    equity_source: str,
+    reasons: tuple[Reason, ...],
+    *,
+    rollback_of: int = 0,
 ) -> PolicyContent:
     """Returns what the policy says: the permission, and the metrics and reasons it was decided from."""
     trades = inputs.trades_n
@@ -29,6 +35,7 @@ def content_of(
             equity_source=equity_source,
         ),
         reasons=reasons,
+        rollback_of=rollback_of,
     )
 
 
