@@ -102,6 +102,10 @@ def test_a_size_that_was_left_out_is_neither_held_nor_missed() -> None:
     assert [(verdict.held, verdict.why) for verdict in judged(outcome)] == [(True, ""), (None, "not in this run")]
 
 
+def test_a_goal_of_a_run_that_measured_nothing_is_named_all_the_same() -> None:
+    assert only(an_outcome(goals=(Goal(what="ours", against="bare", at_most=1.25),))).held is None
+
+
 def test_a_goal_against_one_who_is_missing_says_why() -> None:
     goal = Goal(what="ours", against="etcd", at_most=1.0, at=(10,))
     outcome = an_outcome(a_series("ours", 1.0, size=10), goals=(goal,), skipped={"etcd": "there is no Go"})

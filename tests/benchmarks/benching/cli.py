@@ -21,7 +21,7 @@ COMMAND = "./scripts/bench"
 INTERRUPTED = "interrupted"
 EXIT_INTERRUPTED = 130
 LOG_WIDTH = 120
-SEVERE = (" ERROR ", "Traceback ")
+SEVERE = (" ERROR ", " CRITICAL msc_authority.http", " CRITICAL msc_authority.compose")
 COMPLAINTS_SHOWN = 3
 
 

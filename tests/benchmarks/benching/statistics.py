@@ -60,7 +60,7 @@ def ratio(what: Series, against: Series) -> Summary:
 def judged(outcome: Outcome) -> Iterator[Judged]:
     """Yields each goal at each of its sizes."""
     for goal in outcome.benchmark.goals:
-        for size in goal.at or outcome.sizes:
+        for size in goal.at or outcome.sizes or (0,):
             verdict = _judged(goal, size, outcome)
             if verdict.ratio is not None or goal.at or not outcome.series:
                 yield verdict
