@@ -33,6 +33,7 @@ class Beside:
             CannotListen: the address is none of this machine, or the port needs a privilege.
         """
         listening = listen(settings.http_host, settings.http_port)
+        url = url_of(settings.http_host, listening)
 
         def make() -> Face:
             from msc_authority.http.app import make_app
@@ -43,7 +44,7 @@ class Beside:
         # What was loaded lives as long as the process; the collector need not look at it again.
         self._server = HttpServer(make, listening, loop_factory=loop_factory(), on_up=gc.freeze)
         self._server.start()
-        return url_of(settings.http_host, listening)
+        return url
 
     def begin_stop(self) -> None:
         """Has the server stop while the authority says goodbye. Twice is fine."""

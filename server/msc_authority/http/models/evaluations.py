@@ -201,7 +201,7 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
+Whole = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=MAX_COUNT)]
 
 
 class WhatIf(_Asked):
@@ -209,9 +209,9 @@ class WhatIf(_Asked):
 
     drawdown_pct: Annotated[float | None, Field(ge=0, le=100, description="Drawdown, percent.")] = None
     winrate_fraction: Annotated[float | None, Field(ge=0, le=1, description="Share of winning trades.")] = None
-    trades_n: Annotated[Whole | None, Field(ge=0, le=MAX_COUNT, description="Trades behind the win rate.")] = None
+    trades_n: Annotated[Whole | None, Field(description="Trades behind the win rate.")] = None
     slope_pct_per_day: Annotated[float | None, Field(ge=-100, description="Slope of equity, percent a day.")] = None
-    loss_streak: Annotated[Whole | None, Field(ge=0, le=MAX_COUNT, description="Losses in a row.")] = None
+    loss_streak: Annotated[Whole | None, Field(description="Losses in a row.")] = None
     days_without_profit: Annotated[float | None, Field(ge=0, description="Days since the last profit.")] = None
     expectancy: Annotated[float | None, Field(description="Mean result of a trade, in R.")] = None
     volatility_ratio: Annotated[float | None, Field(ge=0, description="Volatility now over what is usual.")] = None

@@ -21,6 +21,7 @@ from msc_authority.app.replay import ReplayStep
 from msc_authority.cli.app import build_app
 from msc_authority.cli.demo import prepare_demo
 from msc_authority.core.policy import RiskMode, StrategyState
+from msc_authority.http.serving import listen
 from msc_authority.ports import EvaluationEntry
 from msc_authority.settings import Settings, sqlite_url
 
@@ -64,6 +65,7 @@ def test_serve_says_when_it_is_ready_and_ctrl_c_ends_it_with_0(tmp_path: Path) -
         code, _, err = stopped(process)
 
     assert ready["event"] == "ready"
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+", ready["http_url"])
     assert re.fullmatch(r"127\.0\.0\.1:\d+", ready["target"])
     assert (ready["demo"], ready["home"]) == (False, str(tmp_path))
     assert code == 0
@@ -78,6 +80,26 @@ def test_a_port_that_is_taken_ends_with_1_and_names_it(target: str, tmp_path: Pa
     assert result.exit_code == 1
     assert port in result.stderr.splitlines()[-1]
     assert "Traceback" not in result.stderr
+
+
+def test_an_http_port_that_is_taken_ends_with_1_and_says_what_to_do(tmp_path: Path) -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = str(taken.getsockname()[1])
+        arguments = ["serve", "--home", str(tmp_path), "--grpc-port", "0", "--http-port", port]
+        result = CliRunner().invoke(build_app(), arguments)
+
+    assert result.exit_code == 1
+    assert f"uses port {port}" in result.stderr.splitlines()[-1]
+    assert "--http-port or MSC_HTTP_PORT" in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr
+
+
+def test_without_http_the_banner_names_no_page(tmp_path: Path) -> None:
+    with served(tmp_path, "--no-http") as process:
+        assert process.stdout is not None
+        banner = "".join(iter(process.stdout.readline, "Ctrl-C stops it.\n"))
+
+    assert "http://" not in banner
 
 
 def test_an_address_of_another_machine_ends_with_2_and_says_what_to_check(tmp_path: Path) -> None:
@@ -97,6 +119,8 @@ def test_an_address_of_another_machine_ends_with_2_and_says_what_to_check(tmp_pa
         (("--grpc-port", "70000"), 2, "grpc_port"),
         (("--evaluation-period-s", "nan"), 2, "evaluation_period_s"),
         (("--grpc-host", "0.0.0.0"), 2, "allow_plaintext_remote"),  # noqa: S104 -- refused
+        (("--http-host", "0.0.0.0"), 2, "http_host"),  # noqa: S104 -- refused
+        (("--http-port", "70000"), 2, "http_port"),
         (("--log-format", "xml"), 2, "log_format"),
         (("--config", "nowhere.toml"), 2, "nowhere.toml"),
         (("--database-url", "sqlite:///"), 1, "SQLite"),
@@ -193,4 +217,6 @@ def test_the_demo_keeps_to_its_own_database(demo: tuple[Settings, ManualTime, li
     assert "THIS IS SAMPLE DATA" in banner
     assert sqlite_url(home / "demo") in banner
     assert "grpcurl -plaintext" in banner
+    assert re.search(r"http://127\.0\.0\.1:\d+/ +the dashboard", banner)
+    assert re.search(r"curl http://127\.0\.0\.1:\d+/api/msc/status", banner)
     assert max(len(line) for line in banner.splitlines() if str(home) not in line and "--target" not in line) <= 80
