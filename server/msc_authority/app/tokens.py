@@ -1,7 +1,7 @@
 """Bearer tokens: how they are made and told apart, and the book of those that hold.
 
-A token reads msc_ID_SECRET. The id is public and finds it; of the secret, 256 random bits, only the SHA-256 is kept, which is
-enough for a secret that nobody can guess.
+A token reads msc_ID_SECRET. The id is public and finds it. Of the secret, 256 random bits, only the SHA-256 is kept, which
+is enough for a secret that nobody can guess.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from hashlib import sha256
 from msc_authority.app.access import Identity, Kind, Role, TokenExpired, TokenInvalid, TokenRevoked
 from msc_authority.app.timing import Timer, pause
 from msc_authority.app.work import Worker
-from msc_authority.ports import Clock, StoredToken, StoreError, StoreUnavailable, TokenStore
+from msc_authority.ports import Clock, StoreError, StoreUnavailable
+from msc_authority.ports_tokens import StoredToken, TokenStore
 
 _log = logging.getLogger(__name__)
 
