@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, make_url, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from msc_authority.adapters.sql.errors import store_errors
-from msc_authority.ports import StoreError
+from msc_authority.adapters.sql.errors import TAKEN_BACK, sqlstate_of, store_errors
+from msc_authority.adapters.sql.inserts import insert_new as insert_new
+from msc_authority.adapters.sql.postgres import LIMITS, Limits, engine_for
+from msc_authority.ports import StoreError, StoreUnavailable
 
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+ATTEMPTS = 5
+"""How often a transaction that PostgreSQL takes back is done in all."""
 BUSY_TIMEOUT_S = 5.0
 _LOCK_FAMILY = 0x4D5343  # "MSC": keeps our advisory locks apart from those of others in the same database.
 
@@ -33,15 +44,19 @@ class WriteLock(IntEnum):
 class Database:
     """Opens transactions. Driver errors leave it as StoreUnavailable or StoreError."""
 
-    def __init__(self, url: str, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+    def __init__(self, url: str, busy_timeout_s: float = BUSY_TIMEOUT_S, limits: Limits = LIMITS) -> None:
         self.url = _checked_url(url)
+        self.repeated = 0
+        """How many transactions were done again because PostgreSQL had taken them back."""
         with store_errors(self.url):
-            self._engine = _engine_for(self.url, busy_timeout_s)
-        self._is_sqlite = self._engine.dialect.name == "sqlite"
+            self._engine = _engine_for(self.url, busy_timeout_s, limits)
+        self.is_sqlite = self._engine.dialect.name == "sqlite"
         # A reader sees one state of the database from its first query to its last.
-        consistent = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        consistent = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._reader = self._engine.execution_options(**consistent)
-        self._writer = self._engine.execution_options(msc_begin="BEGIN IMMEDIATE")
+        # A writer of PostgreSQL looks again behind its lock, whatever the server's default isolation is.
+        looking_again = {"msc_begin": "BEGIN IMMEDIATE"} if self.is_sqlite else {"isolation_level": "READ COMMITTED"}
+        self._writer = self._engine.execution_options(**looking_again)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -58,29 +73,51 @@ class Database:
         taking its lock at BEGIN IMMEDIATE, not at the first write, makes waiting for it possible.
         """
         with store_errors(self.url), self._writer.begin() as connection:
-            if not self._is_sqlite:
-                connection.execute(select(func.pg_advisory_xact_lock(_LOCK_FAMILY, int(lock))))
+            if not self.is_sqlite:
+                _lock(connection, lock)
             yield connection
+
+    def transact(self, lock: WriteLock, work: Callable[[Connection], _T]) -> _T:
+        """What `work` returns in a writing transaction. It must do nothing but read and write by its connection: when
+        PostgreSQL takes the transaction back for another's sake, it is done again, a few times.
+        """
+        if self.is_sqlite:
+            return self._once(lock, work)
+        # Loaded here: programs that only ask an authority need not wait for it.
+        from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+        attempts = Retrying(
+            retry=retry_if_exception(_taken_back),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_random_exponential(multiplier=0.01, max=0.2),
+            before_sleep=self._again,
+            reraise=True,
+        )
+        result: _T = attempts(self._once, lock, work)
+        return result
+
+    def _once(self, lock: WriteLock, work: Callable[[Connection], _T]) -> _T:
+        with self.write(lock) as connection:
+            return work(connection)
+
+    def _again(self, state: RetryCallState) -> None:
+        self.repeated += 1
+        error = state.outcome.exception() if state.outcome else None
+        _log.info("A transaction was taken back and is done again (attempt %d): %s", state.attempt_number + 1, error)
 
     def close(self) -> None:
         """Closes the connections; twice is fine."""
         self._engine.dispose()
 
 
-def insert_new(connection: Connection, table: Table, names: Sequence[str], rows: Iterable[tuple[object, ...]]) -> None:
-    """Inserts the rows (values in the order of `names`) whose unique key is not taken, and passes over the others.
+def _lock(connection: Connection, lock: WriteLock) -> None:
+    if lock is WriteLock.SCHEMA:
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    connection.execute(select(func.pg_advisory_xact_lock(_LOCK_FAMILY, int(lock))))
 
-    A batch goes to the driver column by column through the types' own processors: `Connection.execute` builds a dict a
-    row and takes half as long again.
-    """
-    dialect = connection.dialect
-    insert = sqlite.insert if dialect.name == "sqlite" else postgresql.insert
-    statement = insert(table).on_conflict_do_nothing().compile(dialect=dialect, column_keys=list(names))
-    processors = [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names]
-    columns = zip(processors, zip(*rows, strict=True), strict=True)
-    ready = zip(*[map(process, column) if process else column for process, column in columns], strict=True)
-    named = [dict(zip(names, row, strict=True)) for row in ready] if not dialect.positional else list(ready)
-    connection.exec_driver_sql(str(statement), named)
+
+def _taken_back(error: BaseException) -> bool:
+    return isinstance(error, StoreUnavailable) and sqlstate_of(error.__cause__) in TAKEN_BACK
 
 
 def _checked_url(text: str) -> URL:
@@ -98,18 +135,15 @@ def _checked_url(text: str) -> URL:
     return url
 
 
-def _engine_for(url: URL, busy_timeout_s: float) -> Engine:
+def _engine_for(url: URL, busy_timeout_s: float, limits: Limits) -> Engine:
     options = {"hide_parameters": True, "json_serializer": _json_text}
-    if url.get_backend_name() == "sqlite":
-        _prepare_folder(url)
-        engine = create_engine(url, connect_args={"timeout": busy_timeout_s}, **options)
-        event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-        return engine
-    try:
-        return create_engine(url, pool_pre_ping=True, **options)
-    except ImportError as error:
-        raise StoreError(f"the driver of {url.drivername} is not installed: {error}") from error
+    if url.get_backend_name() == "postgresql":
+        return engine_for(url, limits, options)
+    _prepare_folder(url)
+    engine = create_engine(url, connect_args={"timeout": busy_timeout_s}, **options)
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
 
 
 def _json_text(document: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
@@ -68,26 +69,30 @@ class SqlEvaluationStore:
             StaleState: another evaluation was committed in between. Nothing was written.
             ValueError: the commit is not one of an evaluation that succeeded, or holds a number that is not finite.
         """
+        return self._database.transact(WriteLock.EVALUATIONS, partial(self._commit, commit, expected))
+
+    def _commit(self, commit: EvaluationCommit, expected: StoredState, connection: Connection) -> Head:
         as_of = decided_at(commit)
-        with self._database.write(WriteLock.EVALUATIONS) as connection:
-            _advance(connection, commit, expected, as_of)
-            before = read_head(connection)
-            policy = policy_to_publish(before, commit)
-            entry = entry_to_keep(commit, before, policy)
-            insert_entry(connection, entry)
-            if policy is not None:
-                connection.execute(insert(msc_policies), row_of(policy, before, entry.evaluation_id))
-            _write_strategies(connection, entry)
-            if commit.keep_as_rewind_point:
-                _keep_rewind_point(connection, commit.checkpoint)
-            write_audit(connection, self._clock.now(), _audit_line(entry, policy))
+        _advance(connection, commit, expected, as_of)
+        before = read_head(connection)
+        policy = policy_to_publish(before, commit)
+        entry = entry_to_keep(commit, before, policy)
+        insert_entry(connection, entry)
+        if policy is not None:
+            connection.execute(insert(msc_policies), row_of(policy, before, entry.evaluation_id))
+        _write_strategies(connection, entry)
+        if commit.keep_as_rewind_point:
+            _keep_rewind_point(connection, commit.checkpoint)
+        write_audit(connection, self._clock.now(), _audit_line(entry, policy))
         return before if policy is None else Head(ref=policy.ref, policy=policy, evaluated_at=as_of)
 
     def record_failure(self, entry: EvaluationEntry) -> None:
         """Keeps a failed evaluation. Changes neither policy nor state."""
-        with self._database.write(WriteLock.EVALUATIONS) as connection:
-            insert_entry(connection, entry)
-            write_audit(connection, self._clock.now(), _audit_line(entry, None))
+        self._database.transact(WriteLock.EVALUATIONS, partial(self._record_failure, entry))
+
+    def _record_failure(self, entry: EvaluationEntry, connection: Connection) -> None:
+        insert_entry(connection, entry)
+        write_audit(connection, self._clock.now(), _audit_line(entry, None))
 
 
 def _checkpoint_from(row: Row[*tuple[object, ...]]) -> LedgerCheckpoint:

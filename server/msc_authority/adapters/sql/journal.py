@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import Connection, Select, func, select
 
@@ -47,12 +48,7 @@ class SqlJournal:
         if not facts:
             return RecordOutcome(accepted=0, duplicates=0)
         by_kind = _by_kind(facts)
-        with self._database.write(WriteLock.JOURNAL) as connection:
-            outcomes = (
-                _store(connection, EXECUTIONS, by_kind[0]),
-                _store(connection, TRADES, by_kind[1]),
-                _store(connection, EQUITY, by_kind[2]),
-            )
+        outcomes = self._database.transact(WriteLock.JOURNAL, partial(_store_all, by_kind))
         accepted = sum(count for count, _ in outcomes)
         refused = sorted((refusal for _, some in outcomes for refusal in some), key=lambda refusal: refusal.index)
         return RecordOutcome(accepted=accepted, duplicates=len(facts) - accepted - len(refused), refused=tuple(refused))
@@ -96,9 +92,10 @@ def _earliest(*instants: datetime | None) -> datetime | None:
     return min((at for at in instants if at is not None), default=None)
 
 
-def _by_kind(
-    facts: Sequence[Fact],
-) -> tuple[list[tuple[int, Execution]], list[tuple[int, Trade]], list[tuple[int, EquityPoint]]]:
+_ByKind = tuple[list[tuple[int, Execution]], list[tuple[int, Trade]], list[tuple[int, EquityPoint]]]
+
+
+def _by_kind(facts: Sequence[Fact]) -> _ByKind:
     executions: list[tuple[int, Execution]] = []
     trades: list[tuple[int, Trade]] = []
     equity: list[tuple[int, EquityPoint]] = []
@@ -111,6 +108,15 @@ def _by_kind(
             case EquityPoint():
                 equity.append((index, fact))
     return executions, trades, equity
+
+
+def _store_all(by_kind: _ByKind, connection: Connection) -> tuple[tuple[int, list[RefusedFact]], ...]:
+    executions, trades, equity = by_kind
+    return (
+        _store(connection, EXECUTIONS, executions),
+        _store(connection, TRADES, trades),
+        _store(connection, EQUITY, equity),
+    )
 
 
 def _store(connection: Connection, table: FactTable[F], facts: list[tuple[int, F]]) -> tuple[int, list[RefusedFact]]:

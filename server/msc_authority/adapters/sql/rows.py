@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Connection, Select, Table, func, select, tuple_
 
-from msc_authority.adapters.sql.engine import insert_new
+from msc_authority.adapters.sql.inserts import insert_new
 from msc_authority.adapters.sql.tables import equity_points, execution_journal, trade_logs
 from msc_authority.core.facts import EquityPoint, Execution, Trade
 

@@ -14,6 +14,7 @@ from msc_authority.adapters.sql.evaluations import SqlEvaluationStore
 from msc_authority.adapters.sql.executions import SqlExecutionLog
 from msc_authority.adapters.sql.journal import SqlJournal
 from msc_authority.adapters.sql.policies import SqlPolicyStore, current_epoch
+from msc_authority.adapters.sql.postgres import LIMITS, Limits
 from msc_authority.adapters.sql.schema import bring_to_head
 from msc_authority.adapters.sql.tables import msc_meta, msc_state
 from msc_authority.ports import Clock
@@ -41,11 +42,14 @@ class SqlStore:
 
         There is no policy in it until the next evaluation; history stays readable.
         """
-        with self._database.write(WriteLock.EVALUATIONS) as connection:
+
+        def bump(connection: Connection) -> int:
             epoch = self._allocate_epoch(connection, current_epoch(connection), actor, reason)
             # An evaluation that started before belongs to the old lineage: its commit finds the generation moved.
             connection.execute(update(msc_state).values(generation=msc_state.c.generation + 1, evaluated_at=None))
-        return epoch
+            return epoch
+
+        return self._database.transact(WriteLock.EVALUATIONS, bump)
 
     def close(self) -> None:
         """Closes the connections; twice is fine."""
@@ -80,16 +84,17 @@ class SqlStore:
         return epoch
 
 
-def open_store(url: str, clock: Clock, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> SqlStore:
+def open_store(url: str, clock: Clock, *, busy_timeout_s: float = BUSY_TIMEOUT_S, limits: Limits = LIMITS) -> SqlStore:
     """Opens the database at `url`, makes it where there is none, and brings it to the schema of this program.
 
-    `busy_timeout_s` is how long SQLite waits for another process that writes.
+    `busy_timeout_s` is how long SQLite waits for another process that writes; `limits` are those of PostgreSQL, whose
+    database has to be there.
 
     Raises:
         StoreUnavailable: it cannot be reached, or is locked.
         StoreError: the URL, the folder or the file cannot be used, or the schema is of a newer program.
     """
-    database = Database(url, busy_timeout_s)
+    database = Database(url, busy_timeout_s, limits)
     try:
         bring_to_head(database)
         store = SqlStore(database, clock)
