@@ -163,7 +163,10 @@ class StoredState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationCommit:
-    """Everything one evaluation writes, in one transaction or not at all. `publish` None: the policy stays."""
+    """Everything one evaluation writes, in one transaction or not at all. `publish` None: the policy stays.
+
+    `term` is that of the lease it was made under; None: of no lease, so none is asked for.
+    """
 
     entry: EvaluationEntry
     publish: PolicyContent | None
@@ -171,6 +174,7 @@ class EvaluationCommit:
     controller: bytes
     checkpoint: LedgerCheckpoint
     keep_as_rewind_point: bool
+    term: int | None = None
 
 
 class EvaluationStore(Protocol):
@@ -192,11 +196,16 @@ class EvaluationStore(Protocol):
 
         Raises:
             StaleState: another evaluation was committed in between. Nothing was written.
+            Fenced: the commit's term is over. Nothing was written.
         """
         ...
 
-    def record_failure(self, entry: EvaluationEntry) -> None:
-        """Keeps a failed evaluation. Changes neither policy nor state."""
+    def record_failure(self, entry: EvaluationEntry, term: int | None = None) -> None:
+        """Keeps a failed evaluation made under `term`. Changes neither policy nor state.
+
+        Raises:
+            Fenced: that term is over: another replica evaluates, and this failure means nothing.
+        """
         ...
 
 
@@ -271,3 +280,7 @@ class StoreUnavailable(StoreError):
 
 class StaleState(StoreError):
     """Another writer was first. Nothing was written."""
+
+
+class Fenced(StoreError):
+    """The term that the writer leads under is over. Nothing was written."""

@@ -17,6 +17,7 @@ from msc_authority.adapters.commits import (
 from msc_authority.adapters.evidence_order import merged
 from msc_authority.adapters.fact_keys import equity_evidence, id_conflict, id_of, trade_evidence
 from msc_authority.adapters.instants import aware_utc
+from msc_authority.adapters.memory_replicas import MemoryEvaluationRequests, MemoryLease, MemoryReplicas
 from msc_authority.core.evaluation import StrategyRanking
 from msc_authority.core.evidence import EquityEvidence, Evidence, TradeEvidence
 from msc_authority.core.facts import EquityPoint, Execution, Fact, Trade, happened_at
@@ -38,10 +39,13 @@ from msc_authority.ports import (
 
 
 class MemoryStore:
-    """The five ports over one state in memory. Threads may share it."""
+    """The ports over one state in memory. Threads may share it."""
 
     def __init__(self, clock: Clock) -> None:
-        self._kept = _Kept(epoch=int(clock.now().timestamp()))
+        self.lease = MemoryLease(clock)
+        self.replicas = MemoryReplicas(clock)
+        self.requests = MemoryEvaluationRequests(clock)
+        self._kept = _Kept(epoch=int(clock.now().timestamp()), lease=self.lease)
         self.journal = MemoryJournal()
         self.executions = MemoryExecutionLog(self.journal)
         self.evaluations = MemoryEvaluationStore(self._kept)
@@ -57,6 +61,7 @@ class _Kept:
     """What the evaluations left. Whoever holds the lock may look and write."""
 
     epoch: int
+    lease: MemoryLease
     lock: threading.RLock = field(default_factory=threading.RLock)
     generation: int = 0
     evaluated_at: datetime | None = None
@@ -201,11 +206,13 @@ class MemoryEvaluationStore:
 
         Raises:
             StaleState: another evaluation was committed in between. Nothing was written.
+            Fenced: the commit's term is over. Nothing was written.
             ValueError: the commit is not one of an evaluation that succeeded, or holds a number that is not finite.
         """
         kept = self._kept
         as_of = decided_at(commit)
         with kept.lock:
+            kept.lease.check(commit.term)
             if kept.generation != expected.generation:
                 raise StaleState(f"generation {expected.generation} is over: start again from the state as it is now")
             before = kept.head()
@@ -227,9 +234,10 @@ class MemoryEvaluationStore:
         for watermark in sorted(points)[:-REWIND_POINTS_KEPT]:
             del points[watermark]
 
-    def record_failure(self, entry: EvaluationEntry) -> None:
-        """Keeps a failed evaluation. Changes neither policy nor state."""
+    def record_failure(self, entry: EvaluationEntry, term: int | None = None) -> None:
+        """Keeps a failed evaluation made under `term`. Changes neither policy nor state. Raises Fenced."""
         with self._kept.lock:
+            self._kept.lease.check(term)
             self._kept.add_entry(entry)
 
 

@@ -32,6 +32,7 @@ from msc_authority.ports import (
     LedgerCheckpoint,
     PolicyStore,
 )
+from msc_authority.ports_replicas import EvaluationRequests, Lease, Replicas
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -78,6 +79,21 @@ class Store(Protocol):
     @property
     def log(self) -> EvaluationLog:
         """The evaluations."""
+        ...
+
+    @property
+    def lease(self) -> Lease:
+        """Who leads."""
+        ...
+
+    @property
+    def replicas(self) -> Replicas:
+        """Who is there."""
+        ...
+
+    @property
+    def requests(self) -> EvaluationRequests:
+        """What the leader is asked to do."""
         ...
 
     def close(self) -> None:

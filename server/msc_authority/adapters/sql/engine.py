@@ -39,6 +39,7 @@ class WriteLock(IntEnum):
     SCHEMA = 1
     JOURNAL = 2
     EVALUATIONS = 3
+    REPLICAS = 4
 
 
 class Database:

@@ -14,6 +14,7 @@ from msc_authority.adapters.sql.audit import AuditLine, write_audit
 from msc_authority.adapters.sql.engine import Database, WriteLock
 from msc_authority.adapters.sql.evaluation_log import insert_entry, ranking_row
 from msc_authority.adapters.sql.policies import read_head, row_of
+from msc_authority.adapters.sql.replicas import refuse_fenced
 from msc_authority.adapters.sql.tables import (
     msc_ledger_checkpoints,
     msc_policies,
@@ -67,12 +68,14 @@ class SqlEvaluationStore:
 
         Raises:
             StaleState: another evaluation was committed in between. Nothing was written.
+            Fenced: the commit's term is over. Nothing was written.
             ValueError: the commit is not one of an evaluation that succeeded, or holds a number that is not finite.
         """
         return self._database.transact(WriteLock.EVALUATIONS, partial(self._commit, commit, expected))
 
     def _commit(self, commit: EvaluationCommit, expected: StoredState, connection: Connection) -> Head:
         as_of = decided_at(commit)
+        refuse_fenced(connection, commit.term)
         _advance(connection, commit, expected, as_of)
         before = read_head(connection)
         policy = policy_to_publish(before, commit)
@@ -86,11 +89,12 @@ class SqlEvaluationStore:
         write_audit(connection, self._clock.now(), _audit_line(entry, policy))
         return before if policy is None else Head(ref=policy.ref, policy=policy, evaluated_at=as_of)
 
-    def record_failure(self, entry: EvaluationEntry) -> None:
-        """Keeps a failed evaluation. Changes neither policy nor state."""
-        self._database.transact(WriteLock.EVALUATIONS, partial(self._record_failure, entry))
+    def record_failure(self, entry: EvaluationEntry, term: int | None = None) -> None:
+        """Keeps a failed evaluation made under `term`. Changes neither policy nor state. Raises Fenced."""
+        self._database.transact(WriteLock.EVALUATIONS, partial(self._record_failure, entry, term))
 
-    def _record_failure(self, entry: EvaluationEntry, connection: Connection) -> None:
+    def _record_failure(self, entry: EvaluationEntry, term: int | None, connection: Connection) -> None:
+        refuse_fenced(connection, term)
         insert_entry(connection, entry)
         write_audit(connection, self._clock.now(), _audit_line(entry, None))
 

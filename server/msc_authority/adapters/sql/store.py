@@ -15,6 +15,7 @@ from msc_authority.adapters.sql.executions import SqlExecutionLog
 from msc_authority.adapters.sql.journal import SqlJournal
 from msc_authority.adapters.sql.policies import SqlPolicyStore, current_epoch
 from msc_authority.adapters.sql.postgres import LIMITS, Limits
+from msc_authority.adapters.sql.replicas import SqlEvaluationRequests, SqlLease, SqlReplicas
 from msc_authority.adapters.sql.schema import bring_to_head
 from msc_authority.adapters.sql.tables import msc_meta, msc_state
 from msc_authority.ports import Clock
@@ -31,6 +32,9 @@ class SqlStore:
         self.evaluations = SqlEvaluationStore(database, clock)
         self.policies = SqlPolicyStore(database)
         self.log = SqlEvaluationLog(database)
+        self.lease = SqlLease(database)
+        self.replicas = SqlReplicas(database)
+        self.requests = SqlEvaluationRequests(database)
 
     @property
     def location(self) -> str:

@@ -244,3 +244,37 @@ msc_ledger_checkpoints = Table(
     Column("equity_cursor", BigInteger, nullable=False),
     Column("ledger", LargeBinary, nullable=False),
 )
+
+# Several authorities on one database. Instants of these tables are the database's own.
+
+# One row, once somebody has led.
+msc_lease = Table(
+    "msc_lease",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("term", BigInteger, nullable=False),
+    Column("holder", Identifier, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("renewed_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
+msc_replicas = Table(
+    "msc_replicas",
+    metadata,
+    Column("server_id", Identifier, primary_key=True),
+    Column("address", Text, nullable=False),
+    Column("watchers", BigInteger, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+)
+
+msc_evaluation_requests = Table(
+    "msc_evaluation_requests",
+    metadata,
+    Column("request_id", Identifier, primary_key=True),
+    Column("requested_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("asked_at", UtcTime, nullable=False),
+)
