@@ -299,6 +299,7 @@ def test_a_policy_change_arrives_without_reload(browser: Browser, scene: Scene, 
     browser.until_card("fleet", "versions behind")
     browser.until_card("activity", "confidence too low")
     browser.until("document.querySelectorAll('.is-bad').length === 2")
+    browser.until_card("chart", "Drawdown now 19.00 %")
     browser.shoot("defensive")
     # The best of three: what is measured is the page, not how busy the machine is.
     assert min(taken_ms) < PROPAGATION_MS

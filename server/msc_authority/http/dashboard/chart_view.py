@@ -16,6 +16,7 @@ from msc_authority.http.dashboard.text import day_and_time, number, percent, sig
 
 CHANGES_SHOWN = 60
 SHOWN_AT_LEAST = timedelta(hours=1)
+_TIMES = {"year": "{yyyy}", "month": "{d} {MMM}", "day": "{d} {MMM}", "hour": "{HH}:{mm}", "minute": "{HH}:{mm}"}
 _MARK = {RiskMode.DEFENSIVE: "path://M0,0 L10,0 L5,9 Z", RiskMode.NORMAL: "circle", RiskMode.AGGRESSIVE: "triangle"}
 
 
@@ -121,8 +122,8 @@ def options(drawn: Chart, drawdown_line_pct: float | None) -> dict[str, object]:
         "axisPointer": {"link": [{"xAxisIndex": "all"}], "lineStyle": {"color": "@muted"}},
         "tooltip": {"trigger": "axis", "confine": True},
         "grid": [
-            {"left": 64, "right": 12, "top": 24, "height": "54%"},
-            {"left": 64, "right": 12, "top": "72%", "height": "19%"},
+            {"left": 64, "right": 12, "top": 16, "bottom": "37%"},
+            {"left": 64, "right": 12, "top": "70%", "bottom": 28},
         ],
         "xAxis": [_time_axis(0, labels=False), _time_axis(1, labels=True)],
         "yAxis": [
@@ -139,7 +140,7 @@ def _time_axis(index: int, *, labels: bool) -> dict[str, object]:
         "gridIndex": index,
         "axisLine": {"lineStyle": {"color": "@border"}},
         "axisTick": {"show": False},
-        "axisLabel": {"show": labels, "color": "@muted", "hideOverlap": True},
+        "axisLabel": {"show": labels, "color": "@muted", "hideOverlap": True, "formatter": _TIMES},
         "splitLine": {"show": False},
     }
 

@@ -48,13 +48,13 @@ class ThemeElement(Element, component="static/theme.js"):
 class ChartElement(ui.echart, component="static/chart.js"):
     """A chart in the colours of the page. Its library is the one that NiceGUI brings."""
 
-    def __init__(self, options: dict[str, object], summary: str) -> None:
-        """`summary` says the same in words."""
+    def __init__(self, options: str, summary: str) -> None:
+        """`options` are JSON; `summary` says the same in words."""
         super().__init__({})
         self._update_method = None
         self.draw(options, summary)
 
-    def draw(self, options: dict[str, object], summary: str) -> None:
+    def draw(self, options: str, summary: str) -> None:
         """Draws other options."""
         self._props["options"] = options
         self._props["summary"] = summary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -28,11 +29,11 @@ _OF_CHART = frozenset({"chart", "drawdown_line_pct"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screen:
-    """A view and what it looks like. `chart` are the options of ECharts, the same object while nothing changed."""
+    """A view and what it looks like. `chart` are the options of ECharts as JSON: written once, not for each page."""
 
     view: View
     html: Mapping[str, str]
-    chart: dict[str, object]
+    chart: str
 
 
 def draw(view: View, before: Screen | None) -> tuple[Screen, frozenset[str]]:
@@ -43,5 +44,9 @@ def draw(view: View, before: Screen | None) -> tuple[Screen, frozenset[str]]:
         for name in DRAWN
     }
     same_chart = before is not None and not changed & _OF_CHART
-    chart = before.chart if before and same_chart else options(view.chart, view.drawdown_line_pct)
+    chart = before.chart if before and same_chart else _json(options(view.chart, view.drawdown_line_pct))
     return Screen(view=view, html=html, chart=chart), changed
+
+
+def _json(value: dict[str, object]) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))

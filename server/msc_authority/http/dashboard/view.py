@@ -26,7 +26,7 @@ from msc_authority.http.dashboard.policy_view import (
 from msc_authority.http.dashboard.strategy_view import Strategies, strategies
 from msc_authority.http.dashboard.text import clock_time, iso
 
-CHART_EVERY_S = 5.0
+CHART_EVERY_S = 2.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

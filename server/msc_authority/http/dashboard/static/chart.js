@@ -41,7 +41,7 @@ function words(found, series) {
 
 export default {
   template: `<div class="chart" role="img" :aria-label="summary"></div>`,
-  props: { options: Object, summary: String },
+  props: { options: String, summary: String },
   mounted() {
     this.redraw = () => this.draw();
     this.sizes = new ResizeObserver(() => this.resize());
@@ -63,10 +63,11 @@ export default {
       this.draw();
     },
     draw() {
-      if (!this.options?.series || this.$el.clientWidth === 0) return;
+      if (this.$el.clientWidth === 0) return;
       this.drawn ??= echarts.init(this.$el, null, { renderer: "canvas" });
-      const { left, right } = this.options.grid[0];
-      const options = withNames(coloured(this.options), this.$el.clientWidth - left - right);
+      const found = JSON.parse(this.options);
+      const { left, right } = found.grid[0];
+      const options = withNames(coloured(found), this.$el.clientWidth - left - right);
       this.drawn.setOption(withWords(options), { replaceMerge: ["series"] });
     },
   },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -145,3 +146,4 @@ def test_a_section_that_did_not_change_is_not_drawn_again() -> None:
     assert changed == set()
     assert all(second.html[name] is first.html[name] for name in DRAWN)
     assert second.chart is first.chart
+    assert json.loads(first.chart)["useUTC"] is True
