@@ -26,7 +26,8 @@ DESCRIPTION = (
 )
 _STYLE = (
     ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;"
-    "padding:0 1rem}code,h2{font-family:ui-monospace,monospace}table{border-collapse:collapse;width:100%}"
+    "padding:0 1rem}code,h2{font-family:ui-monospace,monospace}"
+    "table{border-collapse:collapse;width:100%;margin:.5rem 0}"
     "td,th{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-bottom:1px solid #8884}"
     "td{overflow-wrap:anywhere}h2{font-size:1.1rem;margin-top:2rem}"
 )
@@ -84,7 +85,7 @@ def _operations(paths: Mapping[str, Any]) -> Iterator[str]:
             taken = [*operation.get("parameters", ()), *_body(operation)]
             if taken:
                 yield _table(("Takes", "Type", ""), ((each["name"], *_typed(each)) for each in taken))
-            answers = operation["responses"].items()
+            answers = sorted(operation["responses"].items())
             yield _table(("Answers", "With", ""), ((status, *_answer(answer)) for status, answer in answers))
 
 

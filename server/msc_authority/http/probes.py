@@ -9,7 +9,7 @@ from fastapi import FastAPI, Header, Response
 
 from msc_authority.app.insight import Insight
 from msc_authority.app.vitals import UNCONFIRMED_AFTER_S
-from msc_authority.http.answers import json_answer, problems
+from msc_authority.http.answers import Documented, json_answer, problems
 from msc_authority.http.errors import Refused
 from msc_authority.http.models.basics import Answer, RefAnswer
 
@@ -35,12 +35,12 @@ class Ready(Answer):
 def add_probes(app: FastAPI, insight: Insight) -> None:
     """Adds the routes."""
 
-    @app.get("/healthz", response_model=Up, responses=problems())
+    @app.get("/healthz", response_model=Up, response_description="It is up.", responses=problems())
     async def healthz() -> Response:
         """Whether the process is up. Says nothing of the policy."""
         return json_answer(Up())
 
-    @app.get("/readyz", response_model=Ready, responses=problems(503))
+    @app.get("/readyz", response_model=Ready, response_description="It can.", responses=problems(503))
     async def readyz() -> Response:
         """Whether there is a policy that can be vouched for."""
         check_ready(insight)
@@ -51,7 +51,9 @@ def add_metrics(app: FastAPI, metrics: Metrics) -> None:
     """Adds the route."""
     text = {"schema": {"type": "string"}}
     content = dict.fromkeys(("text/plain", "application/openmetrics-text"), text)
-    described = {200: {"description": "The metrics, in the form that the Accept header asks for.", "content": content}}
+    described: Documented = {
+        200: {"description": "The metrics, in the form that the Accept header asks for.", "content": content}
+    }
 
     @app.get(METRICS_PATH, response_class=Response, responses=problems(422) | described)
     async def metrics_now(accept: Annotated[str, Header(include_in_schema=False)] = "") -> Response:

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Header, Query, Response
 
 from msc_authority.app.insight import Evaluations, Insight
 from msc_authority.core.policy import PolicyRef
-from msc_authority.http.answers import API, json_answer, no_content, problems
+from msc_authority.http.answers import API, Documented, json_answer, no_content, problems
 from msc_authority.http.errors import Refused
 from msc_authority.http.etags import matches
 from msc_authority.http.models.alerts import AlertAnswer, AlertsAnswer
@@ -103,12 +103,25 @@ def _ref_of(text: str) -> PolicyRef:
 def add_reading(app: FastAPI, reading: Reading) -> None:
     """Adds the routes."""
     not_modified = no_content(HTTPStatus.NOT_MODIFIED, "Nothing but time has moved since If-None-Match.")
-    with_etag = {200: {"description": "The status.", "headers": _ETAG}}
+    with_etag: Documented = {200: {"description": "The status.", "headers": _ETAG}}
     app.get(f"{API}/status", response_model=StatusAnswer, responses=problems(422) | not_modified | with_etag)(
         reading.status
     )
-    app.get(f"{API}/health", response_model=HealthAnswer, responses=problems(503))(reading.health)
-    app.get(f"{API}/history", response_model=HistoryAnswer, responses=problems(422, 503))(reading.history)
-    app.get(f"{API}/strategies", response_model=StrategiesAnswer, responses=problems(503))(reading.strategies)
-    app.get(f"{API}/clients", response_model=ClientsAnswer, responses=problems())(reading.clients)
-    app.get(f"{API}/alerts", response_model=AlertsAnswer, responses=problems())(reading.alerts)
+    app.get(f"{API}/health", response_model=HealthAnswer, response_description="The health.", responses=problems(503))(
+        reading.health
+    )
+    app.get(
+        f"{API}/history", response_model=HistoryAnswer, response_description="A page.", responses=problems(422, 503)
+    )(reading.history)
+    app.get(
+        f"{API}/strategies",
+        response_model=StrategiesAnswer,
+        response_description="The ranking.",
+        responses=problems(503),
+    )(reading.strategies)
+    app.get(f"{API}/clients", response_model=ClientsAnswer, response_description="The fleet.", responses=problems())(
+        reading.clients
+    )
+    app.get(f"{API}/alerts", response_model=AlertsAnswer, response_description="The alerts.", responses=problems())(
+        reading.alerts
+    )

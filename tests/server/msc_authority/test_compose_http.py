@@ -76,6 +76,12 @@ def open_socket(url: str, origin: str | None = None) -> ClientConnection:
     return connect(url.replace("http", "ws", 1) + SOCKET, additional_headers=headers, proxy=None)
 
 
+def drain(page: ClientConnection) -> None:
+    """Reads until the other side closes."""
+    while True:
+        page.recv(DEADLINE_S)
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     """One process for those that only ask it something."""
@@ -179,8 +185,7 @@ def test_ctrl_c_ends_streams_and_pages_in_time_and_without_a_complaint(tmp_path:
             page.recv(DEADLINE_S)
             code, err = running.stopped()
             with pytest.raises(ConnectionClosed):
-                while True:
-                    page.recv(DEADLINE_S)
+                drain(page)
         for thread in threads:
             thread.join(DEADLINE_S)
 

@@ -10,8 +10,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from msc_authority.app.evaluate import EvaluationOutcome
 from msc_authority.core.evaluation import HealthMetric, StrategyRanking, SuppliedMetrics, Verdict
+from msc_authority.core.policy import StrategyState, SystemHealth
 from msc_authority.http.models.basics import Answer, ChangeAnswer, Count, Fraction, Instant, ReasonAnswer, RefAnswer
-from msc_authority.http.models.policies import ContentAnswer, RiskModeName, StrategyStateName, SystemHealthName
+from msc_authority.http.models.policies import MODE_NAMES, ContentAnswer, RiskModeName
 from msc_authority.ports import EvaluationEntry
 
 MAX_COUNT = 2**32 - 1
@@ -54,7 +55,7 @@ class HealthReport(Answer):
     """The grade of the whole system and what it was judged by."""
 
     as_of: Instant
-    system_health: SystemHealthName
+    system_health: SystemHealth
     warning_points: Annotated[Count, Field(description="Sum of the metrics' warning points.")]
     mode_target: Annotated[RiskModeName, Field(description="The mode that the grade alone asks for.")]
     mode_after: Annotated[RiskModeName, Field(description="The mode that was decided.")]
@@ -66,10 +67,10 @@ class HealthReport(Answer):
         """Returns the answer for a verdict."""
         return cls(
             as_of=verdict.as_of,
-            system_health=verdict.system_health.name,
+            system_health=verdict.system_health,
             warning_points=verdict.warning_points,
-            mode_target=verdict.mode_target.name,
-            mode_after=verdict.mode_after.name,
+            mode_target=MODE_NAMES[verdict.mode_target],
+            mode_after=MODE_NAMES[verdict.mode_after],
             reasons=[ReasonAnswer.of(reason) for reason in verdict.reasons],
             metrics=[MetricAnswer.of(metric) for metric in verdict.metrics],
         )
@@ -131,7 +132,7 @@ class StrategyAnswer(Answer):
 
     strategy_id: str
     rank: Annotated[int, Field(description="1 is the best.")]
-    state: StrategyStateName
+    state: StrategyState
     state_since: Instant
     allowed: Annotated[bool, Field(description="Whether the policy lets it open positions.")]
     score: Annotated[float, Field(description="posterior_lower_r less both penalties, in R.")]
@@ -157,7 +158,7 @@ class StrategyAnswer(Answer):
         return cls(
             strategy_id=ranking.strategy_id,
             rank=ranking.rank,
-            state=ranking.state.name,
+            state=ranking.state,
             state_since=ranking.state_since,
             allowed=ranking.allowed,
             score=ranking.score,
@@ -201,7 +202,7 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=MAX_COUNT)]
+Whole = Annotated[int, Field(ge=0, le=MAX_COUNT), BeforeValidator(_whole)]
 
 
 class WhatIf(_Asked):

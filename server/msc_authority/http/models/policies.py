@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from msc_authority.core.policy import Policy, PolicyContent, PolicyMetrics, StrategyGrant
+from msc_authority.core.policy import (
+    Policy,
+    PolicyContent,
+    PolicyMetrics,
+    RiskMode,
+    StrategyGrant,
+    StrategyState,
+    SystemHealth,
+)
 from msc_authority.http.models.basics import Answer, ChangeAnswer, Count, Fraction, Instant, ReasonAnswer, RefAnswer
 from msc_authority.ports import Revision
 
 RiskModeName = Literal["DEFENSIVE", "NORMAL", "AGGRESSIVE"]
 TradingStateName = Literal["ACTIVE", "REDUCING", "HALTED"]
-SystemHealthName = Literal["UNKNOWN", "CRITICAL", "POOR", "NORMAL", "GOOD", "EXCELLENT"]
-StrategyStateName = Literal["ACTIVE", "BENCHED", "SHADOW", "PROBATION", "RETIRED"]
+
+MODE_NAMES: Mapping[RiskMode, RiskModeName] = {
+    RiskMode.DEFENSIVE: "DEFENSIVE",
+    RiskMode.NORMAL: "NORMAL",
+    RiskMode.AGGRESSIVE: "AGGRESSIVE",
+}
 
 
 class PolicyMetricsAnswer(Answer):
@@ -23,7 +35,7 @@ class PolicyMetricsAnswer(Answer):
     system_drawdown: Annotated[float | None, Field(description="Drawdown, percent.")]
     global_winrate: Annotated[float | None, Field(description="Share of winning trades, fraction.")]
     equity_slope: Annotated[float | None, Field(description="Slope of equity, percent a day.")]
-    system_health: SystemHealthName
+    system_health: SystemHealth
     trades_n: Annotated[int | None, Field(description="Trades behind the win rate.")]
     equity_source: Annotated[str, Field(description="Where equity was read from.")]
 
@@ -34,7 +46,7 @@ class PolicyMetricsAnswer(Answer):
             system_drawdown=metrics.system_drawdown,
             global_winrate=metrics.global_winrate,
             equity_slope=metrics.equity_slope,
-            system_health=metrics.system_health.name,
+            system_health=metrics.system_health,
             trades_n=metrics.trades_n,
             equity_source=metrics.equity_source,
         )
@@ -44,7 +56,7 @@ class GrantAnswer(Answer):
     """What one allowed strategy may do."""
 
     strategy_id: str
-    state: StrategyStateName
+    state: StrategyState
     risk_multiplier: Annotated[float, Field(description="Factor on max_risk_per_trade.")]
     max_positions: Annotated[Count, Field(description="Open positions of its own; 0: no limit of its own.")]
     max_daily_trades_fraction: Annotated[Fraction, Field(description="Share of max_daily_trades it may use.")]
@@ -54,7 +66,7 @@ class GrantAnswer(Answer):
         """Returns the answer for a grant."""
         return cls(
             strategy_id=grant.strategy_id,
-            state=grant.state.name,
+            state=grant.state,
             risk_multiplier=grant.risk_multiplier,
             max_positions=grant.max_positions,
             max_daily_trades_fraction=grant.max_daily_trades_fraction,
@@ -106,7 +118,7 @@ class PolicyAnswer(ContentAnswer):
 def _fields(content: PolicyContent) -> dict[str, object]:
     limits = content.limits
     return {
-        "risk_mode": content.risk_mode.name,
+        "risk_mode": MODE_NAMES[content.risk_mode],
         "trading_state": content.trading_state.name,
         "allowed_strategies": list(content.allowed_strategies),
         "max_risk_per_trade": limits.max_risk_per_trade,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Self
 
@@ -167,7 +167,7 @@ class StatusAnswer(Answer):
         return f'W/"{hashlib.sha256(document.encode()).hexdigest()[:32]}"'
 
 
-def _of_policy(current: Current, seen: Observation) -> Mapping[str, object]:
+def _of_policy(current: Current, seen: Observation) -> dict[str, object]:
     since = seen.risk_mode_since
     policy = current.head.policy
     return {

@@ -74,6 +74,7 @@ def test_every_operation_says_what_it_does_and_every_error_is_a_problem(document
         answers = operation["responses"]
         assert {"403", "500"} <= set(answers), (method, path)
         for status, answer in answers.items():
+            assert answer["description"] not in ("", "Successful Response"), (path, status)
             if int(status) >= 400:
                 assert list(answer["content"]) == ["application/problem+json"], (path, status)
 
