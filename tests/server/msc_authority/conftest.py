@@ -1,11 +1,13 @@
-"""Runs tests that are coroutines."""
+"""Runs tests that are coroutines, and lends them a PostgreSQL."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Iterator
 
 import pytest
+from msc_postgres import PostgresServer, postgres_or_skip
 
 DEADLINE_S = 60.0
 
@@ -19,3 +21,18 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     arguments = {name: pyfuncitem.funcargs[name] for name in wanted}
     asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), DEADLINE_S))
     return True
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL for all tests of this process that leave it as it was; each takes a database of its own."""
+    with postgres_or_skip(PostgresServer) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """A new database with the present schema."""
+    url = postgres.new_database()
+    yield url
+    postgres.drop_database(url)

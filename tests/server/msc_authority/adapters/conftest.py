@@ -22,15 +22,34 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/home/msc.db"
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def sql_url(request: pytest.FixtureRequest) -> str:
+    """Where a new database is, or will be made."""
+    found: str = request.getfixturevalue(f"{'postgres' if request.param == 'postgresql' else request.param}_url")
+    return found
+
+
 @pytest.fixture
-def sql_store(sqlite_url: str, clock: ManualClock) -> Iterator[SqlStore]:
+def sql_store(sql_url: str, clock: ManualClock) -> Iterator[SqlStore]:
+    with open_store(sql_url, clock) as store:
+        yield store
+
+
+@pytest.fixture
+def sqlite_store(sqlite_url: str, clock: ManualClock) -> Iterator[SqlStore]:
     with open_store(sqlite_url, clock) as store:
         yield store
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture
+def postgres_store(postgres_url: str, clock: ManualClock) -> Iterator[SqlStore]:
+    with open_store(postgres_url, clock) as store:
+        yield store
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, clock: ManualClock) -> Store:
     if request.param == "memory":
         return MemoryStore(clock)
-    found: SqlStore = request.getfixturevalue("sql_store")
+    found: SqlStore = request.getfixturevalue("postgres_store" if request.param == "postgresql" else "sqlite_store")
     return found

@@ -28,22 +28,22 @@ def test_the_folder_of_a_new_database_is_made(tmp_path: Path, clock: ManualClock
     assert (tmp_path / "a/b/msc.db").is_file()
 
 
-def test_a_store_opened_again_is_as_it_was_left(sqlite_url: str, clock: ManualClock) -> None:
-    with open_store(sqlite_url, clock) as store:
+def test_a_store_opened_again_is_as_it_was_left(sql_url: str, clock: ManualClock) -> None:
+    with open_store(sql_url, clock) as store:
         store.journal.record([a_trade()])
         head = store.evaluations.commit(a_commit(), store.evaluations.load())
         state, entries = store.evaluations.load(), store.log.page(None, 5)
     clock.instant = at(60)
 
-    with open_store(sqlite_url, clock) as store:
+    with open_store(sql_url, clock) as store:
         assert store.policies.head() == head
         assert store.evaluations.load() == state
         assert store.log.page(None, 5) == entries
         assert store.journal.record([a_trade()]).duplicates == 1
 
 
-def test_closing_twice_is_fine(sqlite_url: str, clock: ManualClock) -> None:
-    store = open_store(sqlite_url, clock)
+def test_closing_twice_is_fine(sql_url: str, clock: ManualClock) -> None:
+    store = open_store(sql_url, clock)
 
     store.close()
     store.close()
@@ -166,13 +166,13 @@ def test_a_url_that_cannot_be_read_is_refused_without_repeating_it(url: str, clo
     assert "hunter2" not in str(refused.value)
 
 
-def test_those_who_open_a_new_database_together_agree_on_its_epoch(sqlite_url: str, clock: ManualClock) -> None:
+def test_those_who_open_a_new_database_together_agree_on_its_epoch(sql_url: str, clock: ManualClock) -> None:
     start = threading.Barrier(8)
     epochs: list[int] = []
 
     def opens() -> None:
         start.wait()
-        with open_store(sqlite_url, clock) as store:
+        with open_store(sql_url, clock) as store:
             epochs.append(store.policies.head().ref.epoch)
 
     openers = [threading.Thread(target=opens) for _ in range(8)]
@@ -184,8 +184,8 @@ def test_those_who_open_a_new_database_together_agree_on_its_epoch(sqlite_url: s
     assert epochs == [EPOCH] * 8
 
 
-def test_opening_a_current_database_does_not_load_alembic(sqlite_url: str, clock: ManualClock) -> None:
-    open_store(sqlite_url, clock).close()
+def test_opening_a_current_database_does_not_load_alembic(sql_url: str, clock: ManualClock) -> None:
+    open_store(sql_url, clock).close()
     program = (
         "import sys\n"
         "from msc_authority.adapters.clock import SystemClock\n"
@@ -194,4 +194,4 @@ def test_opening_a_current_database_does_not_load_alembic(sqlite_url: str, clock
         "sys.exit('alembic' in sys.modules)\n"
     )
 
-    assert subprocess.run([sys.executable, "-c", program, sqlite_url], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", program, sql_url], check=False).returncode == 0

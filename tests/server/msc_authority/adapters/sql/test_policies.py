@@ -21,6 +21,7 @@ from msc_authority.core.policy import (
     TradingState,
 )
 
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))  # Whatever comes in is printable.
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 COUNTS = st.integers(0, 2**31 - 1)
 CONTENTS = st.builds(
@@ -37,7 +38,7 @@ CONTENTS = st.builds(
     grants=st.lists(
         st.builds(
             StrategyGrant,
-            strategy_id=st.text(),
+            strategy_id=TEXT,
             state=st.sampled_from(StrategyState),
             risk_multiplier=NUMBERS,
             max_positions=COUNTS,
@@ -52,10 +53,10 @@ CONTENTS = st.builds(
         equity_slope=st.none() | NUMBERS,
         system_health=st.sampled_from(SystemHealth),
         trades_n=st.none() | COUNTS,
-        equity_source=st.text(),
+        equity_source=TEXT,
     ),
     reasons=st.just((a_reason(), a_reason("OTHER", value=None))),
-    author=st.text(),
+    author=TEXT,
     rollback_of=COUNTS,
 )
 

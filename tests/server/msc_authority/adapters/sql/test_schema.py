@@ -13,6 +13,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from msc_builders import ManualClock, a_commit, a_content, a_trade, a_transition, a_verdict, an_entry, an_equity_point
+from msc_postgres import PostgresServer
 
 from msc_authority.adapters.sql import SqlStore, open_store
 from msc_authority.adapters.sql.engine import Database, WriteLock
@@ -24,15 +25,26 @@ from msc_authority.core.policy import RiskMode
 
 
 @pytest.fixture
-def migrated(sqlite_url: str, clock: ManualClock) -> Iterator[Database]:
-    open_store(sqlite_url, clock).close()
-    database = Database(sqlite_url)
+def migrated(sql_url: str, clock: ManualClock) -> Iterator[Database]:
+    open_store(sql_url, clock).close()
+    database = Database(sql_url)
     yield database
     database.close()
 
 
 @pytest.fixture
-def raw(sql_store: SqlStore, sqlite_url: str) -> Iterator[sqlite3.Connection]:
+def direct(migrated: Database, tmp_path: Path, postgres: PostgresServer) -> Iterator[Database]:
+    """A database of the same kind, with nothing in it."""
+    url = f"sqlite:///{tmp_path}/direct.db" if migrated.is_sqlite else postgres.new_database(empty=True)
+    database = Database(url)
+    yield database
+    database.close()
+    if not migrated.is_sqlite:
+        postgres.drop_database(url)
+
+
+@pytest.fixture
+def raw(sqlite_store: SqlStore, sqlite_url: str) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection:
         yield connection
 
@@ -44,19 +56,34 @@ def test_migrations_leave_nothing_to_be_migrated(migrated: Database) -> None:
         assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
 
 
-def test_migrations_say_word_for_word_what_the_tables_say(migrated: Database, tmp_path: Path) -> None:
-    direct = Database(f"sqlite:///{tmp_path}/direct.db")
+def test_migrations_say_word_for_word_what_the_tables_say(migrated: Database, direct: Database) -> None:
     with direct.write(WriteLock.SCHEMA) as connection:
         metadata.create_all(connection)
 
     assert definitions(migrated) == definitions(direct)
-    direct.close()
 
 
 def definitions(database: Database) -> set[str]:
+    query = _OF_SQLITE if database.is_sqlite else _OF_POSTGRES
     with database.read() as connection:
-        rows = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").scalars()
+        rows = connection.exec_driver_sql(query).scalars()
         return {" ".join(str(sql).split()) for sql in rows if VERSION_TABLE not in sql}
+
+
+_OF_SQLITE = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL"
+_OF_POSTGRES = """
+    SELECT format('%s.%s %s %s %s %s', table_name, column_name, data_type, collation_name, is_nullable, column_default)
+        FROM information_schema.columns WHERE table_schema = 'public'
+    UNION ALL
+    SELECT format('%s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid))
+        FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    UNION ALL
+    SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+    UNION ALL
+    SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+    UNION ALL
+    SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+"""
 
 
 def test_the_known_revisions_are_those_of_the_migrations() -> None:
@@ -69,8 +96,8 @@ def test_the_known_revisions_are_those_of_the_migrations() -> None:
     assert revisions[0] == HEAD_REVISION
 
 
-def test_the_query_of_the_commission_runs_as_written(sql_store: SqlStore, raw: sqlite3.Connection) -> None:
-    sql_store.evaluations.commit(a_commit(publish=a_content(RiskMode.NORMAL)), sql_store.evaluations.load())
+def test_the_query_of_the_commission_runs_as_written(sqlite_store: SqlStore, raw: sqlite3.Connection) -> None:
+    sqlite_store.evaluations.commit(a_commit(publish=a_content(RiskMode.NORMAL)), sqlite_store.evaluations.load())
 
     rows = raw.execute(
         """
@@ -85,8 +112,8 @@ def test_the_query_of_the_commission_runs_as_written(sql_store: SqlStore, raw: s
     assert rows == [("2025-11-30T10:30:00.000000Z", "NORMAL", 0.0075, 10)]
 
 
-def test_what_was_recorded_reads_plainly_in_sql(sql_store: SqlStore, raw: sqlite3.Connection) -> None:
-    sql_store.journal.record([a_trade(), an_equity_point()])
+def test_what_was_recorded_reads_plainly_in_sql(sqlite_store: SqlStore, raw: sqlite3.Connection) -> None:
+    sqlite_store.journal.record([a_trade(), an_equity_point()])
 
     trades = raw.execute("SELECT trade_id, direction, net_pnl, source, closed_at FROM trade_logs").fetchall()
     points = raw.execute("SELECT account, unrealized_pnl FROM equity_points").fetchall()
@@ -95,10 +122,12 @@ def test_what_was_recorded_reads_plainly_in_sql(sql_store: SqlStore, raw: sqlite
     assert points == [("main", "-12.5")]
 
 
-def test_an_evaluation_leaves_its_transitions_and_an_audit_line(sql_store: SqlStore, raw: sqlite3.Connection) -> None:
+def test_an_evaluation_leaves_its_transitions_and_an_audit_line(
+    sqlite_store: SqlStore, raw: sqlite3.Connection
+) -> None:
     entry = an_entry("eval-1", requested_by="ops", verdict=a_verdict(transitions=(a_transition("RANGE_002"),)))
-    sql_store.evaluations.commit(a_commit(entry=entry), sql_store.evaluations.load())
-    sql_store.evaluations.record_failure(an_entry("bad", verdict=None, failure="x"))
+    sqlite_store.evaluations.commit(a_commit(entry=entry), sqlite_store.evaluations.load())
+    sqlite_store.evaluations.record_failure(an_entry("bad", verdict=None, failure="x"))
 
     transitions = raw.execute(
         "SELECT evaluation_id, strategy_id, before, after, reason_code FROM msc_strategy_transitions"
@@ -111,22 +140,24 @@ def test_an_evaluation_leaves_its_transitions_and_an_audit_line(sql_store: SqlSt
     assert audit == [("authority", "allocate_epoch", None), ("ops", "publish", "eval-1"), ("evaluator", "fail", "bad")]
 
 
-def test_a_policy_changed_behind_the_programs_back_is_not_served(sql_store: SqlStore, raw: sqlite3.Connection) -> None:
-    sql_store.evaluations.commit(a_commit(), sql_store.evaluations.load())
+def test_a_policy_changed_behind_the_programs_back_is_not_served(
+    sqlite_store: SqlStore, raw: sqlite3.Connection
+) -> None:
+    sqlite_store.evaluations.commit(a_commit(), sqlite_store.evaluations.load())
     with raw:
         raw.execute("UPDATE msc_policies SET max_risk_per_trade = 0.5")
 
     with pytest.raises(Exception, match="etag differs"):
-        sql_store.policies.head()
+        sqlite_store.policies.head()
 
 
-def test_a_verdict_that_cannot_be_read_names_its_evaluation(sql_store: SqlStore, raw: sqlite3.Connection) -> None:
-    sql_store.evaluations.commit(a_commit("eval-1"), sql_store.evaluations.load())
+def test_a_verdict_that_cannot_be_read_names_its_evaluation(sqlite_store: SqlStore, raw: sqlite3.Connection) -> None:
+    sqlite_store.evaluations.commit(a_commit("eval-1"), sqlite_store.evaluations.load())
     with raw:
         raw.execute("UPDATE msc_evaluations SET verdict = json_remove(verdict, '$.mode_after')")
 
     with pytest.raises(Exception, match="verdict of evaluation eval-1 cannot be read: mode_after"):
-        sql_store.log.latest()
+        sqlite_store.log.latest()
 
 
 @pytest.mark.parametrize(

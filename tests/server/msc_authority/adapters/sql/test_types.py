@@ -32,9 +32,11 @@ AMOUNTS = st.decimals(allow_nan=False, allow_infinity=False)
 INSTANTS = st.datetimes(timezones=st.just(UTC))
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     engine = create_engine(f"sqlite:///{tmp_path}/types.db")
+    if request.param == "postgresql":
+        engine = create_engine(make_url(request.getfixturevalue("postgres_url")).set(drivername="postgresql+psycopg"))
     values.create(engine)
     yield engine
     engine.dispose()
@@ -120,7 +122,7 @@ def test_an_amount_is_written_without_exponent(engine: Engine) -> None:
     stored(engine, "amount", Decimal("1E-9"))
 
     with engine.connect() as connection:
-        assert connection.exec_driver_sql("SELECT amount FROM types_under_test").scalar() == "0.000000001"
+        assert connection.exec_driver_sql("SELECT CAST(amount AS TEXT) FROM types_under_test").scalar() == "0.000000001"
 
 
 @pytest.mark.parametrize(
