@@ -10,17 +10,14 @@ from fastapi import FastAPI, Header, Query, Response
 from msc_authority.app.insight import Evaluations, Insight
 from msc_authority.core.policy import PolicyRef
 from msc_authority.http.answers import API, Documented, json_answer, no_content, problems
-from msc_authority.http.errors import Refused
 from msc_authority.http.etags import matches
 from msc_authority.http.models.alerts import AlertAnswer, AlertsAnswer
 from msc_authority.http.models.evaluations import FailureAnswer, HealthAnswer, HealthReport, StrategiesAnswer
 from msc_authority.http.models.fleet import ClientsAnswer
 from msc_authority.http.models.policies import HistoryAnswer
-from msc_authority.http.models.problems import FieldProblem
 from msc_authority.http.models.status import StatusAnswer, VersionsAnswer
 from msc_authority.ports import StoreUnavailable
 
-MAX_NUMBER = 2**63 - 1
 _ETAG = {"ETag": {"description": "Weak tag over what is not moved by time alone.", "schema": {"type": "string"}}}
 
 
@@ -67,7 +64,8 @@ class Reading:
         before: Annotated[
             str | None,
             Query(
-                pattern=r"^[0-9]{1,19}:[0-9]{1,19}$",
+                # So long, and no longer, every number fits into any store.
+                pattern=r"^[0-9]{1,18}:[0-9]{1,18}$",
                 description="Only revisions older than this EPOCH:VERSION; `next_before` of the page before.",
             ),
         ] = None,
@@ -91,13 +89,7 @@ class Reading:
 
 def _ref_of(text: str) -> PolicyRef:
     epoch, _, version = text.partition(":")
-    ref = PolicyRef(int(epoch), int(version))
-    if max(ref.epoch, ref.version) > MAX_NUMBER:
-        problem = FieldProblem(field="before", problem=f"numbers are at most {MAX_NUMBER}")
-        raise Refused(
-            HTTPStatus.UNPROCESSABLE_ENTITY, "INVALID_REQUEST", f"before: {problem.problem}", errors=[problem]
-        )
-    return ref
+    return PolicyRef(int(epoch), int(version))
 
 
 def add_reading(app: FastAPI, reading: Reading) -> None:
