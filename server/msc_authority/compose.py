@@ -121,6 +121,7 @@ async def running(
     authority = await Authority.made(settings, stores, machine, evaluator, announcements)
     async with AsyncExitStack() as stack:
         stack.callback(authority.close)
+        await authority.access.book.read()
         authority.sinks.start()
         stack.push_async_callback(asyncio.to_thread, authority.sinks.stop)
         port = await authority.server.start(settings.grpc_host, settings.grpc_port)

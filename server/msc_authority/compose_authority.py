@@ -25,6 +25,7 @@ from msc_authority.app.timing import pause
 from msc_authority.app.trace import EquityTracer
 from msc_authority.app.vitals import HeadKeeper, Vitals, read_current
 from msc_authority.app.work import Worker
+from msc_authority.compose_access import Access
 from msc_authority.compose_parts import Machine, Running, Stores
 from msc_authority.ports import Announcements
 from msc_authority.rpc.frames import Frames
@@ -136,11 +137,14 @@ class Authority:
         )
         self._pages = Worker(threads=PAGE_THREADS, name="pages")
         self._insight = self._live_insight(stores, events)
+        self.access = Access(settings, stores.tokens, clock, timer)
         self._lookout = Lookout(observer=self.observer, board=self.board, events=events, timer=timer)
         self.server = PolicyServer(
             handlers=self._handlers(stores),
             health=self._health,
             broker=broker,
+            admission=self.access.admission,
+            tls=self.access.tls,
             clock=clock,
             new_id=machine.new_id,
         )
@@ -219,6 +223,8 @@ class Authority:
             "modes": self.modes.run,
             "watch": self._lookout.run,
             "trace": self._tracer.run,
+            "tokens": self.access.keep_tokens,
+            "certificates": self.access.keep_certificates,
         }
         return [asyncio.create_task(self._living(name, live), name=name) for name, live in lives.items()]
 
@@ -252,3 +258,4 @@ class Authority:
         """Waits for blocking calls that have begun."""
         for worker in (self._evaluations, self._reads, self._confirm, self._tail, self._folds, self._pages):
             worker.close()
+        self.access.close()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from msc_authority.adapters.clock import SimulatedClock, SystemClock, uniform
 from msc_authority.app.timing import LoopTimer, Timer, Uniform
 from msc_authority.ports import Clock, EvaluationLog, EvaluationStore, ExecutionLog, Head, Journal, PolicyStore
+from msc_authority.ports_tokens import TokenStore
 
 if TYPE_CHECKING:
     from msc_authority.app.alerts.delivery import SinkTally
@@ -45,6 +46,11 @@ class Stores(Protocol):
     @property
     def log(self) -> EvaluationLog:
         """The evaluations."""
+        ...
+
+    @property
+    def tokens(self) -> TokenStore:
+        """The bearer tokens."""
         ...
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -24,24 +25,14 @@ from pydantic import (
 )
 
 from msc_authority.core.config import DecisionConfig
+from msc_authority.settings_environment import ConfigurationError, from_environment, variable_of
 from msc_authority.settings_table import build_table, flatten_table
+
+__all__ = ["ConfigurationError", "Loaded", "Settings", "default_home", "is_loopback", "load", "sqlite_url"]
 
 CONFIG_FILE_NAME = "msc.toml"
 DATABASE_FILE_NAME = "msc.db"
-ENV_PREFIX = "MSC_"
-ENV_USED_ELSEWHERE = frozenset({"MSC_TARGET", "MSC_URL", "MSC_REQUIRE_TOOLCHAINS"})
 MAX_PERIOD_S = 86_400.0
-
-
-class ConfigurationError(Exception):
-    """The configuration cannot be used. The message names each key and what to do about it."""
-
-    reason = "CONFIGURATION_INVALID"
-
-    def __init__(self, *problems: str) -> None:
-        """Takes one sentence for each problem."""
-        super().__init__("; ".join(problems))
-        self.problems = problems
 
 
 def default_home() -> Path:
@@ -80,6 +71,12 @@ def _decision(value: object) -> object:
     return build_table(DecisionConfig(), value, "decision") if isinstance(value, Mapping) else value
 
 
+def _role_words(value: object) -> object:
+    if not isinstance(value, Mapping):
+        raise ValueError("must be a table of names and their roles")
+    return {name: (roles,) if isinstance(roles, str) else roles for name, roles in value.items()}
+
+
 Seconds = Annotated[
     float,
     BeforeValidator(_not_a_boolean),
@@ -88,6 +85,8 @@ Seconds = Annotated[
 HostName = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,252})$", description="A name or an address, without a port.")
 ]
+RoleName = Literal["reader", "journal", "evaluator", "operator"]
+FilePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 Port = Annotated[int, BeforeValidator(_not_a_boolean), Field(ge=0, le=65_535)]
 
 
@@ -116,6 +115,31 @@ class Settings(BaseModel):
     )
     allow_plaintext_remote: bool = Field(
         default=False, description="Allow plaintext gRPC and HTTP beyond this machine."
+    )
+    tls_certificate: FilePath | None = Field(default=None, description="Certificate chain of this server, PEM.")
+    tls_key: FilePath | None = Field(default=None, description="Private key to the certificate, PEM.")
+    tls_client_ca: FilePath | None = Field(
+        default=None, description="CA whose certificates every client must show, PEM. Unset: none are asked for."
+    )
+    certificates: Annotated[Mapping[str, tuple[RoleName, ...]], BeforeValidator(_role_words)] = Field(
+        default_factory=dict, description="Roles of the names in clients' certificates."
+    )
+    loopback_role: Literal["none", "reader", "journal", "evaluator", "operator"] = Field(
+        default="operator", description="Role of who calls from this machine without a token."
+    )
+    allow_anonymous_remote: bool = Field(
+        default=False, description="Let callers from elsewhere in without a token, as remote_role."
+    )
+    remote_role: RoleName = Field(default="reader", description="Role of who is let in so.")
+    max_requests_per_s: Annotated[float, BeforeValidator(_not_a_boolean)] = Field(
+        default=1000.0,
+        ge=1,
+        le=1_000_000,
+        allow_inf_nan=False,
+        description="Requests a second from one identity, or one address; ten seconds' worth at once.",
+    )
+    max_streams: Annotated[int, BeforeValidator(_not_a_boolean)] = Field(
+        default=10_000, ge=1, le=1_000_000, description="Streams that one identity may have open."
     )
     evaluation_period_s: Annotated[Seconds, Field(ge=1)] = Field(
         default=1800.0, description="Time between scheduled evaluations."
@@ -171,13 +195,29 @@ class Settings(BaseModel):
         if not self.database_url:
             object.__setattr__(self, "database_url", sqlite_url(self.home))
         _check_database_url(self.database_url)
+        self._check_tls()
         for key, host in (("grpc_host", self.grpc_host), ("http_host", self.http_host)):
-            if not self.allow_plaintext_remote and not is_loopback(host):
+            if not self.tls and not self.allow_plaintext_remote and not is_loopback(host):
                 raise ValueError(
                     f"{key}: {host} can be reached from other machines, and this server speaks plaintext; "
-                    "use 127.0.0.1, or set allow_plaintext_remote = true if the network is yours alone"
+                    "set tls_certificate and tls_key, use 127.0.0.1, or set allow_plaintext_remote = true if the "
+                    "network is yours alone"
                 )
         return self
+
+    def _check_tls(self) -> None:
+        if (self.tls_certificate is None) is not (self.tls_key is None):
+            missing = "tls_certificate" if self.tls_certificate is None else "tls_key"
+            raise ValueError(f"{missing}: is missing; tls_certificate and tls_key go together")
+        if self.tls_client_ca is not None and not self.tls:
+            raise ValueError("tls_client_ca: clients can show certificates only where tls_certificate is set")
+        if self.certificates and self.tls_client_ca is None:
+            raise ValueError("certificates: no client shows a certificate unless tls_client_ca is set")
+
+    @property
+    def tls(self) -> bool:
+        """Whether this server speaks TLS."""
+        return self.tls_certificate is not None
 
     @property
     def target(self) -> str:
@@ -242,11 +282,11 @@ def load(
         ConfigurationError: A key is unknown, a value is out of range, or the file cannot be read.
     """
     given = {key: value for key, value in (flags or {}).items() if value is not None}
-    env = _from_environment(os.environ if environ is None else environ)
+    env = from_environment(os.environ if environ is None else environ, Settings.model_fields)
     path, table = _from_file(config, given.get("home", env.get("home")))
     layers = (
         (table, lambda _: str(path)),
-        (env, lambda key: ENV_PREFIX + key.upper()),
+        (env, lambda key: variable_of(key, os.environ if environ is None else environ)),
         (given, lambda key: "--" + key.replace("_", "-")),
     )
     merged: dict[str, object] = {}
@@ -255,22 +295,6 @@ def load(
         merged.update(values)
         origins.update({key: origin(key) for key in values})
     return Loaded(settings=_validated(merged, origins), origins=_flat_origins(origins, table))
-
-
-def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
-    keys = {ENV_PREFIX + key.upper(): key for key in Settings.model_fields if key != "decision"}
-    names = [name for name in environ if name.startswith(ENV_PREFIX) and name not in ENV_USED_ELSEWHERE]
-    unknown = [name for name in names if name not in keys]
-    if unknown:
-        raise ConfigurationError(*(f"{name}: unknown variable{_hint(name, keys)}" for name in sorted(unknown)))
-    return {keys[name]: environ[name] for name in names if environ[name] != ""}
-
-
-def _hint(name: str, known: Mapping[str, str]) -> str:
-    if name.startswith("MSC_DECISION"):
-        return "; the decision model is set in the [decision] table of the configuration file"
-    near = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
-    return f"; did you mean {' or '.join(near)}?" if near else "; unset it (msc config show lists what there is)"
 
 
 def _from_file(config: Path | None, home: object) -> tuple[Path, dict[str, object]]:

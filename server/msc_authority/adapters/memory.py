@@ -18,6 +18,7 @@ from msc_authority.adapters.evidence_order import merged
 from msc_authority.adapters.fact_keys import equity_evidence, id_conflict, id_of, trade_evidence
 from msc_authority.adapters.instants import aware_utc
 from msc_authority.adapters.memory_replicas import MemoryEvaluationRequests, MemoryLease, MemoryReplicas
+from msc_authority.adapters.memory_tokens import MemoryTokenStore
 from msc_authority.core.evaluation import StrategyRanking
 from msc_authority.core.evidence import EquityEvidence, Evidence, TradeEvidence
 from msc_authority.core.facts import EquityPoint, Execution, Fact, Trade, happened_at
@@ -51,6 +52,7 @@ class MemoryStore:
         self.evaluations = MemoryEvaluationStore(self._kept)
         self.policies = MemoryPolicyStore(self._kept)
         self.log = MemoryEvaluationLog(self._kept)
+        self.tokens = MemoryTokenStore(clock)
 
     def close(self) -> None:
         """Does nothing: there is nothing to close."""

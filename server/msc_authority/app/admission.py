@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from msc_authority.app.access import (
+    AccessRefused,
     Identity,
     Kind,
     Need,
@@ -17,10 +21,16 @@ from msc_authority.app.access import (
     check_role,
 )
 from msc_authority.app.permits import Lost, Permit, Permits
-from msc_authority.app.rates import OpenStreams, RequestRates
+from msc_authority.app.rates import OpenStreams, RateLimited, RequestRates
 from msc_authority.app.tokens import TokenBook
+from msc_authority.ports import Clock
+
+_log = logging.getLogger(__name__)
 
 ANY_CERTIFICATE = "*"
+TELL_AGAIN_S = 60.0
+"""The same refusal of the same address is logged once in so many seconds: who knocks cannot fill the disk."""
+MAX_TOLD = 10_000
 _SCHEME = "bearer"
 
 
@@ -60,18 +70,33 @@ class Admission:
         permits: Permits,
         rates: RequestRates,
         streams: OpenStreams,
+        clock: Clock,
     ) -> None:
         self._rules, self._book, self._permits = rules, book, permits
-        self._rates, self._streams = rates, streams
+        self._rates, self._streams, self._clock = rates, streams, clock
+        self._lock = threading.Lock()
+        self._told: dict[tuple[str, str], float] = {}
+        self.refused: Counter[str] = Counter()
+        """How often somebody was refused, by reason."""
 
-    async def admit(self, presented: Presented, need: Need | None) -> Identity:
-        """Returns who asks, if it may do what `need` stands for.
+    async def admit(self, presented: Presented, need: Need | None, what: str) -> Identity:
+        """Returns who asks, if it may do what `need` stands for. `what` names it in the log.
 
         Raises:
             AccessRefused: it is not known who asks, or that is not enough.
             RateLimited: it asks too often.
             StoreUnavailable: nobody can tell.
         """
+        try:
+            return await self._admitted(presented, need)
+        except AccessRefused as error:
+            self._tell(presented, what, error.reason, str(error))
+            raise
+        except RateLimited as error:
+            self._tell(presented, what, "RATE_LIMITED", str(error))
+            raise
+
+    async def _admitted(self, presented: Presented, need: Need | None) -> Identity:
         self._rates.take(f"address {presented.host}")
         if isinstance(need, Open):
             # Not to be turned away over a token: a probe knows nothing of tokens.
@@ -80,6 +105,17 @@ class Admission:
         self._rates.take(f"identity {_key(identity)}")
         check_role(identity, need)
         return identity
+
+    def _tell(self, presented: Presented, what: str, reason: str, text: str) -> None:
+        with self._lock:
+            self.refused[reason] += 1
+            now, told = self._clock.monotonic(), self._told.get((presented.host, reason))
+            if told is not None and now - told < TELL_AGAIN_S:
+                return
+            if len(self._told) >= MAX_TOLD:
+                self._told.clear()
+            self._told[presented.host, reason] = now
+        _log.warning("Refused %s from %s: %s (%s)", what, presented.host, text, reason)
 
     async def identify(self, presented: Presented) -> Identity:
         """Returns who asks, whatever it may do. A token counts more than a certificate.

@@ -31,6 +31,7 @@ class Ending(Enum):
 
     DRAINING = auto()
     SLOW_CONSUMER = auto()
+    AUTH_EXPIRED = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

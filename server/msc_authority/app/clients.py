@@ -45,6 +45,8 @@ class WatchEnd(StrEnum):
     """Nothing was read for 10 s."""
     REFUSED = "refused"
     """The caller knew of more than this authority does."""
+    AUTH_EXPIRED = "auth_expired"
+    """The caller's token holds no more."""
     CALLER = "caller"
     """The caller ended it, or is gone."""
     FAILED = "failed"

@@ -14,7 +14,7 @@ from msc_authority.ports import StoreUnavailable
 
 _log = logging.getLogger(__name__)
 
-Lost = Callable[[], None]
+Lost = Callable[[], object]
 
 _permit: ContextVar[Permit | None] = ContextVar("permit", default=None)
 
@@ -34,6 +34,15 @@ class Permit:
         """Says that it is lost."""
         self._when_lost()
 
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Within the block, it is this permit that `current_permit` returns."""
+        token = _permit.set(self)
+        try:
+            yield
+        finally:
+            _permit.reset(token)
+
 
 class Permits:
     """The permits of streams that are open."""
@@ -49,11 +58,9 @@ class Permits:
         permit = Permit(identity, when_lost)
         with self._lock:
             self._open.add(permit)
-        token = _permit.set(permit)
         try:
             yield permit
         finally:
-            _permit.reset(token)
             with self._lock:
                 self._open.discard(permit)
 

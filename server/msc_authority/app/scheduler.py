@@ -12,6 +12,7 @@ from typing import Protocol
 from msc_authority.app.broker import Broker
 from msc_authority.app.evaluate import EvaluationOutcome
 from msc_authority.app.events import EvaluationBroken, EvaluationDone, EventBus
+from msc_authority.app.rates import RateLimited
 from msc_authority.app.timing import Timer, pause
 from msc_authority.app.work import Worker
 from msc_authority.core.evaluation import SuppliedMetrics
@@ -21,7 +22,7 @@ MAX_WAITING = 16
 """Evaluations that may wait for their turn. More would only evaluate the same facts again."""
 
 
-class TooManyEvaluations(Exception):
+class TooManyEvaluations(RateLimited):
     """Enough evaluations are waiting already."""
 
 

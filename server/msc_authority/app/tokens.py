@@ -1,7 +1,7 @@
 """Bearer tokens: how they are made and told apart, and the book of those that hold.
 
-A token reads msc_ID_SECRET. The id is public and finds it. Of the secret, 256 random bits, only the SHA-256 is kept, which
-is enough for a secret that nobody can guess.
+A token reads msc_ID_SECRET. The id is public and finds it. Of the secret, 256 random bits, only the SHA-256 is kept:
+that is enough for a secret that nobody can guess.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from functools import partial
 from hashlib import sha256
 
 from msc_authority.app.access import Identity, Kind, Role, TokenExpired, TokenInvalid, TokenRevoked
-from msc_authority.app.timing import Timer, pause
 from msc_authority.app.work import Worker
 from msc_authority.ports import Clock, StoreError, StoreUnavailable
 from msc_authority.ports_tokens import StoredToken, TokenStore
@@ -27,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 SECRET_BYTES = 32
 REFRESH_S = 0.8
-"""Time between two readings: what is revoked is refused within a second."""
+"""Time between two readings by whoever keeps the book: what is revoked is refused within a second."""
 TRUSTED_S = 900.0
 """Tokens known before are believed for so long while the store does not answer, as clients believe a policy."""
 USED_EVERY = timedelta(minutes=5)
@@ -113,19 +112,13 @@ class _Known:
 class TokenBook:
     """The tokens as the store said a moment ago. Any thread may ask."""
 
-    def __init__(self, *, store: TokenStore, clock: Clock, timer: Timer, worker: Worker) -> None:
+    def __init__(self, *, store: TokenStore, clock: Clock, worker: Worker) -> None:
         """`worker` has one thread: it reads the store."""
-        self._store, self._clock, self._timer, self._worker = store, clock, timer, worker
+        self._store, self._clock, self._worker = store, clock, worker
         self._known: _Known | None = None
         self._used: dict[str, datetime] = {}
         self._lock = threading.Lock()
         self.failing = False
-
-    async def run(self) -> None:
-        """Keeps the book, for good."""
-        while True:
-            await self.read()
-            await pause(self._timer, REFRESH_S)
 
     async def read(self) -> None:
         """Reads the store once. What it does not say now stays as it was, for a while."""

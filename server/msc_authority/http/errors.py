@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from msc_authority.app.broker import Draining
 from msc_authority.app.evaluate import EvaluationFailed, InvalidMetric
-from msc_authority.app.scheduler import TooManyEvaluations
+from msc_authority.app.rates import RateLimited
 from msc_authority.http.models.problems import FieldProblem, Problem
 from msc_authority.ports import StaleState, StoreError, StoreUnavailable
 
@@ -60,7 +60,7 @@ class Row:
 TABLE = (
     Row(InvalidMetric, HTTPStatus.UNPROCESSABLE_ENTITY, "INVALID_METRIC"),
     Row(Draining, HTTPStatus.SERVICE_UNAVAILABLE, "STOPPING", 5),
-    Row(TooManyEvaluations, HTTPStatus.TOO_MANY_REQUESTS, "RATE_LIMITED", 1),
+    Row(RateLimited, HTTPStatus.TOO_MANY_REQUESTS, "RATE_LIMITED", 1),
     Row(
         StoreUnavailable,
         HTTPStatus.SERVICE_UNAVAILABLE,

@@ -11,9 +11,10 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no type information
 from grpc_status import rpc_status
 
+from msc_authority.app.access import NotListed, RoleMissing, TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
 from msc_authority.app.broker import Draining, WatcherLimitReached
 from msc_authority.app.evaluate import EvaluationFailed, InvalidMetric
-from msc_authority.app.scheduler import TooManyEvaluations
+from msc_authority.app.rates import RateLimited, StreamLimitReached
 from msc_authority.ports import StaleState, StoreError, StoreUnavailable
 
 DOMAIN = "msc_policy"
@@ -81,7 +82,14 @@ TABLE = (
     Row(SlowConsumer, grpc.StatusCode.UNAVAILABLE, "SLOW_CONSUMER", 5.0),
     Row(Draining, grpc.StatusCode.UNAVAILABLE, "DRAINING", 5.0),
     Row(WatcherLimitReached, grpc.StatusCode.RESOURCE_EXHAUSTED, "WATCHER_LIMIT_REACHED", 10.0),
-    Row(TooManyEvaluations, grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED", 1.0),
+    Row(RateLimited, grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED", 1.0),
+    Row(StreamLimitReached, grpc.StatusCode.RESOURCE_EXHAUSTED, "STREAM_LIMIT_REACHED", 10.0),
+    Row(TokenMissing, grpc.StatusCode.UNAUTHENTICATED, TokenMissing.reason),
+    Row(TokenInvalid, grpc.StatusCode.UNAUTHENTICATED, TokenInvalid.reason),
+    Row(TokenExpired, grpc.StatusCode.UNAUTHENTICATED, TokenExpired.reason),
+    Row(TokenRevoked, grpc.StatusCode.UNAUTHENTICATED, TokenRevoked.reason),
+    Row(RoleMissing, grpc.StatusCode.PERMISSION_DENIED, RoleMissing.reason),
+    Row(NotListed, grpc.StatusCode.PERMISSION_DENIED, NotListed.reason),
     Row(
         StoreUnavailable,
         grpc.StatusCode.UNAVAILABLE,

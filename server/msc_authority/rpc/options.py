@@ -19,4 +19,6 @@ SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_connection_age_ms", 2_100_000),
     ("grpc.max_connection_age_grace_ms", 30_000),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    # Whoever connects and then says nothing, or says it byte by byte, is gone after so long.
+    ("grpc.server_handshake_timeout_ms", 10_000),
 )

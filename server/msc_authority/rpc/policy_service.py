@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
+from msc_authority.app.access import actor
 from msc_authority.app.broker import Broker
 from msc_authority.app.evaluate import EvaluationOutcome
 from msc_authority.app.fleet import Fleet
@@ -123,10 +124,10 @@ class PolicyService:
         if request.HasField("what_if"):
             outcome = await self._scheduler.what_if(supplied_of(request.what_if))
         elif request.validate_only:
-            outcome = await self._scheduler.preview(requested_by=context.peer(), reason=request.reason)
+            outcome = await self._scheduler.preview(requested_by=actor(), reason=request.reason)
         else:
             outcome = await self._scheduler.evaluate(
-                request_id=request.request_id, requested_by=context.peer(), reason=request.reason
+                request_id=request.request_id, requested_by=actor(), reason=request.reason
             )
         committed = await self._committed(outcome)
         return pb.EvaluateResponse(

@@ -12,15 +12,19 @@ import grpc
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import FileDescriptor
 
+from msc_authority.app.admission import Admission
 from msc_authority.app.broker import Broker
 from msc_authority.app.vitals import VitalSigns
 from msc_authority.ports import Clock
+from msc_authority.ports_tls import TlsSource
 from msc_authority.rpc.health import SERVICE as HEALTH_SERVICE
 from msc_authority.rpc.health import Health, health_handlers
 from msc_authority.rpc.interceptors import AnswerErrors, LogCalls
 from msc_authority.rpc.journal_service import SERVICE as JOURNAL_SERVICE
 from msc_authority.rpc.options import SERVER_OPTIONS
 from msc_authority.rpc.policy_service import SERVICE as POLICY_SERVICE
+from msc_authority.rpc.security.interceptor import CheckAccess
+from msc_authority.rpc.security.tls import server_credentials
 
 STOP_GRACE_S = 0.4
 """Time for calls that are still open when the watches have ended; health watches stay open until then."""
@@ -55,12 +59,15 @@ class PolicyServer:
         handlers: Sequence[grpc.GenericRpcHandler],
         health: Health,
         broker: Broker,
+        admission: Admission,
+        tls: TlsSource | None,
         clock: Clock,
         new_id: Callable[[], str],
     ) -> None:
-        self._health, self._broker = health, broker
+        """`tls` None: it speaks plaintext."""
+        self._health, self._broker, self._tls = health, broker, tls
         # The outermost first: the log line has the time and end of the whole call.
-        interceptors = (LogCalls(clock), AnswerErrors(new_id))
+        interceptors = (LogCalls(clock), AnswerErrors(new_id), CheckAccess(admission))
         self._server = grpc.aio.server(interceptors=interceptors, options=SERVER_OPTIONS)
         self._server.add_generic_rpc_handlers((*handlers, health_handlers(health)))
         _enable_reflection(self._server)
@@ -74,11 +81,16 @@ class PolicyServer:
         """
         address = f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
         try:
-            bound = self._server.add_insecure_port(address)
+            bound = self._bind(address)
         except RuntimeError as error:
             raise _diagnosis(host, port) from error
         await self._server.start()
         return bound
+
+    def _bind(self, address: str) -> int:
+        if self._tls is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, server_credentials(self._tls))
 
     async def stop(self, drain_s: float) -> None:
         """Stops: health first, then a goodbye on every watch, then the port. Takes little more than `drain_s`."""

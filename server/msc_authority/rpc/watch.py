@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from msc_authority.app.broker import Broker, Current, Watcher, versions_between
+from msc_authority.app.broker import Broker, Current, Ending, Watcher, versions_between
 from msc_authority.app.events import name_of
 from msc_authority.app.timing import Uniform
 from msc_authority.core.policy import Policy, PolicyRef
@@ -21,6 +21,7 @@ HEARTBEAT_JITTER = (1.0, 1.1)
 MAX_AGE_S = (1200.0, 1800.0)
 RECONNECT_AFTER_DRAIN_S = 5.0
 RECONNECT_AFTER_MAX_AGE_S = 1.0
+RECONNECT_AFTER_AUTH_EXPIRED_S = 1.0
 
 _OUR_AUTHORS = frozenset({"evaluator", "replay"})
 
@@ -91,6 +92,9 @@ class Watch:
 
     def _due(self, heartbeat_due: float) -> bytes | None:
         current, now = self._broker.current, self._clock.monotonic()
+        if self._watcher.ending is Ending.AUTH_EXPIRED:
+            # Before any news: who asks may not have them.
+            return self._goodbye(pb.GOODBYE_REASON_AUTH_EXPIRED, RECONNECT_AFTER_AUTH_EXPIRED_S)
         # News before a goodbye: the final version arrives while the caller is connected.
         if current.head.policy and current.head.ref != self._held:
             return self._snapshot(current, current.head.policy)

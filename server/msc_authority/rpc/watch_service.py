@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msc_authority.app.broker import Broker, Ending, Watcher
 from msc_authority.app.clients import ClientInfo, WatchEnd
 from msc_authority.app.fleet import Fleet
+from msc_authority.app.permits import current_permit
 from msc_authority.app.timing import Uniform
 from msc_authority.ports import Clock
 from msc_authority.rpc.errors import EpochSuperseded, ReplicaBehind, SlowConsumer, refusal_of
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     from msc_authority.rpc.calls import Context
 
 ABORT_WITHIN_S = 1.0
+_ENDS: Mapping[Ending | None, WatchEnd] = {
+    Ending.DRAINING: WatchEnd.DRAINING,
+    Ending.AUTH_EXPIRED: WatchEnd.AUTH_EXPIRED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +68,8 @@ class WatchService:
         """Writes a watch until it or its caller ends."""
         client = client_of(request.client) if request.HasField("client") else None
         with self._maker.broker.watch() as watcher, self._counted(watcher):
+            if permit := current_permit():
+                permit.when_lost(partial(watcher.end, Ending.AUTH_EXPIRED))
             watch = self._maker.make(watcher, heartbeat_s=self._interval(request), held=_held(request))
             first = watch.first()
             with self._in_fleet(client, request):
@@ -74,7 +82,7 @@ class WatchService:
         except BaseException as error:
             self._fleet.watch_ended(_broken_by(error, watcher))
             raise
-        self._fleet.watch_ended(WatchEnd.DRAINING if watcher.ending is Ending.DRAINING else WatchEnd.MAX_AGE)
+        self._fleet.watch_ended(_ENDS.get(watcher.ending, WatchEnd.MAX_AGE))
 
     async def _serve(self, watch: Watch, watcher: Watcher, first: bytes, context: Context) -> None:
         try:

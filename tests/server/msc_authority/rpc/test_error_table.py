@@ -8,9 +8,10 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no type information
 
+from msc_authority.app.access import NotListed, RoleMissing, TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
 from msc_authority.app.broker import Draining, WatcherLimitReached
 from msc_authority.app.evaluate import EvaluationFailed, InvalidMetric
-from msc_authority.app.scheduler import TooManyEvaluations
+from msc_authority.app.rates import RateLimited, StreamLimitReached
 from msc_authority.ports import StaleState, StoreError, StoreUnavailable
 from msc_authority.rpc.errors import (
     TABLE,
@@ -55,7 +56,14 @@ ROWS: list[tuple[Exception, Code, str, float | None, str | None, tuple[str, ...]
     (SlowConsumer("nothing was read"), Code.UNAVAILABLE, "SLOW_CONSUMER", 5.0, "nothing was read", ()),
     (Draining("it is stopping"), Code.UNAVAILABLE, "DRAINING", 5.0, "it is stopping", ()),
     (WatcherLimitReached("9 are the limit"), Code.RESOURCE_EXHAUSTED, "WATCHER_LIMIT_REACHED", 10.0, None, ()),
-    (TooManyEvaluations("one a second"), Code.RESOURCE_EXHAUSTED, "RATE_LIMITED", 1.0, "one a second", ()),
+    (RateLimited("one a second"), Code.RESOURCE_EXHAUSTED, "RATE_LIMITED", 1.0, "one a second", ()),
+    (StreamLimitReached("9 are open"), Code.RESOURCE_EXHAUSTED, "STREAM_LIMIT_REACHED", 10.0, "9 are open", ()),
+    (TokenMissing("send a token"), Code.UNAUTHENTICATED, "TOKEN_MISSING", None, "send a token", ()),
+    (TokenInvalid("not known"), Code.UNAUTHENTICATED, "TOKEN_INVALID", None, "not known", ()),
+    (TokenExpired("too old"), Code.UNAUTHENTICATED, "TOKEN_EXPIRED", None, "too old", ()),
+    (TokenRevoked("taken back"), Code.UNAUTHENTICATED, "TOKEN_REVOKED", None, "taken back", ()),
+    (RoleMissing("anna needs the role operator"), Code.PERMISSION_DENIED, "ROLE_MISSING", None, None, ()),
+    (NotListed("nobody may"), Code.PERMISSION_DENIED, "NOT_LISTED", None, "nobody may", ()),
     (
         StoreUnavailable("postgresql://msc:hunter2@db: no route"),
         Code.UNAVAILABLE,

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 from msc_builders import a_content, a_reason
+from msc_doors import Door
 from msc_live import DEADLINE_S, EPOCH, ManualTime, Told, a_broker, a_fleet, a_head, lowest, settle, until
 
 from msc_authority.adapters.memory import MemoryStore
+from msc_authority.app.admission import AccessRules
 from msc_authority.app.broker import Broker
 from msc_authority.app.clients import ClientTier
 from msc_authority.app.evaluate import EvaluationOutcome
@@ -108,6 +110,7 @@ async def serving(*, version: int = 1) -> AsyncIterator[Scene]:
         worker=worker,
         clock=time,
     )
+    door = Door(time, AccessRules())
     maker = WatchMaker(
         broker=broker,
         frames=Frames(broker, time, served),
@@ -121,6 +124,8 @@ async def serving(*, version: int = 1) -> AsyncIterator[Scene]:
         handlers=[policy_handlers(service, watches.watch_policy)],
         health=Health(),
         broker=broker,
+        admission=door.admission,
+        tls=None,
         clock=time,
         new_id=lambda: "call",
     )
@@ -130,6 +135,7 @@ async def serving(*, version: int = 1) -> AsyncIterator[Scene]:
         yield Scene(time, told, broker, fleet, server, pb.PolicyAuthorityStub(channel))
         await server.stop(DRAIN_S)
     worker.close()
+    door.close()
 
 
 async def test_calls_for_the_policy_in_force_are_counted_with_those_that_failed() -> None:

@@ -218,13 +218,13 @@ async def test_the_caller_of_an_evaluation_is_known_by_where_it_called_from() ->
         inner = scene.evaluator.evaluate
 
         def remembering(*, trigger: str, request_id: str = "", requested_by: str = "", reason: str = "") -> object:
-            asked.append(f"{trigger} {requested_by.partition(':')[0]} {reason}")
+            asked.append(f"{trigger} {requested_by} {reason}")
             return inner(trigger=trigger, request_id=request_id, requested_by=requested_by, reason=reason)
 
         scene.evaluator.evaluate = remembering  # type: ignore[method-assign, assignment]  # listens in
         await scene.stub.Evaluate(pb.EvaluateRequest(reason="drill"))
 
-        assert asked == ["request ipv4 drill"]
+        assert asked == ["request anonymous@127.0.0.1 drill"]
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -27,6 +27,7 @@ def test_the_options_are_exactly_those_that_were_tried() -> None:
         "grpc.max_connection_age_ms": 2_100_000,
         "grpc.max_connection_age_grace_ms": 30_000,
         "grpc.max_receive_message_length": 1_048_576,
+        "grpc.server_handshake_timeout_ms": 10_000,
     }
 
 

@@ -1,0 +1,1 @@
+"""Who calls over gRPC, and what it takes to call."""

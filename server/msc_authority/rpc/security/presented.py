@@ -1,0 +1,59 @@
+"""What a call shows of who makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from msc_authority.app.admission import Presented
+
+if TYPE_CHECKING:
+    from msc_authority.rpc.calls import Context
+
+_AUTHORIZATION = "authorization"
+FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-real-ip", "x-envoy-external-address"})
+"""What proxies say of who is behind them: whoever they forward is not on this machine."""
+
+
+def presented_by(context: Context) -> Presented:
+    """Returns what the call shows: address, token, and the names of the certificate that was verified."""
+    host = host_of(context.peer())
+    metadata = [(str(key), value) for key, value in context.invocation_metadata() or ()]
+    return Presented(
+        host=host,
+        is_local=is_local(host) and not any(key in FORWARDED for key, _ in metadata),
+        authorization=tuple(str(value) for key, value in metadata if key == _AUTHORIZATION),
+        names=_names(context.auth_context()),
+    )
+
+
+def host_of(peer: str) -> str:
+    """Returns the address in what gRPC calls a peer, such as ipv4:127.0.0.1:50468; "unix": a socket of this machine."""
+    kind, _, rest = peer.partition(":")
+    if kind in {"ipv4", "ipv6"}:
+        return unquote(rest).rpartition(":")[0].strip("[]")
+    return kind
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine can call from there."""
+    if host == "unix":
+        return True
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
+
+
+def _names(auth_context: Mapping[str, Iterable[bytes]]) -> tuple[str, ...]:
+    # What is written into every certificate for, first; the common name is the older way to say it.
+    found = [
+        name.decode(errors="replace")
+        for key in ("x509_subject_alternative_name", "x509_common_name")
+        for name in auth_context.get(key, ())
+    ]
+    return tuple(dict.fromkeys(name for name in found if name))
