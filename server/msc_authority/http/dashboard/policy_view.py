@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from msc_authority.app.vitals import UNCONFIRMED_AFTER_S
 from msc_authority.core.policy import (
     FieldChange,
     Limits,
@@ -19,7 +20,6 @@ from msc_authority.http.dashboard.facts import Facts
 from msc_authority.http.dashboard.text import calm_span, day_and_time, iso, plural, short_percent
 from msc_authority.ports import EvaluationEntry, Revision
 
-UNCONFIRMED_AFTER_S = 15.0
 _STEADY_S = 0.75
 
 MODE_MEANING = {
@@ -235,7 +235,7 @@ def schedule(facts: Facts, before: Schedule | None = None) -> Schedule:
     )
 
 
-_TRIGGERS = {"start": "at start", "schedule": "on schedule", "SCHEDULE": "on schedule", "request": "on request"}
+_TRIGGERS = {"start": "at start", "schedule": "on schedule", "request": "on request"}
 
 
 def _outcome(entry: EvaluationEntry) -> str:
