@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Table, select
@@ -68,12 +67,6 @@ def count_fills(url: str) -> int:
             return len(found.all())
     finally:
         database.close()
-
-
-def sqlite_file(url: str) -> Path | None:
-    """Returns the file of an SQLite database, None for another kind."""
-    prefix = "sqlite:///"
-    return Path(url.removeprefix(prefix)) if url.startswith(prefix) else None
 
 
 def _revisions(store: SqlPolicyStore) -> list[msc_client.Policy]:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from msc_authority.cli.alerts import alerts_app
+from msc_authority.cli.audit import build_audit_app
 from msc_authority.cli.config import config_app
 from msc_authority.cli.doctor import doctor
 from msc_authority.cli.errors import debugging
@@ -29,8 +30,8 @@ Every command takes --json, and ends with one of these exit codes: 0 good; 1 bad
 """
 
 
-def build_app() -> typer.Typer:
-    """The whole command line."""
+def build_app(audit: typer.Typer | None = None) -> typer.Typer:
+    """The whole command line. `audit` None: the commands of the audit log alone."""
     app = typer.Typer(
         name="msc",
         help=_HELP,
@@ -47,6 +48,7 @@ def build_app() -> typer.Typer:
     app.add_typer(journal_app, name="journal")
     app.add_typer(monitoring_app, name="monitoring")
     app.add_typer(config_app, name="config")
+    app.add_typer(audit or build_audit_app(), name="audit")
     return app
 
 

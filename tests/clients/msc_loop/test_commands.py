@@ -164,6 +164,25 @@ class TestAudit:
         assert (code, document["clean"]) == (1, False)
         assert [one["rule"] for one in document["violations"]] == ["REVISION_UNKNOWN"]
 
+    def test_of_orders_may_be_asked_for_by_name(self, home: Path) -> None:
+        url = journalled(home, accepted(Made(ref=None)))
+
+        assert run("audit", "orders", "--database-url", url) == run("audit", "--database-url", url)
+
+    def test_of_the_log_stands_beside_that_of_orders(self, home: Path) -> None:
+        journalled(home, blocked())
+
+        code, out, _ = run("audit", "verify", "--home", str(home))
+
+        assert code == 0
+        assert "The audit log is intact" in out
+
+    def test_takes_options_of_a_named_command_behind_its_name(self, home: Path) -> None:
+        code, _, err = run("audit", "--home", str(home), "verify")
+
+        assert code == 2
+        assert "write it behind verify" in " ".join(err.split())
+
     def test_does_not_make_a_database_where_there_is_none(self, home: Path) -> None:
         code, _, err = run("audit", "--home", str(home))
 

@@ -1,26 +1,106 @@
-"""Who did what to the store: written in the transaction that did it, never changed."""
+"""Who did what to the store: written in the transaction that did it, chained, never changed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, RowMapping, insert, select
 
+from msc_authority.adapters.instants import aware_utc
+from msc_authority.adapters.sql.engine import Database, WriteLock
 from msc_authority.adapters.sql.tables import msc_audit
+from msc_authority.core.audit_chain import Anchor, AuditRow, chained
+from msc_authority.ports_upkeep import AuditLine
+
+__all__ = ["AuditLine", "SqlAuditLog", "last_anchor", "write_audit"]
+
+_ROWS_AT_ONCE = 1000
+_columns = msc_audit.c
+_NEWEST_FIRST = select(msc_audit).order_by(_columns.sequence.desc())
+_NEWEST_LINK = select(_columns.sequence, _columns.hash).order_by(_columns.sequence.desc()).limit(1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditLine:
-    """One act. `detail` is JSON."""
+def write_audit(connection: Connection, at: datetime, line: AuditLine) -> AuditRow:
+    """Adds the line to the transaction, as the next row of the chain, and returns it.
 
-    actor: str
-    action: str
-    target: str
-    detail: dict[str, object]
+    Whatever else the transaction locks, it has to lock before: writers of the log follow each other.
+    """
+    if connection.dialect.name == "postgresql":
+        # Readers go on; whoever else writes here waits, and then sees this row. SQLite has one writer anyway.
+        connection.exec_driver_sql("LOCK TABLE msc_audit IN SHARE ROW EXCLUSIVE MODE")
+    row = chained(
+        last_anchor(connection),
+        at=aware_utc(at),
+        actor=line.actor,
+        action=line.action,
+        target=line.target,
+        detail=line.detail,
+    )
+    connection.execute(insert(msc_audit), columns_of(row))
+    return row
 
 
-def write_audit(connection: Connection, at: datetime, line: AuditLine) -> None:
-    """Adds the line to the transaction."""
-    row = {"at": at, "actor": line.actor, "action": line.action, "object": line.target, "detail": line.detail}
-    connection.execute(insert(msc_audit), row)
+def last_anchor(connection: Connection) -> Anchor | None:
+    """The newest row's number and hash, or None."""
+    newest = connection.execute(_NEWEST_LINK).one_or_none()
+    return None if newest is None else Anchor(newest.sequence, newest.hash)
+
+
+class SqlAuditLog:
+    """Reads the log, and adds to it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def append(self, at: datetime, line: AuditLine) -> AuditRow:
+        """Adds a line that nothing else is written with, and returns it as the next row of the chain."""
+        with self._database.write(WriteLock.EVALUATIONS) as connection:
+            return write_audit(connection, at, line)
+
+    def page(self, before: int | None, limit: int) -> list[AuditRow]:
+        """Returns up to `limit` rows with sequence < `before` (None: from the newest), newest first."""
+        wanted = _NEWEST_FIRST if before is None else _NEWEST_FIRST.where(_columns.sequence < before)
+        with self._database.read() as connection:
+            return [_row_from(row) for row in connection.execute(wanted.limit(limit)).mappings()]
+
+    def rows_after(self, sequence: int | None) -> Iterator[AuditRow]:
+        """Yields the rows behind `sequence` (None: all) in their order, to those written meanwhile."""
+        in_order = select(msc_audit).order_by(_columns.sequence).limit(_ROWS_AT_ONCE)
+        while True:
+            wanted = in_order if sequence is None else in_order.where(_columns.sequence > sequence)
+            # A read of its own for each page: nothing stays open behind whoever stops reading, or reads slowly.
+            with self._database.read() as connection:
+                page = [_row_from(row) for row in connection.execute(wanted).mappings()]
+            if not page:
+                return
+            yield from page
+            sequence = page[-1].sequence
+
+    def last_before(self, at: datetime) -> Anchor | None:
+        """Returns the row before the first one written at `at` or later; None: that is the very first."""
+        first = select(_columns.sequence).where(_columns.at >= aware_utc(at)).order_by(_columns.sequence).limit(1)
+        with self._database.read() as connection:
+            sequence = connection.scalar(first)
+            before = _NEWEST_LINK if sequence is None else _NEWEST_LINK.where(_columns.sequence < sequence)
+            link = connection.execute(before).one_or_none()
+        return None if link is None else Anchor(link.sequence, link.hash)
+
+
+def columns_of(row: AuditRow) -> dict[str, object]:
+    """The row by the names of its columns."""
+    return {
+        "sequence": row.sequence,
+        "at": row.at,
+        "actor": row.actor,
+        "action": row.action,
+        "object": row.target,
+        "detail": row.detail,
+        "previous_hash": row.previous_hash,
+        "hash": row.hash,
+    }
+
+
+def _row_from(row: RowMapping) -> AuditRow:
+    columns = dict(row)
+    return AuditRow(target=columns.pop("object"), **columns)

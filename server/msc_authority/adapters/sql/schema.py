@@ -11,7 +11,7 @@ from msc_authority.ports import StoreError
 VERSION_TABLE = "msc_schema_version"
 
 # Oldest first, as in migrations/versions. Known here so that opening a database does not load Alembic.
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 HEAD_REVISION = REVISIONS[-1]
 
 
@@ -31,6 +31,21 @@ def bring_to_head(database: Database) -> None:
             return
         _check_known(connection, found)
         _upgrade(connection)
+
+
+def check_current(database: Database) -> None:
+    """Makes sure that the schema is that of this program, and changes nothing.
+
+    Raises:
+        StoreError: it is not; the message says what to do.
+    """
+    with database.read() as connection:
+        found = revision_of(connection)
+        if found == HEAD_REVISION:
+            return
+        _check_known(connection, found)
+    has = f"has schema {found}" if found else "has no tables yet"
+    raise StoreError(f"the database {has}, and this program works with {HEAD_REVISION}: run msc migrate")
 
 
 def revision_of(connection: Connection) -> str | None:

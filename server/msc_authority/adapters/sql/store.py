@@ -7,7 +7,7 @@ from typing import Self
 
 from sqlalchemy import Connection, insert, select, update
 
-from msc_authority.adapters.sql.audit import AuditLine, write_audit
+from msc_authority.adapters.sql.audit import AuditLine, SqlAuditLog, write_audit
 from msc_authority.adapters.sql.engine import BUSY_TIMEOUT_S, Database, WriteLock
 from msc_authority.adapters.sql.evaluation_log import SqlEvaluationLog
 from msc_authority.adapters.sql.evaluations import SqlEvaluationStore
@@ -32,6 +32,7 @@ class SqlStore:
         self.evaluations = SqlEvaluationStore(database, clock)
         self.policies = SqlPolicyStore(database)
         self.log = SqlEvaluationLog(database)
+        self.audit = SqlAuditLog(database)
         self.lease = SqlLease(database)
         self.replicas = SqlReplicas(database)
         self.requests = SqlEvaluationRequests(database)

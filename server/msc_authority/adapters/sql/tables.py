@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
+from msc_authority.adapters.sql.audit_guard import guard_audit
 from msc_authority.adapters.sql.types import Document, Exact, Finite, Identifier, Named, Sequence, UtcTime
 from msc_authority.core.facts import Direction, Side, TradeSource
 from msc_authority.core.policy import RiskMode, StrategyState, SystemHealth, TradingState
@@ -208,7 +209,7 @@ msc_strategy_transitions = Table(
     sqlite_autoincrement=True,
 )
 
-# Written to, never changed.
+# Written to, never changed: each row names the hash of the one before it, and triggers refuse all but the next row.
 msc_audit = Table(
     "msc_audit",
     metadata,
@@ -218,8 +219,11 @@ msc_audit = Table(
     Column("action", Text, nullable=False),
     Column("object", Text, nullable=False),
     Column("detail", Document, nullable=False),
+    Column("previous_hash", Text, nullable=False),
+    Column("hash", Text, nullable=False),
     sqlite_autoincrement=True,
 )
+guard_audit(msc_audit)
 
 # One row. `generation` counts commits: whoever commits names the one it started from.
 msc_state = Table(
