@@ -256,10 +256,16 @@ def _history_row(revision: Revision) -> HistoryRow:
         author=f"rollback to v{content.rollback_of}" if content.rollback_of else content.author,
         mode=content.risk_mode.name,
         trading_state=content.trading_state.name,
-        summary=", ".join(diff.label.lower() for diff in diffs) or "no field that traders act on",
+        summary=_summary(revision, diffs),
         diffs=diffs,
         reasons=tuple(reason.text for reason in content.reasons),
     )
+
+
+def _summary(revision: Revision, diffs: tuple[Diff, ...]) -> str:
+    if diffs and not any(change.before for change in revision.changes):
+        return "the first policy"
+    return ", ".join(diff.label.lower() for diff in diffs) or "no field that traders act on"
 
 
 _LABELS = {

@@ -210,7 +210,7 @@ def test_the_first_revision_came_from_nothing() -> None:
     shown = history((a_revision(1, a_content()),))[0]
 
     assert all(diff.before == "" and diff.direction == "" for diff in shown.diffs)
-    assert shown.summary.startswith("risk mode, trading state")
+    assert shown.summary == "the first policy"
 
 
 def test_a_revision_without_changes_for_traders_says_so() -> None:
