@@ -10,7 +10,9 @@ from typing import Protocol
 from msc_authority.core.evaluation import StrategyRanking, Verdict
 from msc_authority.core.evidence import Evidence
 from msc_authority.core.facts import Execution, Fact
+from msc_authority.core.overrides import Override
 from msc_authority.core.policy import FieldChange, Policy, PolicyContent, PolicyRef
+from msc_authority.ports_operator import OverrideCommit, StoredController
 
 
 class Clock(Protocol):
@@ -174,6 +176,7 @@ class EvaluationCommit:
     controller: bytes
     checkpoint: LedgerCheckpoint
     keep_as_rewind_point: bool
+    expired: tuple[Override, ...] = ()
     term: int | None = None
 
 
@@ -182,6 +185,20 @@ class EvaluationStore(Protocol):
 
     def load(self) -> StoredState:
         """Returns the state of the last evaluation, and the head it belongs to."""
+        ...
+
+    def controller(self) -> StoredController:
+        """Returns the controller's part of that state alone: it is small."""
+        ...
+
+    def commit_override(self, commit: OverrideCommit, expected: StoredState) -> Head:
+        """Writes what a person did if `expected` still is the state, and returns the head afterwards.
+
+        The last evaluation stays the one that confirmed the head.
+
+        Raises:
+            StaleState: something was committed in between. Nothing was written.
+        """
         ...
 
     def rewind_point(self, before: datetime) -> LedgerCheckpoint | None:

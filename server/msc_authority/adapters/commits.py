@@ -9,6 +9,7 @@ from msc_authority.adapters.documents import Fields, content_from, document_of
 from msc_authority.adapters.instants import aware_utc
 from msc_authority.core.policy import FieldChange, Policy, PolicyContent, PolicyRef, changes_between
 from msc_authority.ports import EvaluationCommit, EvaluationEntry, Head
+from msc_authority.ports_operator import ActEntry, OverrideCommit
 
 # Enough for a month of daily points; an older fact than the oldest of them rebuilds the ledger from the journal.
 REWIND_POINTS_KEPT = 40
@@ -33,12 +34,25 @@ def policy_to_publish(head: Head, commit: EvaluationCommit) -> Policy | None:
     """
     if commit.publish is None:
         return None
-    return Policy(
-        ref=PolicyRef(head.ref.epoch, head.ref.version + 1),
-        created_at=decided_at(commit),
-        content=_as_read_back(commit.publish),
-        valid_for_s=float(commit.valid_for_s),
-    )
+    return _next_policy(head, decided_at(commit), commit.publish, commit.valid_for_s)
+
+
+def policy_of_act(head: Head, commit: OverrideCommit) -> Policy | None:
+    """The next revision after `head`, created when the act was done, or None when it publishes nothing.
+
+    Raises:
+        ValueError: a number in it is not finite.
+    """
+    if commit.publish is None:
+        return None
+    return _next_policy(head, aware_utc(commit.entry.at), commit.publish, commit.valid_for_s)
+
+
+def act_to_keep(commit: OverrideCommit, head: Head, policy: Policy | None) -> ActEntry:
+    """The entry with what the commit made of it."""
+    if policy is None:
+        return replace(commit.entry, committed=None, changes=())
+    return replace(commit.entry, committed=policy.ref, changes=changes_made(head, policy))
 
 
 def changes_made(head: Head, policy: Policy) -> tuple[FieldChange, ...]:
@@ -51,6 +65,15 @@ def entry_to_keep(commit: EvaluationCommit, head: Head, policy: Policy | None) -
     if policy is None:
         return replace(commit.entry, committed=None)
     return replace(commit.entry, committed=policy.ref, changes=changes_made(head, policy))
+
+
+def _next_policy(head: Head, created_at: datetime, content: PolicyContent, valid_for_s: float) -> Policy:
+    return Policy(
+        ref=PolicyRef(head.ref.epoch, head.ref.version + 1),
+        created_at=created_at,
+        content=_as_read_back(content),
+        valid_for_s=float(valid_for_s),
+    )
 
 
 def _as_read_back(content: PolicyContent) -> PolicyContent:

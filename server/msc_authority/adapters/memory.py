@@ -9,9 +9,11 @@ from datetime import datetime
 
 from msc_authority.adapters.commits import (
     REWIND_POINTS_KEPT,
+    act_to_keep,
     changes_made,
     decided_at,
     entry_to_keep,
+    policy_of_act,
     policy_to_publish,
 )
 from msc_authority.adapters.evidence_order import merged
@@ -37,6 +39,7 @@ from msc_authority.ports import (
     StaleState,
     StoredState,
 )
+from msc_authority.ports_operator import ActEntry, OverrideCommit, StoredController
 
 
 class MemoryStore:
@@ -52,6 +55,7 @@ class MemoryStore:
         self.evaluations = MemoryEvaluationStore(self._kept)
         self.policies = MemoryPolicyStore(self._kept)
         self.log = MemoryEvaluationLog(self._kept)
+        self.acts = MemoryActLog(self._kept)
         self.tokens = MemoryTokenStore(clock)
 
     def close(self) -> None:
@@ -72,11 +76,16 @@ class _Kept:
     rewind_points: dict[datetime, LedgerCheckpoint] = field(default_factory=dict)
     revisions: list[Revision] = field(default_factory=list)
     entries: list[EvaluationEntry] = field(default_factory=list)
+    acts: list[ActEntry] = field(default_factory=list)
 
     def head(self) -> Head:
         policy = self.revisions[-1].policy if self.revisions else None
         ref = policy.ref if policy else PolicyRef(self.epoch, 0)
         return Head(ref=ref, policy=policy, evaluated_at=self.evaluated_at)
+
+    def check(self, expected: StoredState) -> None:
+        if self.generation != expected.generation:
+            raise StaleState(f"generation {expected.generation} is over: start again from the state as it is now")
 
     def add_entry(self, entry: EvaluationEntry) -> None:
         self.entries.append(replace(entry, sequence=len(self.entries) + 1))
@@ -215,8 +224,7 @@ class MemoryEvaluationStore:
         as_of = decided_at(commit)
         with kept.lock:
             kept.lease.check(commit.term)
-            if kept.generation != expected.generation:
-                raise StaleState(f"generation {expected.generation} is over: start again from the state as it is now")
+            kept.check(expected)
             before = kept.head()
             policy = policy_to_publish(before, commit)
             if policy is not None:
@@ -228,6 +236,32 @@ class MemoryEvaluationStore:
             kept.checkpoint = commit.checkpoint
             if commit.keep_as_rewind_point:
                 self._keep_rewind_point(commit.checkpoint)
+            return kept.head()
+
+    def controller(self) -> StoredController:
+        """Returns the controller's part of the state alone."""
+        with self._kept.lock:
+            return StoredController(generation=self._kept.generation, payload=self._kept.controller)
+
+    def commit_override(self, commit: OverrideCommit, expected: StoredState) -> Head:
+        """Writes what a person did if `expected` still is the state, and returns the head afterwards.
+
+        Raises:
+            StaleState: something was committed in between. Nothing was written.
+            Fenced: the commit's term is over. Nothing was written.
+            ValueError: it publishes a number that is not finite.
+        """
+        kept = self._kept
+        with kept.lock:
+            kept.lease.check(commit.term)
+            kept.check(expected)
+            before = kept.head()
+            policy = policy_of_act(before, commit)
+            if policy is not None:
+                kept.revisions.append(Revision(policy=policy, changes=changes_made(before, policy)))
+            kept.acts.append(replace(act_to_keep(commit, before, policy), sequence=len(kept.acts) + 1))
+            kept.generation += 1
+            kept.controller = commit.controller
             return kept.head()
 
     def _keep_rewind_point(self, checkpoint: LedgerCheckpoint) -> None:
@@ -266,6 +300,26 @@ class MemoryPolicyStore:
             newest_first = reversed(self._kept.revisions)
             older = [each for each in newest_first if before is None or each.policy.ref < before]
         return older[:limit]
+
+
+class MemoryActLog:
+    """Reads acts."""
+
+    def __init__(self, kept: _Kept) -> None:
+        self._kept = kept
+
+    def by_request(self, request_id: str, since: datetime) -> ActEntry | None:
+        """Returns the act that `request_id` led to, if it was done at `since` or later."""
+        asked = (act for act in self._newest_first() if request_id and act.request_id == request_id)
+        return next((act for act in asked if act.at >= since), None)
+
+    def page(self, before: int | None, limit: int) -> list[ActEntry]:
+        """Returns up to `limit` acts with sequence < `before` (None: from the newest), newest first."""
+        return [act for act in self._newest_first() if before is None or act.sequence < before][:limit]
+
+    def _newest_first(self) -> list[ActEntry]:
+        with self._kept.lock:
+            return self._kept.acts[::-1]
 
 
 class MemoryEvaluationLog:

@@ -189,6 +189,7 @@ class Evaluator:
             controller=basis.decision.state.encode(),
             checkpoint=checkpoint,
             keep_as_rewind_point=previous is None or _hour(previous.watermark) != _hour(as_of),
+            expired=basis.decision.expired,
         )
         return commit, basis.stored
 

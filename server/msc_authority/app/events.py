@@ -14,6 +14,7 @@ from msc_authority.app.clients import FleetEntry
 from msc_authority.app.signals import BlockedSignal
 from msc_authority.core.policy import Policy, PolicyRef, RiskMode, TradingState
 from msc_authority.ports import EvaluationEntry
+from msc_authority.ports_operator import ActEntry
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +75,13 @@ class EvaluationBroken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorActed:
+    """A person has done something, or an override has ended. It may have left the policy as it was."""
+
+    entry: ActEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IntegrityBroken:
     """The store has other content under the reference that is served: two writers are at work."""
 
@@ -127,6 +135,7 @@ Event = (
     | TradingStateChanged
     | EvaluationDone
     | EvaluationBroken
+    | OperatorActed
     | HeadUnconfirmed
     | HeadConfirmed
     | IntegrityBroken
@@ -204,6 +213,8 @@ def log_event(event: Event) -> None:
             _log.info("Head %s confirmed again after %.1f s", name_of(event.ref), event.outage_s)
         case EvaluationBroken():
             _log.error("Evaluation (%s) failed, the policy is kept: %s", event.trigger, event.text)
+        case OperatorActed():
+            _log_act(event.entry)
         case IntegrityBroken():
             _log.critical("[INTEGRITY] %s", event.text)
         case AlertChanged():
@@ -234,6 +245,11 @@ def _log_trading_state(event: TradingStateChanged) -> None:
 def _log_evaluation(entry: EvaluationEntry) -> None:
     outcome = f"committed {name_of(entry.committed)}" if entry.committed else "the policy stays"
     _log.info("Evaluation %s (%s) done in %.3f s: %s", entry.evaluation_id, entry.trigger, entry.duration_s, outcome)
+
+
+def _log_act(entry: ActEntry) -> None:
+    outcome = f"committed {name_of(entry.committed)}" if entry.committed else "the policy stays"
+    _log.warning("[OPERATOR] %s of %s by %s: %s; %s", entry.act, entry.target, entry.actor, entry.reason, outcome)
 
 
 def _log_alert(alert: Alert) -> None:

@@ -84,6 +84,17 @@ class Scheduler:
         with contextlib.suppress(Exception):
             await self._evaluate(partial(self._evaluator.evaluate, trigger=trigger), trigger)
 
+    def evaluate_soon(self, trigger: str) -> None:
+        """Has an evaluation made as soon as it is its turn. What goes wrong is told as an event.
+
+        Where enough are waiting already, one of those does: it sees what this one would.
+        """
+        if len(self._open) > MAX_WAITING:
+            return
+        task = asyncio.create_task(self._evaluate(partial(self._evaluator.evaluate, trigger=trigger), trigger))
+        self._open.add(task)
+        task.add_done_callback(self._closed)
+
     async def evaluate(self, *, request_id: str, requested_by: str, reason: str) -> EvaluationOutcome:
         """Evaluates now. Runs to its end even if the caller goes away.
 

@@ -7,15 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 
-from msc_authority.core.config import ModesConfig
 from msc_authority.core.controller import clear_halt, halt
 from msc_authority.core.effective import Effective
 from msc_authority.core.evaluation import StrategyTransition
 from msc_authority.core.ledger import Ledger
-from msc_authority.core.limits import limits_for
 from msc_authority.core.overrides import Bench, Override, OverrideKind, PinMode, Rollback, SetLimits, Setting, expiry_of
 from msc_authority.core.overriding import looser_limits, reason_of, what_is_set
-from msc_authority.core.policy import Reason, RiskMode, TradingState
+from msc_authority.core.policy import Reason, TradingState
 from msc_authority.core.state import ControllerState
 from msc_authority.core.strategies import lifecycle
 from msc_authority.core.strategies.lifecycle import StrategyLives
@@ -83,12 +81,6 @@ class Done:
     transitions: tuple[StrategyTransition, ...] = ()
 
 
-def unevaluated(modes: ModesConfig, trading_state: TradingState) -> Effective:
-    """Returns what is allowed before anything was evaluated: DEFENSIVE limits, and nobody."""
-    limits = limits_for(RiskMode.DEFENSIVE, modes)
-    return Effective(mode=RiskMode.DEFENSIVE, trading_state=trading_state, limits=limits, grants=())
-
-
 def halted(state: ControllerState, said: Instruction) -> Done:
     """Stops trading until a person resumes it."""
     because = _said("HALT", "HALTED", said)
@@ -117,7 +109,13 @@ def resumed(state: ControllerState, said: Instruction, ledger: Ledger | None) ->
 
 
 def placed(
-    state: ControllerState, said: Instruction, allowed: Effective, sets: Setting, lasts: timedelta | None, *, loosens: bool
+    state: ControllerState,
+    said: Instruction,
+    allowed: Effective,
+    sets: Setting,
+    lasts: timedelta | None,
+    *,
+    loosens: bool,
 ) -> Done:
     """Puts an override in force. `allowed` is what the controller itself allows now.
 
