@@ -17,9 +17,9 @@ WATCHERS, QUICK_WATCHERS = 100, 20
 PAGES, QUICK_PAGES = 50, 5
 REQUESTS_PER_S = 200
 ROUNDS, QUICK_ROUNDS = 6, 1
-PUBLICATIONS, QUICK_PUBLICATIONS = 25, 5
-GAP_S = 0.06
-"""Between publications: the dashboard gathers what belongs together for nearly as long, and then draws."""
+PUBLICATIONS, QUICK_PUBLICATIONS = 15, 5
+GAP_S = 0.43
+"""Between publications: until the pages have drawn the one before, and no divisor of their period of a second."""
 SETTLE_S = 1.0
 COME_WITHIN_S = 120.0
 
