@@ -65,7 +65,8 @@ const faint = new Set();
 const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 while (walk.nextNode()) {
   const element = walk.currentNode.parentElement, style = getComputedStyle(element);
-  const unseen = !element.checkVisibility() || element.closest('.sr, .skip, script, style, option');
+  const visible = element.checkVisibility({ visibilityProperty: true });
+  const unseen = !visible || element.closest('.sr, .skip, script, style, option');
   if (!walk.currentNode.data.trim() || unseen) continue;
   const [a, b] = [luminance(rgba(style.color)), luminance(behind(element))].sort((x, y) => y - x);
   const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
