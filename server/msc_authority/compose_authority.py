@@ -85,6 +85,7 @@ class Authority:
             worker=self._evaluations,
             previews=self._reads,
             period_s=settings.evaluation_period_s / machine.speed,
+            speed=machine.speed,
         )
         # A thread of its own: the confirmation of the head does not queue behind callers.
         self._confirm = Worker(threads=1, name="confirm")

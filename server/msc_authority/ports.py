@@ -301,3 +301,8 @@ class StaleState(StoreError):
 
 class Fenced(StoreError):
     """The term that the writer leads under is over. Nothing was written."""
+
+    def __init__(self, message: str, term: int | None = None) -> None:
+        """Takes the term that is over."""
+        super().__init__(message)
+        self.term = term

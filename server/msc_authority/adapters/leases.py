@@ -76,4 +76,4 @@ def check_term(present: int | None, term: int | None) -> None:
         Fenced: that term is over.
     """
     if term is not None and term != present:
-        raise Fenced(f"term {term} is over: another replica leads in term {present}; nothing was written")
+        raise Fenced(f"term {term} is over: another replica leads in term {present}; nothing was written", term)

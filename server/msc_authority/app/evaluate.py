@@ -19,6 +19,7 @@ from msc_authority.ports import (
     EvaluationEntry,
     EvaluationLog,
     EvaluationStore,
+    Fenced,
     Head,
     Journal,
     StaleState,
@@ -77,10 +78,14 @@ class Evaluator:
         config: DecisionConfig,
         valid_for_s: float,
         new_id: Callable[[], str],
+        term: Callable[[], int | None] = lambda: None,
     ) -> None:
-        """Takes what it works on; `valid_for_s` is how long a decision stays valid without a new evaluation."""
+        """Takes what it works on; `valid_for_s` is how long a decision stays valid without a new evaluation.
+
+        `term` returns what this process leads under, and raises where it does not lead; None: it need not.
+        """
         self._store, self._journal, self._log, self._clock = store, journal, log, clock
-        self._config, self._valid_for_s, self._new_id = config, valid_for_s, new_id
+        self._config, self._valid_for_s, self._new_id, self._term = config, valid_for_s, new_id, term
         self._turn = threading.Lock()
 
     def evaluate(
@@ -90,11 +95,14 @@ class Evaluator:
 
         Raises:
             EvaluationFailed: it could not be made; the policy was kept and the failure is in the log.
+            Fenced: another replica began to lead meanwhile. Nothing was written.
             StoreUnavailable: the store cannot be reached, so not even the failure could be kept.
         """
         with self._turn:
             if request_id and (known := self._known(request_id)):
                 return known
+            # Before anything is read: what another leader commits from here on fences this evaluation.
+            term = self._term()
             draft = EvaluationEntry(
                 evaluation_id=self._new_id(),
                 trigger=trigger,
@@ -105,7 +113,7 @@ class Evaluator:
                 requested_by=requested_by,
                 reason=reason,
             )
-            return self._guarded(draft)
+            return self._guarded(draft, term)
 
     def preview(self, *, requested_by: str = "", reason: str = "") -> EvaluationOutcome:
         """Says what an evaluation would decide now. Writes nothing."""
@@ -133,26 +141,29 @@ class Evaluator:
             raise InvalidMetric(str(error)) from error
         return self._unwritten(stored, verdict, began, "what_if")
 
-    def _guarded(self, draft: EvaluationEntry) -> EvaluationOutcome:
+    def _guarded(self, draft: EvaluationEntry, term: int | None) -> EvaluationOutcome:
         began = self._clock.monotonic()
         try:
-            return self._commit(draft, began)
+            return self._commit(draft, term, began)
+        except Fenced:
+            # The evaluation that counts is another's; that this one was refused means nothing.
+            raise
         except Exception as error:
             failed = replace(draft, duration_s=self._clock.monotonic() - began, failure=_describe(error))
-            self._keep_failure(failed)
+            self._keep_failure(failed, term)
             if isinstance(error, StoreError) and not isinstance(error, StaleState):
                 raise
             raise EvaluationFailed(f"evaluation {draft.evaluation_id} failed: {failed.failure}") from error
 
-    def _keep_failure(self, failed: EvaluationEntry) -> None:
+    def _keep_failure(self, failed: EvaluationEntry, term: int | None) -> None:
         try:
-            self._store.record_failure(failed)
+            self._store.record_failure(failed, term)
         except StoreError as error:
             _log.error("The failed evaluation %s could not be kept: %s", failed.evaluation_id, error)
 
-    def _commit(self, draft: EvaluationEntry, began: float) -> EvaluationOutcome:
+    def _commit(self, draft: EvaluationEntry, term: int | None, began: float) -> EvaluationOutcome:
         for attempt in range(1, _ATTEMPTS + 1):
-            commit, stored = self._prepare(draft, began)
+            commit, stored = self._prepare(draft, term, began)
             try:
                 head = self._store.commit(commit, stored)
             except StaleState:
@@ -168,7 +179,7 @@ class Evaluator:
             return EvaluationOutcome(entry=entry, candidate=verdict.candidate, changes=entry.changes, head=head)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _prepare(self, draft: EvaluationEntry, began: float) -> tuple[EvaluationCommit, StoredState]:
+    def _prepare(self, draft: EvaluationEntry, term: int | None, began: float) -> tuple[EvaluationCommit, StoredState]:
         as_of = self._clock.now()
         basis = self._decide(as_of)
         verdict = basis.decision.verdict
@@ -190,6 +201,7 @@ class Evaluator:
             checkpoint=checkpoint,
             keep_as_rewind_point=previous is None or _hour(previous.watermark) != _hour(as_of),
             expired=basis.decision.expired,
+            term=term,
         )
         return commit, basis.stored
 

@@ -129,6 +129,33 @@ class AlertChanged:
     alert: Alert
 
 
+class LeadershipCause(StrEnum):
+    """What is new about who leads."""
+
+    BEGAN = "began"
+    """This replica leads."""
+    FOLLOWS = "follows"
+    """Another one than before leads."""
+    STOPPING = "stopping"
+    """This replica has given the lease back."""
+    NOT_RENEWED = "not_renewed"
+    """This replica could not renew its lease in time."""
+    TAKEN_OVER = "taken_over"
+    """Another replica has the lease that this one had."""
+    FENCED = "fenced"
+    """The store has refused what this replica was writing: its term is over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeadershipChanged:
+    """Who leads has changed, seen from here. `address` is the leader's; empty: nobody leads, as far as is known."""
+
+    cause: LeadershipCause
+    term: int
+    address: str
+    text: str = ""
+
+
 Event = (
     PolicyPublished
     | RiskModeChanged
@@ -143,6 +170,7 @@ Event = (
     | PolicyApplied
     | SignalBlocked
     | AlertChanged
+    | LeadershipChanged
 )
 Listener = Callable[[Event], None]
 
@@ -206,11 +234,8 @@ def log_event(event: Event) -> None:
             _log_trading_state(event)
         case EvaluationDone():
             _log_evaluation(event.entry)
-        case HeadUnconfirmed():
-            text = "Head %s unconfirmed for %.1f s: the store does not confirm it; serving it with its age"
-            _log.error(text, name_of(event.ref), event.age_s)
-        case HeadConfirmed():
-            _log.info("Head %s confirmed again after %.1f s", name_of(event.ref), event.outage_s)
+        case HeadUnconfirmed() | HeadConfirmed():
+            _log_head(event)
         case EvaluationBroken():
             _log.error("Evaluation (%s) failed, the policy is kept: %s", event.trigger, event.text)
         case OperatorActed():
@@ -219,10 +244,20 @@ def log_event(event: Event) -> None:
             _log.critical("[INTEGRITY] %s", event.text)
         case AlertChanged():
             _log_alert(event.alert)
+        case LeadershipChanged():
+            _log_leadership(event)
         case ClientChanged() | PolicyApplied() | SignalBlocked():
             _log.debug("%s", event)
         case _:
             assert_never(event)
+
+
+def _log_head(event: HeadUnconfirmed | HeadConfirmed) -> None:
+    if isinstance(event, HeadConfirmed):
+        _log.info("Head %s confirmed again after %.1f s", name_of(event.ref), event.outage_s)
+        return
+    text = "Head %s unconfirmed for %.1f s: the store does not confirm it; serving it with its age"
+    _log.error(text, name_of(event.ref), event.age_s)
 
 
 def _log_risk_mode(event: RiskModeChanged) -> None:
@@ -250,6 +285,18 @@ def _log_evaluation(entry: EvaluationEntry) -> None:
 def _log_act(entry: ActEntry) -> None:
     outcome = f"committed {name_of(entry.committed)}" if entry.committed else "the policy stays"
     _log.warning("[OPERATOR] %s of %s by %s: %s; %s", entry.act, entry.target, entry.actor, entry.reason, outcome)
+
+
+def _log_leadership(event: LeadershipChanged) -> None:
+    match event.cause:
+        case LeadershipCause.BEGAN:
+            _log.info("Leading from now on, in term %d", event.term)
+        case LeadershipCause.FOLLOWS:
+            _log.info("Following the leader at %s, in term %d", event.address, event.term)
+        case LeadershipCause.STOPPING:
+            _log.info("No longer leading in term %d: %s", event.term, event.text)
+        case _:
+            _log.warning("No longer leading in term %d: %s", event.term, event.text)
 
 
 def _log_alert(alert: Alert) -> None:

@@ -1,22 +1,25 @@
-"""Evaluates at start, every period, and on demand. One evaluation at a time; a failed one changes nothing."""
+"""Evaluates a period after the last evaluation, and on demand, where this process leads. One evaluation at a time.
+
+The last evaluation is that of the store, whoever made it: another leader neither adds nor skips one.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Protocol
 
 from msc_authority.app.broker import Broker
 from msc_authority.app.evaluate import EvaluationOutcome
 from msc_authority.app.events import EvaluationBroken, EvaluationDone, EventBus
+from msc_authority.app.leadership import Leads, NotLeader, SoleLeader
 from msc_authority.app.rates import RateLimited
-from msc_authority.app.timing import Timer, pause
+from msc_authority.app.timing import Timer
 from msc_authority.app.work import Worker
 from msc_authority.core.evaluation import SuppliedMetrics
-from msc_authority.ports import Clock
+from msc_authority.ports import Clock, Fenced
 
 MAX_WAITING = 16
 """Evaluations that may wait for their turn. More would only evaluate the same facts again."""
@@ -44,6 +47,14 @@ class Evaluates(Protocol):
         ...
 
 
+class HasItMade(Protocol):
+    """Has another process evaluate. See `msc_authority.app.demands.Demands`."""
+
+    def by_leader(self, *, request_id: str, requested_by: str, reason: str) -> Coroutine[None, None, EvaluationOutcome]:
+        """Returns what the leader's evaluation led to."""
+        ...
+
+
 class Scheduler:
     """Runs evaluations on a thread and publishes what they lead to."""
 
@@ -58,28 +69,61 @@ class Scheduler:
         worker: Worker,
         previews: Worker,
         period_s: float,
+        speed: float = 1.0,
+        leads: Leads | None = None,
+        elsewhere: HasItMade | None = None,
     ) -> None:
-        """`worker` has one thread, for evaluations that commit; `previews` runs those that write nothing."""
+        """`worker` has one thread, for evaluations that commit; `previews` runs those that write nothing.
+
+        `period_s` is real time, and `speed` how many seconds of the clock's instants pass in a real one. `leads` None:
+        this process does. `elsewhere` has evaluations made while it does not.
+        """
         self._evaluator, self._broker, self._events = evaluator, broker, events
         self._clock, self._timer, self._worker, self._previews = clock, timer, worker, previews
-        self._period_s = period_s
-        self._began = clock.monotonic()
+        self._period_s, self._speed = period_s, speed
+        self._leads, self._elsewhere = leads or SoleLeader(), elsewhere
+        self._not_before = 0.0
         self._open: set[asyncio.Task[EvaluationOutcome]] = set()
 
     def next_in_s(self) -> float:
-        """Returns the seconds until the next scheduled evaluation."""
-        elapsed = self._clock.monotonic() - self._began
-        return (math.floor(elapsed / self._period_s) + 1) * self._period_s - elapsed
+        """Returns the seconds until the next scheduled evaluation, here or wherever the leader is; 0: it is due."""
+        evaluated_at = self._broker.current.head.evaluated_at
+        waited_s = self._not_before - self._clock.monotonic() if self._leads.leading else 0.0
+        if evaluated_at is None:
+            return max(0.0, waited_s)
+        since_s = (self._clock.now() - evaluated_at).total_seconds() / self._speed
+        # Whatever was done to the clock, nobody waits longer than a period.
+        return max(0.0, min(self._period_s, self._period_s - since_s), waited_s)
 
     async def run(self) -> None:
-        """Evaluates now and at every period from now on, until cancelled. Periods that were missed are not made up."""
-        self._began = self._clock.monotonic()
-        await self._attempt("start")
+        """Evaluates whenever an evaluation is due and this process leads, until cancelled.
+
+        One that is due when it begins to lead is made at once; others that were missed are not made up for.
+        """
+        trigger = "start"
         while True:
-            await pause(self._timer, self.next_in_s())
-            await self._attempt("schedule")
+            if not self._leads.leading:
+                await self._leads.changes()
+                self._not_before, trigger = 0.0, "start"
+            elif (due_in_s := self.next_in_s()) > 0:
+                trigger = "schedule"
+                await self._pause(due_in_s)
+            else:
+                await self._attempt(trigger)
+
+    async def _pause(self, delay_s: float) -> None:
+        # Whoever ceases to lead and begins again has to look anew at what is due.
+        change = asyncio.ensure_future(self._leads.changes())
+        cancel = self._timer.after(delay_s, change.cancel)
+        try:
+            await asyncio.wait([change])
+        finally:
+            cancel()
+            change.cancel()
 
     async def _attempt(self, trigger: str) -> None:
+        # A failed one waits for the next period, too.
+        self._not_before = self._clock.monotonic() + self._period_s
         # Told as an event where it happened; the schedule goes on.
         with contextlib.suppress(Exception):
             await self._evaluate(partial(self._evaluator.evaluate, trigger=trigger), trigger)
@@ -91,16 +135,32 @@ class Scheduler:
         """
         if len(self._open) > MAX_WAITING:
             return
-        task = asyncio.create_task(self._evaluate(partial(self._evaluator.evaluate, trigger=trigger), trigger))
-        self._open.add(task)
-        task.add_done_callback(self._closed)
+        if not self._leads.leading and self._elsewhere is not None:
+            call = self._elsewhere.by_leader(request_id="", requested_by="", reason=trigger)
+        else:
+            call = self._evaluate(partial(self._evaluator.evaluate, trigger=trigger), trigger)
+        self._keep(asyncio.create_task(call))
 
     async def evaluate(self, *, request_id: str, requested_by: str, reason: str) -> EvaluationOutcome:
-        """Evaluates now. Runs to its end even if the caller goes away.
+        """Evaluates now, or has the leader do it. Runs to its end even if the caller goes away.
 
         Raises:
             TooManyEvaluations: too many are waiting already.
             EvaluationFailed: it could not be made; the policy was kept.
+            NotLeader: this process does not lead, and the leader did not answer.
+            StoreUnavailable: the store cannot be reached.
+        """
+        if not self._leads.leading and self._elsewhere is not None:
+            return await self._elsewhere.by_leader(request_id=request_id, requested_by=requested_by, reason=reason)
+        return await self.evaluate_here(request_id=request_id, requested_by=requested_by, reason=reason)
+
+    async def evaluate_here(self, *, request_id: str, requested_by: str, reason: str) -> EvaluationOutcome:
+        """Evaluates now, in this process.
+
+        Raises:
+            TooManyEvaluations: too many are waiting already.
+            EvaluationFailed: it could not be made; the policy was kept.
+            NotLeader: this process does not lead.
             StoreUnavailable: the store cannot be reached.
         """
         if len(self._open) > MAX_WAITING:
@@ -109,10 +169,7 @@ class Scheduler:
         call = partial(
             self._evaluator.evaluate, trigger=trigger, request_id=request_id, requested_by=requested_by, reason=reason
         )
-        task = asyncio.create_task(self._evaluate(call, trigger))
-        self._open.add(task)
-        task.add_done_callback(self._closed)
-        return await asyncio.shield(task)
+        return await asyncio.shield(self._keep(asyncio.create_task(self._evaluate(call, trigger))))
 
     async def preview(self, *, requested_by: str, reason: str) -> EvaluationOutcome:
         """Says what an evaluation would decide now. Writes nothing."""
@@ -126,6 +183,12 @@ class Scheduler:
         began_at, began = self._clock.now(), self._clock.monotonic()
         try:
             outcome = await self._worker.run(call)
+        except Fenced as error:
+            self._leads.fenced(error.term)
+            raise NotLeader(self._leads.leader_address) from error
+        except NotLeader:
+            # It ceased to lead just now. Nothing was begun, so nothing failed.
+            raise
         except Exception as error:
             self._events.emit(EvaluationBroken(trigger=trigger, text=str(error)))
             raise
@@ -134,6 +197,11 @@ class Scheduler:
         if outcome.entry.started_at >= began_at:
             self._events.emit(EvaluationDone(entry=outcome.entry))
         return outcome
+
+    def _keep(self, task: asyncio.Task[EvaluationOutcome]) -> asyncio.Task[EvaluationOutcome]:
+        self._open.add(task)
+        task.add_done_callback(self._closed)
+        return task
 
     def _closed(self, task: asyncio.Task[EvaluationOutcome]) -> None:
         self._open.discard(task)

@@ -13,6 +13,7 @@ from msc_builders import START, a_content
 from msc_authority.app.broker import Broker, Current
 from msc_authority.app.events import Event, EventBus
 from msc_authority.app.fleet import Fleet
+from msc_authority.app.leadership import NotLeader
 from msc_authority.core.policy import Policy, PolicyContent, PolicyRef
 from msc_authority.ports import Head
 
@@ -115,6 +116,32 @@ def a_broker(time: ManualTime, head: Head | None = None, told: Told | None = Non
         events=(told or Told()).bus,
         max_watchers=max_watchers,
     )
+
+
+class ScriptedLeader:
+    """Leads or follows as a test says."""
+
+    def __init__(self, *, leading: bool = True, term: int | None = None) -> None:
+        self.leading, self._term = leading, term
+        self.leader_address = "other:7443"
+        self.fenced_terms: list[int | None] = []
+        self._moved = asyncio.Event()
+
+    def now(self, *, leading: bool) -> None:
+        self.leading = leading
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    def term(self) -> int | None:
+        if not self.leading:
+            raise NotLeader(self.leader_address)
+        return self._term
+
+    def fenced(self, term: int | None) -> None:
+        self.fenced_terms.append(term)
+
+    async def changes(self) -> None:
+        await self._moved.wait()
 
 
 def a_fleet(

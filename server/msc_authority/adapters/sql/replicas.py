@@ -25,7 +25,7 @@ class SqlLease:
         """Gives `holder` the lease for `ttl_s` from now if it has it or nobody has, and says who has it."""
         if (held := self._held_by_another(holder, address)) is not None:
             return held
-        with self._database.write(WriteLock.REPLICAS) as connection:
+        with self._database.write(WriteLock.LEASE) as connection:
             row, now = _lease_in(connection), database_now(connection)
             claim = Claim(holder=holder, address=address, ttl_s=ttl_s, one_machine=_is_sqlite(connection))
             mine = granted(row, claim, now)
@@ -38,7 +38,7 @@ class SqlLease:
 
     def release(self, term: int) -> None:
         """Gives the lease back if `term` is still its term, so that another may have it at once."""
-        with self._database.write(WriteLock.REPLICAS) as connection:
+        with self._database.write(WriteLock.LEASE) as connection:
             row = _lease_in(connection)
             if row is not None and row.term == term:
                 _keep(connection, given_back(row, database_now(connection)), new=False)

@@ -5,28 +5,33 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import pytest
-from msc_builders import a_content, an_entry
-from msc_live import ManualTime, Told, a_broker, a_head, until
+from msc_builders import START, a_content, an_entry
+from msc_live import ManualTime, ScriptedLeader, Told, a_broker, a_head, settle, until
 
 from msc_authority.app.broker import Broker
 from msc_authority.app.evaluate import EvaluationOutcome
+from msc_authority.app.leadership import NotLeader
 from msc_authority.app.scheduler import MAX_WAITING, Scheduler, TooManyEvaluations
 from msc_authority.app.work import Worker
 from msc_authority.core.evaluation import SuppliedMetrics
 from msc_authority.core.policy import FieldChange
-from msc_authority.ports import Head, StoreUnavailable
+from msc_authority.ports import Fenced, Head, StoreUnavailable
 
 PERIOD_S = 1800.0
 
 
 @dataclass
 class ScriptedEvaluator:
-    """Evaluates as told: `head` is what it leads to, `error` what it raises; waits while `gate` is closed."""
+    """Evaluates as told: `head` (None: the first policy, evaluated now) is what it leads to, `error` what it raises.
+
+    Waits while `gate` is closed.
+    """
 
     time: ManualTime
-    head: Head = field(default_factory=a_head)
+    head: Head | None = None
     error: Exception | None = None
     known: EvaluationOutcome | None = None
     gate: threading.Event = field(default_factory=threading.Event)
@@ -49,7 +54,8 @@ class ScriptedEvaluator:
     def outcome(self) -> EvaluationOutcome:
         entry = an_entry(started_at=self.time.now())
         change = FieldChange(field="max_positions", before="8", after="10")
-        return EvaluationOutcome(entry=entry, candidate=a_content(), changes=(change,), head=self.head)
+        head = self.head or replace(a_head(), evaluated_at=self.time.now())
+        return EvaluationOutcome(entry=entry, candidate=a_content(), changes=(change,), head=head)
 
     def preview(self, *, requested_by: str = "", reason: str = "") -> EvaluationOutcome:
         return self.outcome()
@@ -65,17 +71,18 @@ class Scene:
     scheduler: Scheduler
     broker: Broker
     told: Told
+    leads: ScriptedLeader
 
     def ended(self, count: int) -> bool:
         return self.told.names().count("EvaluationDone") + self.told.names().count("EvaluationBroken") == count
 
 
 @asynccontextmanager
-async def a_scene(*, scheduled: bool = False) -> AsyncIterator[Scene]:
-    time, told = ManualTime(), Told()
+async def a_scene(*, scheduled: bool = False, leading: bool = True, head: Head | None = None) -> AsyncIterator[Scene]:
+    time, told, leads = ManualTime(), Told(), ScriptedLeader(leading=leading)
     evaluator = ScriptedEvaluator(time)
     evaluator.gate.set()
-    broker = a_broker(time, told=told)
+    broker = a_broker(time, head or replace(a_head(), evaluated_at=None), told=told)
     worker, previews = Worker(threads=1, name="evaluate"), Worker(threads=1, name="preview")
     scheduler = Scheduler(
         evaluator=evaluator,
@@ -86,10 +93,11 @@ async def a_scene(*, scheduled: bool = False) -> AsyncIterator[Scene]:
         worker=worker,
         previews=previews,
         period_s=PERIOD_S,
+        leads=leads,
     )
     task = asyncio.create_task(scheduler.run()) if scheduled else None
     try:
-        yield Scene(time, evaluator, scheduler, broker, told)
+        yield Scene(time, evaluator, scheduler, broker, told, leads)
     finally:
         evaluator.gate.set()
         if task is not None:
@@ -114,12 +122,82 @@ async def test_it_evaluates_at_start_and_then_every_period() -> None:
         assert scene.evaluator.triggers == ["start", "schedule", "schedule"]
 
 
-async def test_an_evaluation_on_demand_does_not_move_the_schedule() -> None:
+async def test_a_period_is_counted_from_the_last_evaluation_whatever_asked_for_it() -> None:
     async with a_scene(scheduled=True) as scene:
         await until(lambda: scene.ended(1))
         await scene.time.advance(600)
         await demanded(scene)
-        assert scene.scheduler.next_in_s() == PERIOD_S - 600
+        assert scene.scheduler.next_in_s() == PERIOD_S
+        await scene.time.advance(PERIOD_S - 1)
+        assert scene.evaluator.triggers == ["start", "request"]
+        await scene.time.advance(1)
+        await until(lambda: scene.ended(3))
+
+
+async def test_one_that_starts_soon_after_an_evaluation_waits_for_the_next() -> None:
+    async with a_scene(scheduled=True, head=a_head()) as scene:
+        await scene.time.advance(PERIOD_S - 1)
+        assert scene.evaluator.triggers == []
+        await scene.time.advance(1)
+        await until(lambda: scene.ended(1))
+        assert scene.evaluator.triggers == ["schedule"]
+
+
+async def test_one_that_does_not_lead_evaluates_only_when_it_begins_to() -> None:
+    async with a_scene(scheduled=True, leading=False) as scene:
+        await scene.time.advance(3 * PERIOD_S)
+        assert scene.evaluator.triggers == []
+        scene.leads.now(leading=True)
+        await until(lambda: scene.ended(1))
+        assert scene.evaluator.triggers == ["start"]
+
+
+async def test_a_new_leader_goes_on_where_the_last_one_stopped() -> None:
+    async with a_scene(scheduled=True, leading=False, head=a_head()) as scene:
+        await scene.time.advance(PERIOD_S - 600)
+        scene.leads.now(leading=True)
+        await settle()
+        assert scene.scheduler.next_in_s() == 600
+        await scene.time.advance(600)
+        await until(lambda: scene.ended(1))
+        assert scene.evaluator.triggers == ["schedule"]
+
+
+async def test_one_that_ceases_to_lead_stops_and_goes_on_when_it_leads_again() -> None:
+    async with a_scene(scheduled=True) as scene:
+        await until(lambda: scene.ended(1))
+        scene.leads.now(leading=False)
+        await scene.time.advance(2 * PERIOD_S)
+        assert scene.evaluator.triggers == ["start"]
+        scene.leads.now(leading=True)
+        await until(lambda: scene.ended(2))
+        assert scene.evaluator.triggers == ["start", "start"]
+
+
+async def test_a_failed_evaluation_is_made_again_at_once_by_whoever_begins_to_lead() -> None:
+    async with a_scene(scheduled=True) as scene:
+        scene.evaluator.error = StoreUnavailable("away")
+        await until(lambda: scene.ended(1))
+        scene.leads.now(leading=False)
+        await settle()
+        scene.evaluator.error = None
+        scene.leads.now(leading=True)
+        await until(lambda: scene.ended(2))
+        assert scene.told.names()[-1] == "EvaluationDone"
+
+
+async def test_an_evaluation_that_the_store_refuses_for_its_term_failed_for_nobody() -> None:
+    async with a_scene() as scene:
+        scene.evaluator.error = Fenced("term 3 is over", 3)
+        with pytest.raises(NotLeader, match="other:7443"):
+            await demanded(scene)
+        assert scene.leads.fenced_terms == [3]
+        assert scene.told.names() == []
+
+
+async def test_a_clock_that_jumps_back_delays_nothing_for_longer_than_a_period() -> None:
+    async with a_scene(head=replace(a_head(), evaluated_at=START + timedelta(days=30))) as scene:
+        assert scene.scheduler.next_in_s() == PERIOD_S
 
 
 async def test_a_failed_evaluation_keeps_the_policy_is_told_and_the_schedule_goes_on() -> None:
