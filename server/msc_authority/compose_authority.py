@@ -250,6 +250,8 @@ class Authority:
             database_url=self._settings.database_url,
             feed=feed,
             insight=self._insight,
+            admission=self.access.admission,
+            tls=self.access.tls,
             deliveries=self.sinks.tallies,
         )
         _log.info("Serving on %s, policy %s", running.address, name_of(running.head.ref))

@@ -33,16 +33,22 @@ class Beside:
             CannotListen: the address is none of this machine, or the port needs a privilege.
         """
         listening = listen(settings.http_host, settings.http_port)
-        url = url_of(settings.http_host, listening)
+        url = url_of(settings.http_host, listening, "https" if settings.tls else "http")
 
         def make() -> Face:
             from msc_authority.http.app import make_app
 
             hosts = Hosts.of(settings.http_host, settings.http_allowed_hosts)
-            return make_app(authority.insight, hosts=hosts, new_id=new_id, deliveries=authority.deliveries)
+            return make_app(
+                authority.insight,
+                hosts=hosts,
+                admission=authority.admission,
+                new_id=new_id,
+                deliveries=authority.deliveries,
+            )
 
         # What was loaded lives as long as the process; the collector need not look at it again.
-        self._server = HttpServer(make, listening, loop_factory=loop_factory(), on_up=gc.freeze)
+        self._server = HttpServer(make, listening, loop_factory=loop_factory(), on_up=gc.freeze, tls=authority.tls)
         self._server.start()
         return url
 

@@ -15,8 +15,10 @@ from msc_authority.ports import Clock, EvaluationLog, EvaluationStore, Execution
 from msc_authority.ports_tokens import TokenStore
 
 if TYPE_CHECKING:
+    from msc_authority.app.admission import Admission
     from msc_authority.app.alerts.delivery import SinkTally
     from msc_authority.app.insight import Insight
+    from msc_authority.ports_tls import TlsSource
     from msc_authority.rpc.local_feed import LocalPolicyFeed
 
 
@@ -73,6 +75,7 @@ class Machine:
 class Running:
     """An authority that answers calls. `head` is the policy it started with; `feed` serves hosts in this process.
 
+    `admission` lets callers in, `tls` has the certificates that are shown to them (None: it speaks plaintext).
     `insight` answers what people and programs ask about it, `deliveries` what became of alerts that were sent out.
     `http_url` is where a browser finds it; None: it serves no HTTP.
     """
@@ -84,6 +87,8 @@ class Running:
     database_url: str
     feed: LocalPolicyFeed
     insight: Insight
+    admission: Admission
+    tls: TlsSource | None = None
     deliveries: Callable[[], Sequence[SinkTally]] = tuple
     http_url: str | None = None
 

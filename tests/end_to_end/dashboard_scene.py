@@ -13,6 +13,7 @@ from pathlib import Path
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
+from msc_doors import an_open_door
 from process_harness import AuthorityProcess, free_port, until
 
 from msc_authority.adapters.clock import SystemClock
@@ -201,7 +202,9 @@ def a_page_of(insight: Insight) -> Iterator[str]:
     url = f"{url_of('127.0.0.1', listening)}/"
 
     def make() -> Face:
-        return make_app(insight, hosts=Hosts.of("127.0.0.1"), new_id=lambda: f"id-{next(ids)}")
+        return make_app(
+            insight, hosts=Hosts.of("127.0.0.1"), admission=an_open_door(), new_id=lambda: f"id-{next(ids)}"
+        )
 
     server = HttpServer(make, listening)
     server.start()

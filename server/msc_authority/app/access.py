@@ -14,6 +14,7 @@ from enum import Enum, StrEnum
 
 AUTHORITY = "/msc_policy.v1.PolicyAuthority"
 JOURNAL = "/msc_policy.v1.JournalService"
+OPERATOR = "/msc_policy.v1.OperatorService"
 HEALTH = "/grpc.health.v1.Health"
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection"
 WEBSOCKET = "WEBSOCKET"
@@ -89,6 +90,9 @@ RPCS: Mapping[str, Need] = {
     f"{AUTHORITY}/ListClients": Role.READER,
     f"{AUTHORITY}/Evaluate": Role.EVALUATOR,
     f"{JOURNAL}/Record": Role.JOURNAL,
+    f"{OPERATOR}/ListOverrides": Role.READER,
+    f"{OPERATOR}/Act": Role.OPERATOR,
+    f"{OPERATOR}/LiftOverride": Role.OPERATOR,
 }
 """What each RPC asks for, by its full name."""
 
@@ -234,7 +238,8 @@ def check_role(identity: Identity, need: Need | None) -> None:
 
 
 def require(need: Role) -> None:
-    """Returns if who asks may do what `need` stands for; so may the authority itself. Raises RoleMissing."""
+    """Returns if who asks may do what `need` stands for. Raises RoleMissing, also where it is not known who asks."""
     identity = _caller.get()
-    if identity is not None:
-        check_role(identity, need)
+    if identity is None:
+        raise RoleMissing(f"the role {need} is needed for this, and it is not known who asks")
+    check_role(identity, need)

@@ -24,11 +24,14 @@ from msc_authority.http.metrics import Metrics
 from msc_authority.http.models.status import VersionsAnswer
 from msc_authority.http.probes import METRICS_PATH, add_metrics, add_probes
 from msc_authority.http.reading import Reading, add_reading
+from msc_authority.http.security.access import Access
+from msc_authority.http.security.login import add_login
 from msc_authority.http.streaming import KEEP_ALIVE_S, add_streaming
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from msc_authority.app.admission import Admission
     from msc_authority.app.alerts.delivery import SinkTally
     from msc_authority.app.insight import Insight
 
@@ -48,14 +51,15 @@ def make_app(
     insight: Insight,
     *,
     hosts: Hosts,
+    admission: Admission,
     new_id: Callable[[], str],
     deliveries: Callable[[], Sequence[SinkTally]] = tuple,
     dashboard: bool = True,
     keep_alive_s: float = KEEP_ALIVE_S,
 ) -> Face:
-    """Returns the application, which answers from `insight` alone. `new_id` names errors that nobody expected.
+    """Returns the application, which answers from `insight` alone whom `admission` lets in.
 
-    `deliveries` says what became of alerts that were sent out.
+    `new_id` names errors that nobody expected. `deliveries` says what became of alerts that were sent out.
 
     The dashboard's library keeps its state for the whole process: there can be one application with it at a time.
     """
@@ -83,6 +87,7 @@ def make_app(
     add_probes(app, insight)
     add_documents(app)
     add_metrics(app, metrics)
+    add_login(app, admission)
     answer_errors(app)
     describe(app)
     # Added to the application itself, none of them is hidden from this one.
@@ -91,6 +96,7 @@ def make_app(
         from msc_authority.http.dashboard import add_dashboard
 
         add_dashboard(app, insight)
+    app.add_middleware(Access, admission=admission)
     app.add_middleware(Guard, hosts=hosts, new_id=new_id)
     return Face(app=app, feed=feed)
 

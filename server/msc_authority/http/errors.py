@@ -99,7 +99,15 @@ REASONS = {
     "METHOD_NOT_ALLOWED": "The path exists, but not for this method.",
     "BODY_TOO_LARGE": "The body is larger than 64 KiB.",
     "NOT_JSON": "The body has another media type than application/json.",
-    "RATE_LIMITED": "Enough evaluations are waiting already.",
+    "TOKEN_MISSING": "Nothing says who asks.",
+    "TOKEN_INVALID": "What was sent is no token of this authority.",
+    "TOKEN_EXPIRED": "The token has expired.",
+    "TOKEN_REVOKED": "The token was revoked.",
+    "ROLE_MISSING": "Who asks may not do this; `detail` names the role it takes.",
+    "NOT_LISTED": "Nobody may ask for this.",
+    "BODY_TOO_SLOW": "The body did not come within 10 s.",
+    "RATE_LIMITED": "Too many requests came, or enough evaluations are waiting already.",
+    "STREAM_LIMIT_REACHED": "Who asks has as many streams open as it may.",
     "TOO_MANY_STREAMS": "Enough streams of events are open already.",
     "CONFLICT": "Another process was writing at the same time.",
     "STORE_UNAVAILABLE": "The database does not answer.",
@@ -137,6 +145,12 @@ def problem_answer(
     )
 
 
+def plain_answer(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Returns the problem that a status stands for where nothing more is known."""
+    reason, detail = _OF_STATUS.get(status, (status.name, status.description or status.phrase))
+    return problem_answer(status, reason, detail, headers=headers)
+
+
 def unexpected_answer(error: Exception, new_id: Callable[[], str]) -> JSONResponse:
     """Returns nothing but the id under which the log has an exception that nobody expected."""
     error_id = new_id()
@@ -158,8 +172,7 @@ def _of_status(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
     status = HTTPStatus(error.status_code)
-    reason, detail = _OF_STATUS.get(status, (status.name, status.description or status.phrase))
-    return problem_answer(status, reason, detail, headers=error.headers)
+    return plain_answer(status, error.headers)
 
 
 def _of_validation(_: Request, error: Exception) -> JSONResponse:

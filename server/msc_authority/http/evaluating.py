@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Body, Depends, FastAPI, Request, Response
 
+from msc_authority.app.access import actor
 from msc_authority.app.evaluate import EvaluationOutcome
 from msc_authority.app.insight import Insight
 from msc_authority.http.answers import API, json_answer, problems
@@ -25,11 +26,10 @@ def add_evaluating(app: FastAPI, insight: Insight) -> None:
         dependencies=[Depends(_is_json)],
     )
     async def evaluate(
-        request: Request,
         asked: Annotated[EvaluateRequest | None, Body(description="Optional: an empty request commits.")] = None,
     ) -> Response:
         """Evaluate the journal now and commit; with dry_run or what_if, say what would be decided and write nothing."""
-        outcome = await _outcome(insight, asked or EvaluateRequest(), _peer(request))
+        outcome = await _outcome(insight, asked or EvaluateRequest(), actor())
         return json_answer(EvaluateAnswer.of(outcome))
 
 
@@ -47,7 +47,3 @@ def _is_json(request: Request) -> None:
     if kind and kind != "application/json":
         detail = 'send the body as application/json: curl -H "Content-Type: application/json"'
         raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "NOT_JSON", detail)
-
-
-def _peer(request: Request) -> str:
-    return f"http:{request.client.host}:{request.client.port}" if request.client else "http"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import math
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 64 * 1024
+BODY_WITHIN_S = 10.0
 _HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PAGE_POLICY = (
     # The dashboard's library compiles its templates in the browser and writes styles into elements. Everything it
@@ -39,6 +42,10 @@ _HEADERS = {
 
 class _TooLarge(Exception):
     """More was sent than is taken."""
+
+
+class _TooSlow(Exception):
+    """What was announced did not come in time."""
 
 
 class Guard:
@@ -70,7 +77,7 @@ class Guard:
             if outgoing.started:
                 _log.error("An answer over HTTP broke off: %s", error, exc_info=error)
                 return
-            answer = _too_large() if isinstance(error, _TooLarge) else unexpected_answer(error, self._new_id)
+            answer = _expected(error) or unexpected_answer(error, self._new_id)
             await answer(scope, receive, _Outgoing(send))
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
@@ -99,6 +106,15 @@ def _announced(headers: Headers) -> int:
     return int(length) if length.isascii() and length.isdigit() and len(length) < 19 else MAX_BODY_BYTES + 1
 
 
+def _expected(error: Exception) -> Response | None:
+    if isinstance(error, _TooLarge):
+        return _too_large()
+    if isinstance(error, _TooSlow):
+        detail = f"the body did not come within {BODY_WITHIN_S:g} s"
+        return problem_answer(HTTPStatus.REQUEST_TIMEOUT, "BODY_TOO_SLOW", detail, headers={"Connection": "close"})
+    return None
+
+
 def _too_large() -> Response:
     detail = f"a body may have {MAX_BODY_BYTES} bytes"
     # What was not read of it would be taken for the next request.
@@ -111,6 +127,7 @@ class _Incoming:
 
     def __init__(self, receive: Receive) -> None:
         self._receive, self._received = receive, 0
+        self._complete, self._due = False, math.inf
 
     def check(self) -> None:
         """Raises if too much came in."""
@@ -118,9 +135,18 @@ class _Incoming:
             raise _TooLarge
 
     async def __call__(self) -> Message:
-        message = await self._receive()
+        if self._complete:
+            return await self._receive()
+        # From the first look on: an application that takes its time does not make its caller late.
+        self._due = min(self._due, asyncio.get_running_loop().time() + BODY_WITHIN_S)
+        try:
+            async with asyncio.timeout_at(self._due):
+                message = await self._receive()
+        except TimeoutError:
+            raise _TooSlow from None
         if message["type"] == "http.request":
             self._received += len(message.get("body", b""))
+            self._complete = not message.get("more_body", False)
             self.check()
         return message
 

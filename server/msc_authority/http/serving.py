@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import uvicorn
 
     from msc_authority.http.app import Face
+    from msc_authority.ports_tls import TlsSource
 
 _log = logging.getLogger(__name__)
 
@@ -73,11 +74,11 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def url_of(host: str, listening: socket.socket) -> str:
+def url_of(host: str, listening: socket.socket, scheme: str = "http") -> str:
     """Returns where a browser on this machine reaches what listens."""
     port = listening.getsockname()[1]
     name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.strip("[]"), host.strip("[]"))  # noqa: S104 -- not bound here
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+    return f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"
 
 
 class HttpServer:
@@ -90,8 +91,13 @@ class HttpServer:
         *,
         loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
         on_up: Callable[[], None] = lambda: None,
+        tls: TlsSource | None = None,
     ) -> None:
-        """`make` makes the application, and `on_up` is called when it answers; both in the server's thread."""
+        """`make` makes the application, and `on_up` is called when it answers; both in the server's thread.
+
+        `tls` None: it speaks plaintext.
+        """
+        self._tls = tls
         self._make, self._listening, self._on_up = make, listening, on_up
         self._loop_factory = loop_factory
         # A daemon: what imports for seconds must not keep a process that was told to stop.
@@ -133,7 +139,7 @@ class HttpServer:
 
     def _serve(self) -> None:
         face = self._make()
-        server = _server_of(face, self._came_up)
+        server = _server_of(face, self._came_up, self._tls)
         with self._state:
             if self._stopping:
                 return
@@ -146,8 +152,10 @@ class HttpServer:
         self._on_up()
 
 
-def _server_of(face: Face, on_up: Callable[[], None]) -> uvicorn.Server:
+def _server_of(face: Face, on_up: Callable[[], None], tls: TlsSource | None) -> uvicorn.Server:
     import uvicorn
+
+    from msc_authority.http.security.connections import http_protocol, ssl_context, websocket_protocol
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -159,17 +167,21 @@ def _server_of(face: Face, on_up: Callable[[], None]) -> uvicorn.Server:
             face.feed.close()
             await super().shutdown(sockets)
 
-    return Server(
-        uvicorn.Config(
-            face.app,
-            lifespan="on",
-            # Loggers as they are: what uvicorn says goes where everything goes.
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            backlog=BACKLOG,
-            timeout_graceful_shutdown=GRACE_S,
-        )
+    config = uvicorn.Config(
+        face.app,
+        http=http_protocol(),
+        ws=websocket_protocol() or "none",
+        lifespan="on",
+        # Loggers as they are: what uvicorn says goes where everything goes.
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACE_S,
     )
+    config.load()
+    if tls is not None:
+        config.ssl = ssl_context(tls)
+    return Server(config)

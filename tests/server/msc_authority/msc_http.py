@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import httpx
+from msc_doors import an_open_door
 from msc_observed import StillInsight
 
+from msc_authority.app.admission import Admission
 from msc_authority.app.insight import Insight
 from msc_authority.http.app import Face, make_app
 from msc_authority.http.hosts import Hosts
@@ -22,12 +24,19 @@ DEADLINE_S = 30.0
 LOOPBACK = Hosts.of("127.0.0.1")
 
 
-def a_face(insight: Insight | None = None, *, hosts: Hosts = LOOPBACK, keep_alive_s: float = 15.0) -> Face:
+def a_face(
+    insight: Insight | None = None,
+    *,
+    hosts: Hosts = LOOPBACK,
+    keep_alive_s: float = 15.0,
+    admission: Admission | None = None,
+) -> Face:
     """The application without its dashboard. Errors that nobody expected are called id-1, id-2, ..."""
     ids = itertools.count(1)
     return make_app(
         insight or StillInsight(),
         hosts=hosts,
+        admission=admission or an_open_door(),
         new_id=lambda: f"id-{next(ids)}",
         dashboard=False,
         keep_alive_s=keep_alive_s,
@@ -35,9 +44,11 @@ def a_face(insight: Insight | None = None, *, hosts: Hosts = LOOPBACK, keep_aliv
 
 
 @asynccontextmanager
-async def talking(insight: Insight | None = None, *, hosts: Hosts = LOOPBACK) -> AsyncIterator[httpx.AsyncClient]:
+async def talking(
+    insight: Insight | None = None, *, hosts: Hosts = LOOPBACK, admission: Admission | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application that is up, on this event loop."""
-    face = a_face(insight, hosts=hosts)
+    face = a_face(insight, hosts=hosts, admission=admission)
     async with (
         face.app.router.lifespan_context(face.app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app=face.app), base_url=URL) as client,

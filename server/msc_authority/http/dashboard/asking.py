@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
+from msc_authority.app.access import Role, RoleMissing, actor, require
 from msc_authority.app.broker import Draining
 from msc_authority.app.evaluate import EvaluationFailed, EvaluationOutcome, InvalidMetric
 from msc_authority.app.insight import Insight
@@ -22,12 +23,13 @@ _NO_STORE = "The store does not answer. Nothing was changed; try again in a mome
 async def evaluate_now(insight: Insight) -> str:
     """Has it evaluated now. Returns what came of it, as a sentence."""
     try:
-        outcome = await insight.evaluate(request_id="", requested_by="dashboard", reason="asked for on the dashboard")
+        require(Role.EVALUATOR)
+        outcome = await insight.evaluate(request_id="", requested_by=actor(), reason="asked for on the dashboard")
     except TooManyEvaluations:
         return "Enough evaluations are waiting already. Try again in a moment."
     except EvaluationFailed as error:
         return f"The {error}. The policy was kept."
-    except Draining as error:
+    except (Draining, RoleMissing) as error:
         return f"Nothing was evaluated: {error}."
     except StoreUnavailable:
         return _NO_STORE
@@ -50,10 +52,11 @@ async def ask_what_if(insight: Insight, values: Mapping[str, object]) -> WhatIf 
     if isinstance(supplied, Refused):
         return supplied
     try:
+        require(Role.EVALUATOR)
         return judged(supplied, await insight.what_if(supplied))
     except InvalidMetric as error:
         return refused_by(error.field, error.problem)
-    except Draining as error:
+    except (Draining, RoleMissing) as error:
         return Refused(errors={}, text=f"Nothing was judged: {error}.")
     except StoreUnavailable:
         return Refused(errors={}, text=_NO_STORE)

@@ -20,7 +20,9 @@ class _Handshakes:
     def credentials(self) -> grpc.ServerCredentials:
         asks_clients = self._given.client_ca is not None
         return grpc.dynamic_ssl_server_credentials(
-            _configuration(self._given), self._fetch, require_client_authentication=asks_clients
+            _configuration(self._given),
+            self._fetch,  # type: ignore[arg-type]  # None means "as before", which the stubs do not know
+            require_client_authentication=asks_clients,
         )
 
     def _fetch(self) -> grpc.ServerCertificateConfiguration | None:

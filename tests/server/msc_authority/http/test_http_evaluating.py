@@ -96,8 +96,8 @@ async def test_what_was_asked_for_is_passed_on_with_who_asked() -> None:
         await client.post(EVALUATE, json={"dry_run": True, "what_if": {}})
 
     assert asked.calls == [
-        ("evaluate", ("a-1", "http:127.0.0.1:123", "deploy")),
-        ("preview", ("http:127.0.0.1:123", "look")),
+        ("evaluate", ("a-1", "anonymous@127.0.0.1", "deploy")),
+        ("preview", ("anonymous@127.0.0.1", "look")),
         ("what_if", SuppliedMetrics()),
     ]
 

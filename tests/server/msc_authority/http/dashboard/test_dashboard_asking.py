@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from msc_builders import a_content, a_verdict, an_entry
 from msc_dashboard import AskedInsight, head_of
 
+from msc_authority.app.access import Identity, Kind, Role, acting_as
 from msc_authority.app.broker import Draining
 from msc_authority.app.evaluate import EvaluationFailed, EvaluationOutcome, InvalidMetric
 from msc_authority.app.scheduler import TooManyEvaluations
@@ -16,6 +19,14 @@ from msc_authority.http.dashboard.what_if import Refused, WhatIf
 from msc_authority.ports import StoreUnavailable
 
 TYPED = {"drawdown_pct": "9.5"}
+ANNA = Identity(name="anna", kind=Kind.TOKEN, roles=frozenset({Role.EVALUATOR}))
+RITA = Identity(name="rita", kind=Kind.TOKEN, roles=frozenset({Role.READER, Role.JOURNAL}))
+
+
+@pytest.fixture(autouse=True)
+def _asked_by_anna() -> Iterator[None]:
+    with acting_as(ANNA):
+        yield
 
 
 def _insight(committed: PolicyRef | None = None, error: Exception | None = None) -> AskedInsight:
@@ -83,3 +94,16 @@ async def test_what_went_wrong_unexpectedly_is_in_the_log(caplog: pytest.LogCapt
     await evaluate_now(_insight(error=RuntimeError("what nobody thought of")))
 
     assert "what nobody thought of" in caplog.text
+
+
+async def test_who_may_only_read_is_told_what_role_it_takes() -> None:
+    insight = _insight(error=RuntimeError("nobody is to ask"))
+    with acting_as(RITA):
+        said = await evaluate_now(insight)
+        answer = await ask_what_if(insight, TYPED)
+
+    needed = "rita needs the role evaluator for this; it has: journal, reader."
+    assert said == f"Nothing was evaluated: {needed}"
+    assert isinstance(answer, Refused)
+    assert answer.text == f"Nothing was judged: {needed}"
+    assert insight.judged == []

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import httpx
 from msc_builders import a_content
 from msc_dashboard import AskedInsight, head_of
+from msc_doors import an_open_door
 from msc_live import until
 from msc_observed import an_observation
 
@@ -21,7 +22,7 @@ from msc_authority.http.hosts import Hosts
 @asynccontextmanager
 async def _serving(insight: AskedInsight) -> AsyncIterator[httpx.AsyncClient]:
     ids = itertools.count(1)
-    app = make_app(insight, hosts=Hosts.of("127.0.0.1"), new_id=lambda: f"id-{next(ids)}").app
+    app = make_app(insight, hosts=Hosts.of("127.0.0.1"), admission=an_open_door(), new_id=lambda: f"id-{next(ids)}").app
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://127.0.0.1") as client,

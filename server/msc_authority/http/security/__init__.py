@@ -1,0 +1,1 @@
+"""Who asks over HTTP, and what keeps the server's connections its own."""

@@ -1,0 +1,136 @@
+"""Before every answer: who asks, and whether it may. The same table and the same door as over gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from starlette.datastructures import Headers
+from starlette.responses import RedirectResponse, Response
+
+from msc_authority.app.access import (
+    STREAMS,
+    WEBSOCKET,
+    AccessRefused,
+    Identity,
+    TokenMissing,
+    Unauthenticated,
+    acting_as,
+    methods_of,
+    need_of_route,
+)
+from msc_authority.app.admission import Admission
+from msc_authority.app.rates import RateLimited, StreamLimitReached
+from msc_authority.http.errors import plain_answer, problem_answer
+from msc_authority.http.security.presented import presented_by
+from msc_authority.ports import StoreUnavailable
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOGIN_PATH = "/login"
+
+
+class Access:
+    """Lets a request through to the application if the table allows it."""
+
+    def __init__(self, app: ASGIApp, admission: Admission) -> None:
+        self._app, self._admission = app, admission
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request on, or answers it."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self._app(scope, receive, send)
+            return
+        with ExitStack() as stack:
+            try:
+                identity = await self._admitted(scope)
+                receiving = self._lasting(scope, receive, identity, stack)
+            except (AccessRefused, RateLimited, StreamLimitReached, StoreUnavailable) as error:
+                await _refuse(error, scope, receive, send)
+                return
+            if identity is None:
+                await _not_here(scope)(scope, receive, send)
+                return
+            stack.enter_context(acting_as(identity))
+            await self._app(scope, receiving, send)
+
+    async def _admitted(self, scope: Scope) -> Identity | None:
+        """Returns who asks; None: nothing is there."""
+        method = WEBSOCKET if scope["type"] == "websocket" else scope["method"]
+        need = need_of_route(method, scope["path"])
+        if need is None and scope["type"] == "http":
+            return None
+        return await self._admission.admit(presented_by(scope), need, f"{method} {scope['path']}"[:200])
+
+    def _lasting(self, scope: Scope, receive: Receive, identity: Identity | None, stack: ExitStack) -> Receive:
+        if identity is None or (scope["type"] == "http" and scope["path"] not in STREAMS):
+            return receive
+        cut = _Cut(receive, scope["type"])
+        stack.enter_context(self._admission.stream(identity, cut.from_any_thread))
+        return cut
+
+
+class _Cut:
+    """What comes in, until the permit is lost: then it looks as if the other side had gone."""
+
+    def __init__(self, receive: Receive, kind: str) -> None:
+        self._receive, self._kind = receive, kind
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+
+    def from_any_thread(self) -> None:
+        """Has it end."""
+        self._loop.call_soon_threadsafe(self._over.set)
+
+    async def __call__(self) -> Message:
+        message, over = asyncio.ensure_future(self._receive()), asyncio.ensure_future(self._over.wait())
+        try:
+            await asyncio.wait((message, over), return_when=asyncio.FIRST_COMPLETED)
+            if message.done():
+                return message.result()
+            return {"type": f"{self._kind}.disconnect", "code": 1008}
+        finally:
+            message.cancel()
+            over.cancel()
+
+
+async def _refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        # Before it was accepted, this becomes a 403.
+        await send({"type": "websocket.close", "code": 1008, "reason": "not allowed"})
+        return
+    await _refusal(error, scope)(scope, receive, send)
+
+
+def _refusal(error: Exception, scope: Scope) -> Response:
+    if isinstance(error, Unauthenticated):
+        return _unauthenticated(error, scope)
+    if isinstance(error, AccessRefused):
+        return problem_answer(HTTPStatus.FORBIDDEN, error.reason, str(error))
+    if isinstance(error, RateLimited):
+        return problem_answer(HTTPStatus.TOO_MANY_REQUESTS, "RATE_LIMITED", str(error), retry_s=1)
+    if isinstance(error, StreamLimitReached):
+        return problem_answer(HTTPStatus.TOO_MANY_REQUESTS, "STREAM_LIMIT_REACHED", str(error), retry_s=10)
+    return problem_answer(HTTPStatus.SERVICE_UNAVAILABLE, "STORE_UNAVAILABLE", str(error), retry_s=2)
+
+
+def _unauthenticated(error: Unauthenticated, scope: Scope) -> Response:
+    if scope["method"] == "GET" and "text/html" in Headers(scope=scope).get("accept", ""):
+        # A person with a browser.
+        why = "" if isinstance(error, TokenMissing) else f"&reason={error.reason}"
+        to = f"{LOGIN_PATH}?next={quote(scope['path'], safe='/')}{why}"
+        return RedirectResponse(to, HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})
+    # https://www.rfc-editor.org/rfc/rfc6750#section-3: without a token, no error is named.
+    named = "" if isinstance(error, TokenMissing) else f', error="invalid_token", error_description="{error.reason}"'
+    headers = {"WWW-Authenticate": f'Bearer realm="msc"{named}'}
+    return problem_answer(HTTPStatus.UNAUTHORIZED, error.reason, str(error), headers=headers)
+
+
+def _not_here(scope: Scope) -> Response:
+    methods = methods_of(scope["path"])
+    if methods:
+        return plain_answer(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": ", ".join(methods)})
+    return plain_answer(HTTPStatus.NOT_FOUND)
