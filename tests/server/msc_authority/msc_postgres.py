@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import itertools
 import os
@@ -103,7 +104,7 @@ class PostgresServer:
 
     def launch(self) -> None:
         """Starts the server without waiting for it."""
-        assert self._process is None or self._process.poll() is not None
+        assert not self.is_running
         self._process = self._spawn("postgres", "-D", str(self.folder / "data"), "-k", str(self.folder))
 
     def answers(self) -> bool:
@@ -115,6 +116,11 @@ class PostgresServer:
         except psycopg.OperationalError:
             return False
         return True
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its first process lives."""
+        return self._process is not None and self._process.poll() is None
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -137,14 +143,16 @@ class PostgresServer:
         self._signal_all(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Lets them go on."""
-        self._signal_all(signal.SIGCONT)
+        """Lets them go on, if they were stopped."""
+        if self.is_running:
+            self._signal_all(signal.SIGCONT)
 
     def _signal_all(self, number: signal.Signals) -> None:
         # Each session's process leads a group of its own.
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         for pid in (self.process.pid, *map(int, children)):
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def new_database(self, *, empty: bool = False) -> str:
         """The URL of a new database with the present schema, or with nothing in it."""
@@ -184,7 +192,12 @@ class PostgresServer:
     def connect(self, database: str) -> psycopg.Connection:
         """A session of the superuser, each statement a transaction of its own."""
         return psycopg.connect(
-            host=str(self.folder), user="postgres", password=_ROOT_PASSWORD, dbname=database, autocommit=True
+            host=str(self.folder),
+            user="postgres",
+            password=_ROOT_PASSWORD,
+            dbname=database,
+            autocommit=True,
+            options="-c default_transaction_read_only=off",
         )
 
     def sql(
@@ -213,8 +226,8 @@ class PostgresServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self.thaw()
+        self.thaw()
+        if self.is_running:
             self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder)
 

@@ -139,6 +139,5 @@ def _stream(
     connection: Connection, trades: Select[*tuple[object, ...]], equity: Select[*tuple[object, ...]]
 ) -> Iterator[Evidence]:
     streaming = connection.execution_options(yield_per=_ROWS_AT_ONCE)
-    return merged(
-        map(TradeEvidence._make, streaming.execute(trades)), map(EquityEvidence._make, streaming.execute(equity))
-    )
+    with streaming.execute(trades) as some, streaming.execute(equity) as others:
+        yield from merged(map(TradeEvidence._make, some), map(EquityEvidence._make, others))

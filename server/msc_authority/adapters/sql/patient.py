@@ -34,12 +34,12 @@ class PatientConnection(Connection[TupleRow]):
         connect: Callable[..., Self] = cls.connect
         connection = connect(*words, **named)
         connection.silence_s = silence_s
-        encoding = connection.info.parameter_status("server_encoding")
+        name, encoding = connection.info.dbname, connection.info.parameter_status("server_encoding")
         if encoding != "UTF8":
             connection.close()
             raise StoreError(
-                f"the database {connection.info.dbname} has the encoding {encoding}, which cannot hold every name: "
-                "create it with ENCODING 'UTF8'"
+                f"the database {name} has the encoding {encoding}, which cannot hold every name: create it with "
+                "ENCODING 'UTF8'"
             )
         return connection
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.engine import Dialect, ExceptionContext
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from msc_authority.ports import StoreError
 
@@ -30,7 +30,7 @@ class Limits:
     statement_s: float = 10.0
     """One statement. Migrations take as long as they take."""
     lock_s: float = 6.0
-    """Waiting for another writer. Longer than `idle_in_transaction_s`: also behind a paused process one's turn comes."""
+    """Waiting for another writer. Longer than `idle_in_transaction_s`, so that one outwaits a paused process."""
     idle_in_transaction_s: float = 4.0
     """Between two statements of a transaction: what a process that was paused had locked is free after that."""
     silence_s: float = 12.0
@@ -73,6 +73,7 @@ def engine_for(url: URL, limits: Limits, options: Mapping[str, object]) -> Engin
         return connection_kind.to(*words, silence_s=limits.silence_s, **named)
 
     event.listen(engine, "do_connect", connect)
+    event.listen(engine, "checkout", _forget_mode)
     event.listen(engine, "handle_error", _leave_replica)
     return engine
 
@@ -117,6 +118,11 @@ def _session_settings(limits: Limits) -> str:
 
 def _text(value: str | tuple[str, ...]) -> str:
     return value if isinstance(value, str) else " ".join(value)
+
+
+def _forget_mode(connection: PatientConnection, _record: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
+    # The pool hands back what was a reader as READ WRITE, which would talk over a server that was made read-only.
+    connection.read_only = None
 
 
 def _leave_replica(context: ExceptionContext) -> None:

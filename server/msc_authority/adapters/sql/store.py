@@ -42,6 +42,11 @@ class SqlStore:
         """The database's URL without its password."""
         return self._database.url.render_as_string(hide_password=True)
 
+    @property
+    def repeated(self) -> int:
+        """How many transactions were done again because PostgreSQL had taken them back."""
+        return self._database.repeated
+
     def bump_epoch(self, actor: str, reason: str) -> int:
         """Starts a new lineage, greater than any before, and returns its epoch. For a database restored from a backup.
 

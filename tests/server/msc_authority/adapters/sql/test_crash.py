@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import msc_builders
 from msc_builders import ManualClock
+from sqlalchemy import text
 
 from msc_authority.adapters.sql import open_store
+from msc_authority.adapters.sql.engine import Database
 from msc_authority.core.evidence import TradeEvidence
 
 WRITER = Path(__file__).with_name("crashing_writer.py")
-CRASHES = 10
+CRASHES = {"sqlite": 10, "postgresql": 4}
 LINES_BEFORE_A_CRASH = 7
 
 
 def test_nothing_acknowledged_is_lost_or_doubled_when_the_writer_is_killed_again_and_again(
-    sqlite_url: str, clock: ManualClock
+    sql_url: str, clock: ManualClock
 ) -> None:
     told = {"facts": 0, "version": 0}
 
-    for crash in range(CRASHES):
-        told |= run_until_killed(sqlite_url, LINES_BEFORE_A_CRASH + crash)
-        check_whole(sqlite_url, clock, told["facts"], told["version"])
+    for crash in range(CRASHES[sql_url.partition(":")[0]]):
+        told |= run_until_killed(sql_url, LINES_BEFORE_A_CRASH + crash)
+        check_whole(sql_url, clock, told["facts"], told["version"])
 
     assert min(told.values()) > 0
 
@@ -48,12 +48,26 @@ def run_until_killed(url: str, lines: int) -> dict[str, int]:
     return {what: int(number) for what, number in (line.split() for line in said + rest.splitlines())}
 
 
+def wait_until_alone(database: Database) -> None:
+    """A session of PostgreSQL outlives its client by the statement it is at."""
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    for _ in range(0 if database.is_sqlite else 10_000):
+        with database.read() as connection:
+            if connection.scalar(text(others)) == 0:
+                return
+    assert database.is_sqlite
+
+
 def check_whole(url: str, clock: ManualClock, facts: int, version: int) -> None:
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as raw:
-        assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert raw.execute("PRAGMA foreign_key_check").fetchall() == []
-        trades = [name for (name,) in raw.execute("SELECT trade_id FROM trade_logs ORDER BY sequence")]
-        versions = [number for (number,) in raw.execute("SELECT version FROM msc_policies ORDER BY version")]
+    database = Database(url)
+    wait_until_alone(database)
+    with database.read() as raw:
+        if database.is_sqlite:
+            assert raw.exec_driver_sql("PRAGMA integrity_check").scalars().all() == ["ok"]
+            assert raw.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+        trades = list(raw.scalars(text("SELECT trade_id FROM trade_logs ORDER BY sequence")))
+        versions = list(raw.scalars(text("SELECT version FROM msc_policies ORDER BY version")))
+    database.close()
 
     assert len(trades) >= facts
     assert trades == [f"T-{n}" for n in range(len(trades))]
@@ -63,6 +77,6 @@ def check_whole(url: str, clock: ManualClock, facts: int, version: int) -> None:
         state = store.evaluations.load()
         assert state.head.ref.version == state.generation == len(versions)
         assert state.controller == (str(len(versions)).encode() if versions else None)
-        assert [entry.sequence for entry in store.log.page(None, 1)] == versions[-1:]
+        assert [entry.evaluation_id for entry in store.log.page(None, 1)] == [f"eval-{n}" for n in versions[-1:]]
         evidence = list(store.journal.evidence_after(None, store.journal.end()))
     assert [each.id for each in evidence if isinstance(each, TradeEvidence)] == trades
