@@ -15,6 +15,7 @@ _ASSIGNMENT = re.compile(
     re.IGNORECASE,
 )
 _BEARER = re.compile(r"(?P<head>\bBearer\s+)[\w.~+/=-]+", re.IGNORECASE)
+_OUR_TOKEN = re.compile(r"(?P<head>\bmsc_[0-9a-f]{12}_)[\w-]+")
 _NAME = re.compile(_SECRET_NAME, re.IGNORECASE)
 _ADDRESSES = frozenset({"alert_urls"})
 _WEB_HOST = re.compile(r"https?://(?:[^\s/?#]*@)?(?P<name>[^\s/?#@]+).*", re.IGNORECASE | re.DOTALL)
@@ -22,7 +23,7 @@ _WEB_HOST = re.compile(r"https?://(?:[^\s/?#]*@)?(?P<name>[^\s/?#@]+).*", re.IGN
 
 def mask_text(text: str) -> str:
     """`text` with each secret in it replaced by three asterisks."""
-    for pattern in (_URL_PASSWORD, _ASSIGNMENT, _BEARER):
+    for pattern in (_URL_PASSWORD, _ASSIGNMENT, _BEARER, _OUR_TOKEN):
         text = pattern.sub(rf"\g<head>{MASK}", text)
     return text
 

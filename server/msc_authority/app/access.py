@@ -15,6 +15,7 @@ from enum import Enum, StrEnum
 AUTHORITY = "/msc_policy.v1.PolicyAuthority"
 JOURNAL = "/msc_policy.v1.JournalService"
 OPERATOR = "/msc_policy.v1.OperatorService"
+OPERATOR = "/msc_policy.v1.OperatorService"
 HEALTH = "/grpc.health.v1.Health"
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection"
 WEBSOCKET = "WEBSOCKET"
@@ -90,6 +91,9 @@ RPCS: Mapping[str, Need] = {
     f"{AUTHORITY}/ListClients": Role.READER,
     f"{AUTHORITY}/Evaluate": Role.EVALUATOR,
     f"{JOURNAL}/Record": Role.JOURNAL,
+    f"{OPERATOR}/ListOverrides": Role.READER,
+    f"{OPERATOR}/Act": Role.OPERATOR,
+    f"{OPERATOR}/LiftOverride": Role.OPERATOR,
     f"{OPERATOR}/ListOverrides": Role.READER,
     f"{OPERATOR}/Act": Role.OPERATOR,
     f"{OPERATOR}/LiftOverride": Role.OPERATOR,

@@ -19,6 +19,7 @@ from msc_authority.cli.monitoring import monitoring_app
 from msc_authority.cli.policy import history, status
 from msc_authority.cli.replay import replay
 from msc_authority.cli.serve import serve
+from msc_authority.cli.token import token_app
 from msc_authority.cli.top import top
 from msc_authority.cli.version import version
 from msc_authority.cli.watch import watch
@@ -48,6 +49,7 @@ def build_app(audit: typer.Typer | None = None) -> typer.Typer:
     app.add_typer(journal_app, name="journal")
     app.add_typer(monitoring_app, name="monitoring")
     app.add_typer(config_app, name="config")
+    app.add_typer(token_app, name="token")
     app.add_typer(audit or build_audit_app(), name="audit")
     return app
 

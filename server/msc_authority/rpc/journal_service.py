@@ -7,9 +7,11 @@ from functools import partial
 
 import grpc
 
+from msc_authority.app.access import caller
 from msc_authority.app.journal_tally import RowCounter
+from msc_authority.app.scopes import field_out_of_scope
 from msc_authority.app.work import Worker
-from msc_authority.core.facts import Execution, Fact
+from msc_authority.core.facts import EquityPoint, Execution, Fact, Trade
 from msc_authority.core.intake import Refusal
 from msc_authority.ports import Clock, Journal, RecordOutcome, RefusedFact
 from msc_authority.rpc.calls import client_stream
@@ -18,6 +20,7 @@ from msc_authority.rpc.mapping.journal import fact_of
 from msc_policy import v1 as pb
 
 SERVICE = "msc_policy.v1.JournalService"
+OUT_OF_SCOPE = "OUT_OF_SCOPE"
 MAX_ENTRIES = 1000
 MAX_REFUSED_LISTED = 1000
 MAX_REFUSED_TEXT_BYTES = 256
@@ -80,13 +83,31 @@ class JournalRecorder:
         now = self._clock.now()
         for entry in entries:
             try:
-                facts.append(fact_of(entry, now))
+                facts.append(_in_scope(fact_of(entry, now)))
             except Refusal as refusal:
                 self._count(refusal)
                 _list(tally, entry.seq, refusal)
             else:
                 seqs.append(entry.seq)
         return facts, seqs
+
+
+def _in_scope(fact: Fact) -> Fact:
+    identity = caller()
+    field = field_out_of_scope(identity, fact) if identity is not None else None
+    if field is not None:
+        raise Refusal(_id_of(fact), field, OUT_OF_SCOPE, "is beyond what the token of this caller may record")
+    return fact
+
+
+def _id_of(fact: Fact) -> str:
+    match fact:
+        case Execution():
+            return fact.event_id
+        case Trade():
+            return fact.trade_id
+        case EquityPoint():
+            return fact.account
 
 
 def _list(tally: pb.RecordResponse, seq: int, refused: Refusal | RefusedFact) -> None:

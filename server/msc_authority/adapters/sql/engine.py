@@ -41,6 +41,7 @@ class WriteLock(IntEnum):
     JOURNAL = 2
     EVALUATIONS = 3
     REPLICAS = 4
+    TOKENS = 5
 
 
 class Database:

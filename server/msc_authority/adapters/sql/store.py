@@ -18,6 +18,7 @@ from msc_authority.adapters.sql.postgres import LIMITS, Limits
 from msc_authority.adapters.sql.replicas import SqlEvaluationRequests, SqlLease, SqlReplicas
 from msc_authority.adapters.sql.schema import bring_to_head
 from msc_authority.adapters.sql.tables import msc_meta, msc_state
+from msc_authority.adapters.sql.tokens import SqlTokenStore
 from msc_authority.ports import Clock
 
 
@@ -36,6 +37,7 @@ class SqlStore:
         self.lease = SqlLease(database)
         self.replicas = SqlReplicas(database)
         self.requests = SqlEvaluationRequests(database)
+        self.tokens = SqlTokenStore(database, clock)
 
     @property
     def location(self) -> str:

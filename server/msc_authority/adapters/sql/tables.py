@@ -282,3 +282,19 @@ msc_evaluation_requests = Table(
     Column("reason", Text, nullable=False),
     Column("asked_at", UtcTime, nullable=False),
 )
+
+# Who may come in. Of a secret, only the hash.
+msc_tokens = Table(
+    "msc_tokens",
+    metadata,
+    Column("token_id", Identifier, primary_key=True),
+    Column("name", Identifier, nullable=False),
+    Column("roles", Document, nullable=False),
+    Column("scope", Document, nullable=False),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("revoked_at", UtcTime),
+    Column("last_used_at", UtcTime),
+)
