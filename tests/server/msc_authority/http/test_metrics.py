@@ -29,13 +29,7 @@ from msc_authority.app.observation import ClientView, EvaluationTally, JournalTa
 from msc_authority.app.signals import SignalActivity, SignalTally
 from msc_authority.core.evaluation import HealthMetric
 from msc_authority.core.policy import RiskMode, TradingState
-from msc_authority.http.metric_samples import (
-    LIMIT_OF_REASON,
-    MAX_BLOCK_SERIES,
-    MAX_CAUSES,
-    MAX_CLIENTS,
-    MAX_STRATEGIES,
-)
+from msc_authority.http import metric_samples as samples
 from msc_authority.http.metric_table import METRICS, Kind, Unit
 from msc_authority.http.metrics import Metrics
 from msc_authority.ports import StoreUnavailable
@@ -183,17 +177,17 @@ def test_without_signals_and_reads_there_is_no_share_of_them() -> None:
 
 
 def test_every_reason_that_counts_as_a_limit_is_one_that_executors_give() -> None:
-    assert set(LIMIT_OF_REASON) <= {*map(str, ReasonCode), *map(str, BlockReason)}
+    assert set(samples.LIMIT_OF_REASON) <= {*map(str, ReasonCode), *map(str, BlockReason)}
 
 
 def test_names_beyond_a_bound_are_summed_up_and_no_count_is_lost() -> None:
-    many = {f"S{number:04}": 2 for number in range(MAX_STRATEGIES + 3)}
-    blocked = {(f"S{number:04}", "NO_STOP"): 1 for number in range(MAX_BLOCK_SERIES + 2)}
+    many = {f"S{number:04}": 2 for number in range(samples.MAX_STRATEGIES + 3)}
+    blocked = {(f"S{number:04}", "NO_STOP"): 1 for number in range(samples.MAX_BLOCK_SERIES + 2)}
     tally = SignalTally(seen=many, blocked=blocked)
     found = exported(an_observation(signals=SignalActivity(since_start=tally)))
 
     seen = {key: count for key, count in found.items() if key[0] == "msc_signals_seen_total"}
-    assert len(seen) == MAX_STRATEGIES + 1
+    assert len(seen) == samples.MAX_STRATEGIES + 1
     assert sum(seen.values()) == tally.seen_total
     assert value(found, "msc_signals_seen_total", strategy="other") == 6
     assert value(found, "msc_signals_blocked_total", strategy="other", reason="other") == 2
@@ -245,22 +239,22 @@ def test_a_name_that_is_anothers_instance_is_given_once() -> None:
 
 
 def test_only_so_many_clients_have_series_of_their_own_and_those_that_watch_come_first() -> None:
-    views = [a_client(f"c{number:03}") for number in range(MAX_CLIENTS + 5)]
+    views = [a_client(f"c{number:03}") for number in range(samples.MAX_CLIENTS + 5)]
     views[0] = replace(views[0], entry=replace(views[0].entry, watches=0))
     found = exported(a_fleet(*views))
 
     labelled = {dict(labels)["client"] for name, labels in found if name == "msc_client_tier"}
-    assert len(labelled) == MAX_CLIENTS
+    assert len(labelled) == samples.MAX_CLIENTS
     assert "c000" not in labelled
     assert value(found, "msc_clients_unlabelled") == 5
-    assert value(found, "msc_clients", role="EXECUTOR", tier="FRESH") == MAX_CLIENTS + 5
+    assert value(found, "msc_clients", role="EXECUTOR", tier="FRESH") == samples.MAX_CLIENTS + 5
 
 
 def test_causes_that_a_client_makes_up_are_bounded() -> None:
-    causes = {f"cause-{number:02}": 1 for number in range(MAX_CAUSES + 10)}
+    causes = {f"cause-{number:02}": 1 for number in range(samples.MAX_CAUSES + 10)}
     found = exported(a_fleet(a_client(counters=ClientCounters(reconnect_causes=causes))))
 
-    assert sum(name == "msc_client_reconnects_total" for name, _ in found) == MAX_CAUSES + 1
+    assert sum(name == "msc_client_reconnects_total" for name, _ in found) == samples.MAX_CAUSES + 1
     assert value(found, "msc_client_reconnects_total", client="executor-1", role="EXECUTOR", cause="other") == 10
 
 
