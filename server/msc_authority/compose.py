@@ -17,7 +17,15 @@ from msc_authority.app.evaluate import Evaluator
 from msc_authority.app.scheduler import Evaluates
 from msc_authority.compose_authority import Authority
 from msc_authority.compose_http import beside
-from msc_authority.compose_parts import Machine, Running, Stores, loop_factory, simulated_machine, this_machine
+from msc_authority.compose_parts import (
+    Machine,
+    Running,
+    Stores,
+    loop_factory,
+    simulated_machine,
+    this_machine,
+    valid_for_s,
+)
 from msc_authority.ports import Announcements
 
 if TYPE_CHECKING:
@@ -27,8 +35,6 @@ __all__ = ["Machine", "Running", "Stores", "run", "running", "serve", "simulated
 
 _log = logging.getLogger(__name__)
 
-VALID_FOR_PERIODS = 2
-"""A decision is valid for so many evaluation periods: one evaluation may be missed."""
 MAX_DRAIN_S = 1.4
 """Longest wait for watchers at a stop, so that Ctrl-C ends the process within 2 s."""
 
@@ -137,7 +143,7 @@ def _evaluator(settings: Settings, stores: Stores, machine: Machine) -> Evaluato
         log=stores.log,
         clock=machine.clock,
         config=settings.decision,
-        valid_for_s=VALID_FOR_PERIODS * settings.evaluation_period_s,
+        valid_for_s=valid_for_s(settings),
         new_id=machine.new_id,
     )
 

@@ -26,6 +26,7 @@ from msc_authority.app.trace import EquityTracer
 from msc_authority.app.vitals import HeadKeeper, Vitals, read_current
 from msc_authority.app.work import Worker
 from msc_authority.compose_access import Access
+from msc_authority.compose_operator import Operating
 from msc_authority.compose_parts import Machine, Running, Stores
 from msc_authority.ports import Announcements
 from msc_authority.rpc.frames import Frames
@@ -33,6 +34,7 @@ from msc_authority.rpc.health import Health
 from msc_authority.rpc.journal_service import JournalRecorder, journal_handlers
 from msc_authority.rpc.local_feed import LocalPolicyFeed
 from msc_authority.rpc.mapping.served import ServedPolicy
+from msc_authority.rpc.operator_service import OperatorService, operator_handlers
 from msc_authority.rpc.policy_service import PolicyService, policy_handlers
 from msc_authority.rpc.serving import PolicyServer
 from msc_authority.rpc.watch_service import WatchMaker, WatchService
@@ -87,6 +89,7 @@ class Authority:
             period_s=settings.evaluation_period_s / machine.speed,
             speed=machine.speed,
         )
+        self._operating = Operating(settings, stores, machine, broker=broker, schedule=self._scheduler, events=events)
         # A thread of its own: the confirmation of the head does not queue behind callers.
         self._confirm = Worker(threads=1, name="confirm")
         self._keeper = HeadKeeper(store=stores.policies, broker=broker, worker=self._confirm, clock=clock, timer=timer)
@@ -124,6 +127,7 @@ class Authority:
             signals=self._activity,
             rows=self._rows,
             modes=self.modes,
+            in_force=self._operating.in_force,
             events=events,
             clock=clock,
             server_id=self._server_id,
@@ -158,6 +162,7 @@ class Authority:
             board=self.board,
             tracer=self._tracer,
             timeline=self.modes,
+            in_force=self._operating.in_force,
             policies=stores.policies,
             log=stores.log,
             worker=self._pages,
@@ -210,7 +215,8 @@ class Authority:
             rows=self._rows,
             on_recorded=self._activity.facts_arrived,
         )
-        return policy_handlers(service, watches.watch_policy), journal_handlers(recorder)
+        acts = OperatorService(operations=self._operating.operations, broker=self._broker, served=self._served)
+        return policy_handlers(service, watches.watch_policy), journal_handlers(recorder), operator_handlers(acts)
 
     def begin(self) -> list[asyncio.Task[None]]:
         """Starts what runs beside the server: pulse, confirmation, schedule, following the journal, watching it all."""
@@ -224,6 +230,7 @@ class Authority:
             "modes": self.modes.run,
             "watch": self._lookout.run,
             "trace": self._tracer.run,
+            "overrides": self._operating.keep,
             "tokens": self.access.keep_tokens,
             "certificates": self.access.keep_certificates,
         }
@@ -261,4 +268,5 @@ class Authority:
         """Waits for blocking calls that have begun."""
         for worker in (self._evaluations, self._reads, self._confirm, self._tail, self._folds, self._pages):
             worker.close()
+        self._operating.close()
         self.access.close()

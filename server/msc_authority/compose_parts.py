@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from msc_authority.adapters.clock import SimulatedClock, SystemClock, uniform
 from msc_authority.app.timing import LoopTimer, Timer, Uniform
 from msc_authority.ports import Clock, EvaluationLog, EvaluationStore, ExecutionLog, Head, Journal, PolicyStore
+from msc_authority.ports_operator import ActLog
 from msc_authority.ports_tokens import TokenStore
 
 if TYPE_CHECKING:
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
     from msc_authority.app.insight import Insight
     from msc_authority.ports_tls import TlsSource
     from msc_authority.rpc.local_feed import LocalPolicyFeed
+    from msc_authority.settings import Settings
+
+
+VALID_FOR_PERIODS = 2
+"""A decision is valid for so many evaluation periods: one evaluation may be missed."""
+
+
+def valid_for_s(settings: Settings) -> float:
+    """Returns how long a decision stays valid without a new evaluation, in seconds."""
+    return VALID_FOR_PERIODS * settings.evaluation_period_s
 
 
 class Stores(Protocol):
@@ -48,6 +59,11 @@ class Stores(Protocol):
     @property
     def log(self) -> EvaluationLog:
         """The evaluations."""
+        ...
+
+    @property
+    def acts(self) -> ActLog:
+        """What persons did."""
         ...
 
     @property

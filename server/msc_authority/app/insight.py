@@ -15,6 +15,7 @@ from msc_authority.app.modes import ModeSpan
 from msc_authority.app.observation import Observation
 from msc_authority.app.trace import EquityTrace
 from msc_authority.core.evaluation import StrategyRanking, SuppliedMetrics
+from msc_authority.core.overrides import Override
 from msc_authority.core.policy import PolicyRef
 from msc_authority.ports import EvaluationEntry, Revision
 
@@ -61,6 +62,11 @@ class Insight(Protocol):
     @property
     def mode_spans(self) -> tuple[ModeSpan, ...]:
         """What was in force over the same days, oldest first."""
+        ...
+
+    @property
+    def overrides(self) -> tuple[Override, ...]:
+        """What persons have put in force, the oldest first, at most a few seconds old."""
         ...
 
     async def evaluations(self) -> Evaluations:

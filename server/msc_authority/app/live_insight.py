@@ -20,6 +20,7 @@ from msc_authority.app.scheduler import Scheduler
 from msc_authority.app.trace import EquityTrace
 from msc_authority.app.work import Worker
 from msc_authority.core.evaluation import StrategyRanking, SuppliedMetrics
+from msc_authority.core.overrides import Override
 from msc_authority.core.policy import PolicyRef
 from msc_authority.ports import Clock, EvaluationLog, PolicyStore, Revision
 
@@ -65,6 +66,15 @@ class HasSpans(Protocol):
         ...
 
 
+class HasOverrides(Protocol):
+    """Has the overrides. See `msc_authority.app.in_force.InForce`."""
+
+    @property
+    def overrides(self) -> tuple[Override, ...]:
+        """The overrides in force, the oldest first."""
+        ...
+
+
 class LiveInsight:
     """Implements `msc_authority.app.insight.Insight`. Made on the authority's event loop, used from any thread."""
 
@@ -77,6 +87,7 @@ class LiveInsight:
         board: HasAlerts,
         tracer: HasTrace,
         timeline: HasSpans,
+        in_force: HasOverrides,
         policies: PolicyStore,
         log: EvaluationLog,
         worker: Worker,
@@ -87,6 +98,7 @@ class LiveInsight:
         self._loop = asyncio.get_running_loop()
         self._broker, self._scheduler, self._events = broker, scheduler, events
         self._observer, self._board, self._tracer, self._timeline = observer, board, tracer, timeline
+        self._in_force = in_force
         self._policies, self._worker = policies, worker
         self._evaluations = _Remembered(partial(_evaluations, log), worker, clock)
         self._strategies = _Remembered(log.strategies, worker, clock)
@@ -124,6 +136,11 @@ class LiveInsight:
     def mode_spans(self) -> tuple[ModeSpan, ...]:
         """What was in force over the same days, oldest first."""
         return self._timeline.spans
+
+    @property
+    def overrides(self) -> tuple[Override, ...]:
+        """What persons have put in force, the oldest first, at most a few seconds old."""
+        return self._in_force.overrides
 
     async def evaluations(self) -> Evaluations:
         """The newest evaluations, as of at most a second ago. Raises StoreUnavailable."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from msc_authority.app.broker import Freshness
 from msc_authority.app.clients import FleetEntry
 from msc_authority.app.signals import SignalActivity
+from msc_authority.core.overrides import Override
 from msc_authority.core.policy import RiskMode
 from msc_authority.ports import Head
 
@@ -119,5 +120,7 @@ class Observation:
     """Contradictions between the store and the head since this process started."""
     integrity_error: str = ""
     """The newest of them, in words, if it is of the last five minutes; empty: there was none."""
+    overrides: tuple[Override, ...] = ()
+    """What persons have put in force, the oldest first."""
     loop_lag_s: float
     draining: bool

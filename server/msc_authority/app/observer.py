@@ -19,6 +19,7 @@ from msc_authority.app.observation import (
 )
 from msc_authority.app.signals import SignalActivity
 from msc_authority.app.vitals import UNCONFIRMED_AFTER_S
+from msc_authority.core.overrides import Override
 from msc_authority.core.policy import PolicyRef
 from msc_authority.ports import Clock, Head
 
@@ -82,6 +83,15 @@ class Modes(Protocol):
         ...
 
 
+class Persons(Protocol):
+    """What persons have put in force. See `msc_authority.app.in_force.InForce`."""
+
+    @property
+    def overrides(self) -> tuple[Override, ...]:
+        """The overrides, the oldest first."""
+        ...
+
+
 class Schedule(Protocol):
     """When evaluations are due. See `msc_authority.app.scheduler.Scheduler`."""
 
@@ -112,6 +122,7 @@ class Observer:
         signals: Signals,
         rows: Rows,
         modes: Modes,
+        in_force: Persons,
         events: EventBus,
         clock: Clock,
         server_id: str,
@@ -123,7 +134,7 @@ class Observer:
         `period_s` is the real time between evaluations, `speed` how many seconds of the clock's instants pass in one.
         """
         self._broker, self._fleet, self._schedule, self._pulse = broker, fleet, schedule, pulse
-        self._signals, self._rows, self._modes = signals, rows, modes
+        self._signals, self._rows, self._modes, self._in_force = signals, rows, modes, in_force
         self._clock, self._server_id, self._period_s, self._speed = clock, server_id, period_s, speed
         self._started_at, self._began = clock.now(), clock.monotonic()
         self._without_policy_since: float | None = self._began
@@ -166,6 +177,7 @@ class Observer:
             watch_ends=self._fleet.watch_ends,
             integrity_errors=heard.integrity_errors,
             integrity_error=heard.integrity_error(monotonic),
+            overrides=self._in_force.overrides,
             loop_lag_s=self._pulse.loop_lag_s,
             draining=self._broker.draining,
         )

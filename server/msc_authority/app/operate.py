@@ -137,6 +137,11 @@ class Operator:
         stored = self._store.load()
         return self._outcome(self._plan(asked, stored), stored, stored.head)
 
+    def overrides(self) -> tuple[Override, ...]:
+        """Returns those in force now, the oldest first. Raises StoreError, StateUnreadable."""
+        now = self._clock.now()
+        return in_force(self._state(self._store.controller().payload, now).overrides, now)
+
     def expire(self) -> ActOutcome | None:
         """Ends the overrides whose time is over, also where no evaluation does; None: there are none.
 
@@ -146,7 +151,7 @@ class Operator:
         """
         for _ in range(_ATTEMPTS):
             stored, now = self._store.load(), self._clock.now()
-            state = self._state(stored, now)
+            state = self._state(stored.controller, now)
             over = expired(state.overrides, now)
             if not over:
                 return None
@@ -190,7 +195,7 @@ class Operator:
             return None
         if entry.act != kind_of(asked.act) or not detail_of(asked.act).items() <= entry.detail.items():
             raise RequestIdReused(f"request_id: {asked.request_id} has done {entry.act} before; use another one")
-        overrides = in_force(self._state(stored, now).overrides, now)
+        overrides = in_force(self._state(stored.controller, now).overrides, now)
         return ActOutcome(
             entry=entry,
             before=None,
@@ -207,7 +212,7 @@ class Operator:
     def _plan(self, asked: _Asked, stored: StoredState) -> _Plan:
         now, act = self._clock.now(), asked.act
         try:
-            state = self._state(stored, now)
+            state = self._state(stored.controller, now)
             lost = None
         except StateUnreadable:
             if not isinstance(act, Halt):
@@ -294,11 +299,11 @@ class Operator:
                 "the authority's log says why"
             ) from error
 
-    def _state(self, stored: StoredState, now: datetime) -> ControllerState:
-        if stored.controller is None:
+    def _state(self, payload: bytes | None, now: datetime) -> ControllerState:
+        if payload is None:
             return ControllerState.initial(now)
         try:
-            return ControllerState.decode(stored.controller)
+            return ControllerState.decode(payload)
         except StateMismatch as error:
             raise StateUnreadable(f"the controller's state cannot be read ({error}); only HALT can be done") from error
 

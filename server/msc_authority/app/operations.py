@@ -12,6 +12,7 @@ from msc_authority.app.broker import Broker
 from msc_authority.app.events import EventBus, OperatorActed
 from msc_authority.app.operate import ActOutcome, Operator
 from msc_authority.app.work import Worker
+from msc_authority.core.overrides import Override
 from msc_authority.ports import Clock
 
 MAX_WAITING = 64
@@ -68,6 +69,10 @@ class Operations:
     async def preview(self, act: Act, *, actor: str, reason: str) -> ActOutcome:
         """Says what it would come to. Writes nothing. Raises as `act` does."""
         return await self._worker_for(act).run(partial(self._operator.preview, act, actor, reason))
+
+    async def overrides(self) -> tuple[Override, ...]:
+        """Returns those in force, as the store has them. Raises StoreError, StateUnreadable."""
+        return await self._worker.run(self._operator.overrides)
 
     async def expire(self) -> None:
         """Ends what is over. Raises StoreError, StateUnreadable."""

@@ -14,7 +14,18 @@ from grpc_status import rpc_status
 from msc_authority.app.access import NotListed, RoleMissing, TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
 from msc_authority.app.broker import Draining, WatcherLimitReached
 from msc_authority.app.evaluate import EvaluationFailed, InvalidMetric
+from msc_authority.app.operate import LedgerUnreadable, Overtaken, RequestIdReused, RevisionUnknown, StateUnreadable
+from msc_authority.app.operations import TooManyActs
 from msc_authority.app.rates import RateLimited, StreamLimitReached
+from msc_authority.core.operator_acts import (
+    InvalidAct,
+    LooseningNotAllowed,
+    NothingToResume,
+    OverrideNotFound,
+    StrategyUnknown,
+    TooManyOverrides,
+    WrongStrategyState,
+)
 from msc_authority.ports import StaleState, StoreError, StoreUnavailable
 
 DOMAIN = "msc_policy"
@@ -75,6 +86,19 @@ class Row:
 TABLE = (
     Row(InvalidRequest, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST"),
     Row(InvalidMetric, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_METRIC"),
+    Row(InvalidAct, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ACT"),
+    Row(LooseningNotAllowed, grpc.StatusCode.FAILED_PRECONDITION, "LOOSENING_NOT_ALLOWED"),
+    Row(NothingToResume, grpc.StatusCode.FAILED_PRECONDITION, "NOTHING_TO_RESUME"),
+    Row(WrongStrategyState, grpc.StatusCode.FAILED_PRECONDITION, "WRONG_STRATEGY_STATE"),
+    Row(StateUnreadable, grpc.StatusCode.FAILED_PRECONDITION, "STATE_UNREADABLE"),
+    Row(OverrideNotFound, grpc.StatusCode.NOT_FOUND, "OVERRIDE_NOT_FOUND"),
+    Row(StrategyUnknown, grpc.StatusCode.NOT_FOUND, "STRATEGY_UNKNOWN"),
+    Row(RevisionUnknown, grpc.StatusCode.NOT_FOUND, "POLICY_NOT_FOUND"),
+    Row(RequestIdReused, grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
+    Row(Overtaken, grpc.StatusCode.ABORTED, "OVERTAKEN"),
+    Row(LedgerUnreadable, grpc.StatusCode.UNAVAILABLE, "LEDGER_UNREADABLE", 5.0),
+    Row(TooManyOverrides, grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_OVERRIDES"),
+    Row(TooManyActs, grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED", 1.0),
     Row(PolicyNotFound, grpc.StatusCode.NOT_FOUND, "POLICY_NOT_FOUND"),
     Row(ReplicaBehind, grpc.StatusCode.UNAVAILABLE, "REPLICA_BEHIND", 1.0),
     Row(EpochSuperseded, grpc.StatusCode.FAILED_PRECONDITION, "EPOCH_SUPERSEDED"),
@@ -159,6 +183,8 @@ def _problems_of(error: Exception) -> tuple[FieldProblem, ...]:
         return error.problems
     if isinstance(error, InvalidMetric):
         return (FieldProblem(field=f"what_if.{error.field}", problem=error.problem),)
+    if isinstance(error, InvalidAct):
+        return (FieldProblem(field=error.field, problem=error.problem),)
     return ()
 
 

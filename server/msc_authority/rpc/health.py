@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SERVICE = "grpc.health.v1.Health"
 OVERALL = ""
 FRESH = "policyauthority.fresh"
-UP_SERVICES = ("msc_policy.v1.PolicyAuthority", "msc_policy.v1.JournalService")
+UP_SERVICES = ("msc_policy.v1.PolicyAuthority", "msc_policy.v1.JournalService", "msc_policy.v1.OperatorService")
 
 
 class Health:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 SERVICE = "msc_policy.v1.PolicyAuthority"
 REPORT_PERIOD_S = 30.0
 MAX_REASON_CHARS = 256
-_REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{0,64}", re.ASCII)
+REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{0,64}", re.ASCII)
 
 
 class PolicyService:
@@ -213,7 +213,7 @@ class PolicyService:
 
 def _check_evaluate(request: pb.EvaluateRequest) -> None:
     problems = []
-    if not _REQUEST_ID.fullmatch(request.request_id):
+    if not REQUEST_ID.fullmatch(request.request_id):
         problems.append(FieldProblem(field="request_id", problem="must be up to 64 characters of A-Z a-z 0-9 _ . -"))
     if len(request.reason) > MAX_REASON_CHARS or not request.reason.isprintable():
         text = f"must be up to {MAX_REASON_CHARS} characters without control characters"

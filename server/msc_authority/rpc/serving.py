@@ -21,6 +21,7 @@ from msc_authority.rpc.health import SERVICE as HEALTH_SERVICE
 from msc_authority.rpc.health import Health, health_handlers
 from msc_authority.rpc.interceptors import AnswerErrors, LogCalls
 from msc_authority.rpc.journal_service import SERVICE as JOURNAL_SERVICE
+from msc_authority.rpc.operator_service import SERVICE as OPERATOR_SERVICE
 from msc_authority.rpc.options import SERVER_OPTIONS
 from msc_authority.rpc.policy_service import SERVICE as POLICY_SERVICE
 from msc_authority.rpc.security.interceptor import CheckAccess
@@ -117,7 +118,7 @@ def _diagnosis(host: str, port: int) -> CannotListen:
 def _enable_reflection(server: grpc.aio.Server) -> None:
     from grpc_reflection.v1alpha import reflection
 
-    names = (POLICY_SERVICE, JOURNAL_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME)
+    names = (POLICY_SERVICE, JOURNAL_SERVICE, OPERATOR_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server, pool=_Symbols())  # type: ignore[arg-type]  # what it uses of it
 
 

@@ -7,9 +7,17 @@ from functools import partial
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from msc_authority.adapters.commits import REWIND_POINTS_KEPT, decided_at, entry_to_keep, policy_to_publish
+from msc_authority.adapters.commits import (
+    REWIND_POINTS_KEPT,
+    act_to_keep,
+    decided_at,
+    entry_to_keep,
+    policy_of_act,
+    policy_to_publish,
+)
 from msc_authority.adapters.documents import document_of
 from msc_authority.adapters.instants import aware_utc
+from msc_authority.adapters.sql.acts import act_line, expiry_lines, insert_act
 from msc_authority.adapters.sql.audit import AuditLine, write_audit
 from msc_authority.adapters.sql.engine import Database, WriteLock
 from msc_authority.adapters.sql.evaluation_log import insert_entry, ranking_row
@@ -34,6 +42,7 @@ from msc_authority.ports import (
     StaleState,
     StoredState,
 )
+from msc_authority.ports_operator import OverrideCommit, StoredController
 
 _points = msc_ledger_checkpoints.c
 
@@ -86,8 +95,42 @@ class SqlEvaluationStore:
         _write_strategies(connection, entry)
         if commit.keep_as_rewind_point:
             _keep_rewind_point(connection, commit.checkpoint)
-        write_audit(connection, self._clock.now(), _audit_line(entry, policy))
+        self._audit(connection, *expiry_lines(commit.expired), _audit_line(entry, policy))
         return before if policy is None else Head(ref=policy.ref, policy=policy, evaluated_at=as_of)
+
+    def controller(self) -> StoredController:
+        """Returns the controller's part of the state alone."""
+        with self._database.read() as connection:
+            row = connection.execute(select(msc_state.c.generation, msc_state.c.controller)).one()
+        return StoredController(generation=row.generation, payload=row.controller)
+
+    def commit_override(self, commit: OverrideCommit, expected: StoredState) -> Head:
+        """Writes what a person did if `expected` still is the state, and returns the head afterwards.
+
+        Raises:
+            StaleState: something was committed in between. Nothing was written.
+            Fenced: the commit's term is over. Nothing was written.
+            ValueError: it publishes a number that is not finite.
+        """
+        return self._database.transact(WriteLock.EVALUATIONS, partial(self._commit_override, commit, expected))
+
+    def _commit_override(self, commit: OverrideCommit, expected: StoredState, connection: Connection) -> Head:
+        refuse_fenced(connection, commit.term)
+        _move_on(connection, expected, controller=commit.controller)
+        before = read_head(connection)
+        policy = policy_of_act(before, commit)
+        entry = act_to_keep(commit, before, policy)
+        insert_act(connection, entry)
+        if policy is not None:
+            connection.execute(insert(msc_policies), row_of(policy, before, None))
+        _write_transitions(connection, None, commit.transitions)
+        self._audit(connection, *expiry_lines(commit.expired), act_line(entry, policy))
+        return before if policy is None else Head(ref=policy.ref, policy=policy, evaluated_at=before.evaluated_at)
+
+    def _audit(self, connection: Connection, *lines: AuditLine) -> None:
+        now = self._clock.now()
+        for line in lines:
+            write_audit(connection, now, line)
 
     def record_failure(self, entry: EvaluationEntry, term: int | None = None) -> None:
         """Keeps a failed evaluation made under `term`. Changes neither policy nor state. Raises Fenced."""
@@ -117,21 +160,21 @@ def _checkpoint_columns(checkpoint: LedgerCheckpoint) -> dict[str, object]:
 
 
 def _advance(connection: Connection, commit: EvaluationCommit, expected: StoredState, as_of: datetime) -> None:
+    columns = _checkpoint_columns(commit.checkpoint)
+    _move_on(connection, expected, evaluated_at=as_of, controller=commit.controller, **columns)
+
+
+def _move_on(connection: Connection, expected: StoredState, **columns: object) -> None:
     # The first statement of the transaction: whoever is second waits here for the row, and then finds it moved.
     moved = connection.execute(
         update(msc_state)
         .where(msc_state.c.generation == expected.generation)
-        .values(
-            generation=expected.generation + 1,
-            evaluated_at=as_of,
-            controller=commit.controller,
-            **_checkpoint_columns(commit.checkpoint),
-        )
+        .values(generation=expected.generation + 1, **columns)
     )
     if moved.rowcount != 1:
         raise StaleState(
-            f"generation {expected.generation} is over: another evaluation was committed in between; start again "
-            "from the state as it is now"
+            f"generation {expected.generation} is over: another commit came in between; start again from the state as "
+            "it is now"
         )
 
 
@@ -142,12 +185,18 @@ def _write_strategies(connection: Connection, entry: EvaluationEntry) -> None:
     connection.execute(delete(msc_strategies))
     if verdict.strategies:
         connection.execute(insert(msc_strategies), [ranking_row(ranking) for ranking in verdict.strategies])
-    if verdict.transitions:
-        rows = [_transition_row(entry.evaluation_id, transition) for transition in verdict.transitions]
+    _write_transitions(connection, entry.evaluation_id, verdict.transitions)
+
+
+def _write_transitions(
+    connection: Connection, evaluation_id: str | None, transitions: tuple[StrategyTransition, ...]
+) -> None:
+    if transitions:
+        rows = [_transition_row(evaluation_id, transition) for transition in transitions]
         connection.execute(insert(msc_strategy_transitions), rows)
 
 
-def _transition_row(evaluation_id: str, transition: StrategyTransition) -> dict[str, object]:
+def _transition_row(evaluation_id: str | None, transition: StrategyTransition) -> dict[str, object]:
     return {
         "evaluation_id": evaluation_id,
         "strategy_id": transition.strategy_id,

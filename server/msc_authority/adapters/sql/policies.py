@@ -64,8 +64,8 @@ def read_head(connection: Connection) -> Head:
     )
 
 
-def row_of(policy: Policy, head: Head, evaluation_id: str) -> dict[str, object]:
-    """The row of a policy that follows `head`."""
+def row_of(policy: Policy, head: Head, evaluation_id: str | None) -> dict[str, object]:
+    """The row of a policy that follows `head`; `evaluation_id` None: a person's act made it."""
     content, limits, metrics = policy.content, policy.content.limits, policy.content.metrics
     return {
         "epoch": policy.ref.epoch,

@@ -11,7 +11,7 @@ from msc_authority.ports import StoreError
 VERSION_TABLE = "msc_schema_version"
 
 # Oldest first, as in migrations/versions. Known here so that opening a database does not load Alembic.
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 HEAD_REVISION = REVISIONS[-1]
 
 

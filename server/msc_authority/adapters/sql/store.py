@@ -7,6 +7,7 @@ from typing import Self
 
 from sqlalchemy import Connection, insert, select, update
 
+from msc_authority.adapters.sql.acts import SqlActLog
 from msc_authority.adapters.sql.audit import AuditLine, SqlAuditLog, write_audit
 from msc_authority.adapters.sql.engine import BUSY_TIMEOUT_S, Database, WriteLock
 from msc_authority.adapters.sql.evaluation_log import SqlEvaluationLog
@@ -33,6 +34,7 @@ class SqlStore:
         self.evaluations = SqlEvaluationStore(database, clock)
         self.policies = SqlPolicyStore(database)
         self.log = SqlEvaluationLog(database)
+        self.acts = SqlActLog(database)
         self.audit = SqlAuditLog(database)
         self.lease = SqlLease(database)
         self.replicas = SqlReplicas(database)

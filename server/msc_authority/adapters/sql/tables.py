@@ -164,7 +164,8 @@ msc_policies = Table(
     Column("rollback_of", BigInteger, nullable=False),
     Column("valid_for_s", Finite, nullable=False),
     Column("etag", Text, nullable=False),
-    Column("evaluation_id", Identifier, ForeignKey("msc_evaluations.evaluation_id"), nullable=False),
+    # None: a person's act made it.
+    Column("evaluation_id", Identifier, ForeignKey("msc_evaluations.evaluation_id")),
 )
 
 msc_strategies = Table(
@@ -197,7 +198,7 @@ msc_strategy_transitions = Table(
     "msc_strategy_transitions",
     metadata,
     Column("sequence", Sequence, primary_key=True, autoincrement=True),
-    Column("evaluation_id", Identifier, nullable=False),
+    Column("evaluation_id", Identifier),
     Column("strategy_id", Identifier, nullable=False),
     Column("before", Named(StrategyState)),
     Column("after", Named(StrategyState), nullable=False),
@@ -224,6 +225,27 @@ msc_audit = Table(
     sqlite_autoincrement=True,
 )
 guard_audit(msc_audit)
+
+msc_operator_acts = Table(
+    "msc_operator_acts",
+    metadata,
+    Column("sequence", Sequence, primary_key=True, autoincrement=True),
+    Column("act_id", Identifier, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("request_id", Identifier, nullable=False),
+    Column("detail", Document, nullable=False),
+    Column("override_id", Identifier, nullable=False),
+    Column("committed_epoch", BigInteger),
+    Column("committed_version", BigInteger),
+    Column("changes", Document, nullable=False),
+    Index(None, "act_id", unique=True),
+    Index(None, "request_id"),
+    sqlite_autoincrement=True,
+)
 
 # One row. `generation` counts commits: whoever commits names the one it started from.
 msc_state = Table(
