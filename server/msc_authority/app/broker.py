@@ -9,7 +9,7 @@ import asyncio
 import math
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 from types import TracebackType
 
 from msc_authority.app.events import EventBus, IntegrityBroken, events_of, name_of
@@ -34,16 +34,27 @@ class Ending(Enum):
     AUTH_EXPIRED = auto()
 
 
+class HeadSource(StrEnum):
+    """Who says that the head is the head."""
+
+    DATABASE = "database"
+    """The store itself."""
+    CACHE = "cache"
+    """The cache, for an authority that could read the database."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Current:
     """What watchers are to have: the head, the fields by which it differs from the version before, who vouches when.
 
-    `confirmed_at` is the monotonic time at which the store last said that this is the head.
+    `confirmed_at` is the monotonic time at which the store last said that this is the head, to us or, by way of the
+    cache, to another authority; `source` is which.
     """
 
     head: Head
     changed_fields: tuple[str, ...]
     confirmed_at: float
+    source: HeadSource = HeadSource.DATABASE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +91,14 @@ class Broker:
         self._idle.set()
         self.draining = False
 
-    def publish(self, head: Head, *, confirmed_at: float, changed_fields: tuple[str, ...] = ()) -> bool:
+    def publish(
+        self,
+        head: Head,
+        *,
+        confirmed_at: float,
+        changed_fields: tuple[str, ...] = (),
+        source: HeadSource = HeadSource.DATABASE,
+    ) -> bool:
         """Takes what the store said at `confirmed_at`. Returns whether that was the head or a newer one.
 
         A head that is older than the current one, or the same with other content, is refused and confirms nothing.
@@ -89,15 +107,15 @@ class Broker:
         if head.ref < present.head.ref:
             return False
         if head.ref == present.head.ref:
-            return self._confirm(head, confirmed_at)
-        self.current = Current(head=head, changed_fields=changed_fields, confirmed_at=confirmed_at)
+            return self._confirm(head, confirmed_at, source)
+        self.current = Current(head=head, changed_fields=changed_fields, confirmed_at=confirmed_at, source=source)
         for watcher in self._watchers:
             watcher.wake()
         if head.policy:
             self._events.emit(*events_of(present.head.policy, head.policy))
         return True
 
-    def _confirm(self, head: Head, confirmed_at: float) -> bool:
+    def _confirm(self, head: Head, confirmed_at: float, source: HeadSource) -> bool:
         present = self.current
         if head.policy != present.head.policy and _etag(head) != _etag(present.head):
             text = f"Policy {name_of(head.ref)} has other content in the store than here: two writers are at work"
@@ -109,6 +127,7 @@ class Broker:
             present,
             head=replace(present.head, evaluated_at=evaluated_at),
             confirmed_at=max(present.confirmed_at, confirmed_at),
+            source=source if confirmed_at >= present.confirmed_at else present.source,
         )
         return True
 
