@@ -15,8 +15,6 @@ from enum import Enum, StrEnum
 AUTHORITY = "/msc_policy.v1.PolicyAuthority"
 JOURNAL = "/msc_policy.v1.JournalService"
 OPERATOR = "/msc_policy.v1.OperatorService"
-OPERATOR = "/msc_policy.v1.OperatorService"
-OPERATOR = "/msc_policy.v1.OperatorService"
 HEALTH = "/grpc.health.v1.Health"
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection"
 WEBSOCKET = "WEBSOCKET"
@@ -90,14 +88,8 @@ RPCS: Mapping[str, Need] = {
     f"{AUTHORITY}/GetSystemHealth": Role.READER,
     f"{AUTHORITY}/ReportClientStatus": Role.READER,
     f"{AUTHORITY}/ListClients": Role.READER,
-    f"{OPERATOR}/ListOverrides": Role.READER,
-    f"{OPERATOR}/Act": Role.OPERATOR,
-    f"{OPERATOR}/LiftOverride": Role.OPERATOR,
     f"{AUTHORITY}/Evaluate": Role.EVALUATOR,
     f"{JOURNAL}/Record": Role.JOURNAL,
-    f"{OPERATOR}/ListOverrides": Role.READER,
-    f"{OPERATOR}/Act": Role.OPERATOR,
-    f"{OPERATOR}/LiftOverride": Role.OPERATOR,
     f"{OPERATOR}/ListOverrides": Role.READER,
     f"{OPERATOR}/Act": Role.OPERATOR,
     f"{OPERATOR}/LiftOverride": Role.OPERATOR,
