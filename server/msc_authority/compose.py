@@ -65,6 +65,7 @@ async def serve(
         CannotListen: of `rpc.serving` or `http.serving`; it cannot listen where it is configured to.
         StoreError: the database cannot be opened.
     """
+    from msc_authority.adapters.announce import open_announcements
     from msc_authority.adapters.sql import open_store
 
     machine = machine or this_machine()
@@ -72,9 +73,11 @@ async def serve(
     with ExitStack() as hearing:
         told = hearing.enter_context(_told_to_stop(stop))
         stores = open_store(settings.database_url, machine.clock)
+        announcements = open_announcements(settings.database_url)
+        lives = running(settings, stores, machine, announcements=announcements)
         try:
             # Around the authority: both stop at the same time, and the later of them is waited for.
-            async with beside() as http, running(settings, stores, machine) as authority:
+            async with beside() as http, lives as authority:
                 url = http.begin(settings, authority, machine.new_id) if settings.serve_http else None
                 # What exists now lives as long as the process; the collector need not look at it again.
                 gc.freeze()
@@ -86,6 +89,7 @@ async def serve(
                 _log.info("Stopping")
                 http.begin_stop()
         finally:
+            announcements.close()
             stores.close()
 
 

@@ -17,7 +17,6 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from msc_authority.adapters.sql.errors import TAKEN_BACK, sqlstate_of, store_errors
-from msc_authority.adapters.sql.inserts import insert_new as insert_new
 from msc_authority.adapters.sql.postgres import LIMITS, Limits, engine_for
 from msc_authority.ports import StoreError, StoreUnavailable
 
@@ -48,7 +47,7 @@ class Database:
     """Opens transactions. Driver errors leave it as StoreUnavailable or StoreError."""
 
     def __init__(self, url: str, busy_timeout_s: float = BUSY_TIMEOUT_S, limits: Limits = LIMITS) -> None:
-        self.url = _checked_url(url)
+        self.url = checked_url(url)
         self.repeated = 0
         """How many transactions were done again because PostgreSQL had taken them back."""
         with store_errors(self.url):
@@ -123,7 +122,12 @@ def _taken_back(error: BaseException) -> bool:
     return isinstance(error, StoreUnavailable) and sqlstate_of(error.__cause__) in TAKEN_BACK
 
 
-def _checked_url(text: str) -> URL:
+def checked_url(text: str) -> URL:
+    """The URL in `text`, of a database that we can work with.
+
+    Raises:
+        StoreError: it cannot be read, or names another kind of database.
+    """
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):

@@ -78,6 +78,19 @@ def engine_for(url: URL, limits: Limits, options: Mapping[str, object]) -> Engin
     return engine
 
 
+def connect_directly(url: URL, limits: Limits) -> PatientConnection:
+    """A connection outside of any pool, each statement a transaction of its own.
+
+    Raises:
+        StoreError: the driver is not installed.
+        psycopg.Error: the server cannot be reached, or does not let us in.
+    """
+    kind = _connection_kind()
+    words, named = url.get_dialect()().create_connect_args(url)
+    named.update(connect_arguments(url, limits))
+    return kind.to(*words, silence_s=limits.silence_s, autocommit=True, **named)
+
+
 def _connection_kind() -> type[PatientConnection]:
     try:
         from msc_authority.adapters.sql.patient import PatientConnection
