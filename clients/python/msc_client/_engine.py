@@ -283,6 +283,8 @@ class Engine:
         return min(max(wait_s, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
 
     def _turn(self) -> None:
+        if self._session.state is ConnectionState.DENIED and self._streams.credentials_changed():
+            self.feed(do.CredentialsChanged())
         self.feed(do.Tick())
         self._bury_readers()
         self._observe_tier()

@@ -45,6 +45,10 @@ class Tick(NamedTuple):
     """Time passed."""
 
 
+class CredentialsChanged(NamedTuple):
+    """What the client shows of itself is no longer what it showed last."""
+
+
 class Paused(NamedTuple):
     """This process stood still, so what it reads next may have waited as long."""
 
@@ -59,7 +63,7 @@ class Close(NamedTuple):
     """The source was closed."""
 
 
-Event = Start | Received | Ended | ReaderDied | Tick | Paused | Forked | Close
+Event = Start | Received | Ended | ReaderDied | Tick | CredentialsChanged | Paused | Forked | Close
 
 
 class OpenStream(NamedTuple):

@@ -115,6 +115,8 @@ class Session:
                 self._reader_died(event, now_ns)
             case Start():
                 self._start(event, now_ns)
+            case do.CredentialsChanged() if self.state is _S.DENIED:
+                self._due_ns = now_ns
             case Paused():
                 self._pause(event, now_ns)
             case Forked():
@@ -187,7 +189,7 @@ class Session:
                 self._leave(Cause.SILENCE, "first_message_timeout", now_ns, self._backoff_s(now_ns), counts=False)
                 self._say(self._trouble.no_message(self.last_error))
             case _S.BACKOFF | _S.DENIED if now_ns >= self._due_ns:
-                if self.state is _S.DENIED:
+                if self.state is _S.DENIED or self._why == "first_message_timeout":
                     self._effects.append(do.RenewChannel())
                 self._move(Cause.DUE, now_ns)
                 self._connect(now_ns)
@@ -209,8 +211,7 @@ class Session:
         if event.stream != self._stream:
             return
         self._stream = None
-        end = event.end
-        self.last_error = str(end)
+        end, self.last_error = event.end, str(event.end)
         if self._promote(now_ns):
             return
         if end.refuses_client:
@@ -287,8 +288,7 @@ class Session:
             return
         if self._move(Cause.MESSAGE, now_ns):
             self._live_since_ns = now_ns
-            self._watchdog_s = self._config.watchdog_s
-            self.last_error = ""
+            self._watchdog_s, self.last_error = self._config.watchdog_s, ""
             self._say(self._trouble.over())
             self._trouble = Trouble()
         self._last_message_ns = now_ns

@@ -47,6 +47,10 @@ class Streams(Protocol):
         """Sends a status report; `answered` is called with the answer, if one comes."""
         ...
 
+    def credentials_changed(self) -> bool:
+        """Tells whether a stream opened now would show other credentials than the last one did."""
+        ...
+
     def renew(self) -> None:
         """Reads credentials again for the streams to come."""
         ...

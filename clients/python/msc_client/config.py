@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+_PRINTABLE = re.compile(r"[!-~]+", re.ASCII)
 DEFAULT_TARGET = "127.0.0.1:7443"
 
 
@@ -102,7 +104,11 @@ class ClientConfig:
     max_policy_bytes: int = 64 * 1024
     """Largest message that is read as a policy."""
     tls: TlsFiles | None = None
-    """Certificates; None: an unencrypted channel."""
+    """Certificates; None: those that MSC_TLS_CA and its kin name, else an unencrypted channel."""
+    token: str = field(default="", repr=False)
+    """Bearer token; empty: see `token_file`."""
+    token_file: Path | None = None
+    """File that holds the token, read again for each call; None: MSC_TOKEN or MSC_TOKEN_FILE, else no token."""
 
     def __post_init__(self) -> None:
         """Refuses numbers that cannot work together."""
@@ -112,9 +118,10 @@ class ClientConfig:
     def _check_numbers(self) -> None:
         if not isinstance(self.tls, TlsFiles | None):
             raise ValueError(f"tls: {self.tls!r} does not say which files; give TlsFiles, or None")
+        self._check_token()
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name == "tls":
+            if item.name in {"tls", "token", "token_file"}:
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ValueError(f"{item.name}: {value!r} is not a number")
@@ -122,6 +129,15 @@ class ClientConfig:
                 raise ValueError(f"{item.name}: {value} is not finite")
             if item.name != "safe_entries_s" and value <= 0:
                 raise ValueError(f"{item.name}: {value} must be positive")
+
+    def _check_token(self) -> None:
+        # What is no token may be one with a slip of the pen: it is not repeated.
+        if not isinstance(self.token, str) or (self.token and not _PRINTABLE.fullmatch(self.token)):
+            raise ValueError("token: must be text of printable characters without spaces")
+        if not isinstance(self.token_file, Path | None):
+            raise ValueError(f"token_file: {self.token_file!r} is no Path")
+        if self.token and self.token_file is not None:
+            raise ValueError("token: both token and token_file are given; give one")
 
     def _check_order(self) -> None:
         worst_return_s = self.watchdog_s + self.backoff_max_s + self.connect_s + 2.0

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from msc_client._clock import SystemClock
+from msc_client._credentials import credentials_of
 from msc_client._delivery import BatchLimits, Delivery, Pending, RefusalLog, RetryPolicy, Sender
 from msc_client._spool import MAX_PAYLOAD_BYTES, JournalError, Spool, SpoolInUse, SpoolUnusable, record_bytes
 from msc_client._transport.journal import JournalSender
@@ -113,6 +114,8 @@ class JournalWriter:
         segment_bytes: int = 4_194_304,
         sync: bool = True,
         tls: TlsFiles | None = None,
+        token: str = "",
+        token_file: Path | None = None,
         call_deadline_s: float = 10.0,
         retry: RetryPolicy | None = None,
         limits: BatchLimits | None = None,
@@ -124,15 +127,16 @@ class JournalWriter:
 
         `target` is host:port, else MSC_TARGET, else this machine. `name` is what its threads are called after. At most
         `max_spool_bytes` wait on disk and `max_queued` facts in memory. `sync` False trades the last moments before a
-        power cut for less work on the disk. `sender` and `pause` are for tests.
+        power cut for less work on the disk. `tls`, `token` and `token_file` are as in ClientConfig. `sender` and
+        `pause` are for tests.
 
         Raises:
             SpoolInUse: another writer has the folder.
             SpoolUnusable: the folder cannot be read or written.
-            ValueError: a size is not positive, or the target names no address.
+            ValueError: a size is not positive, the target names no address, or two tokens are given.
         """
         _check_positive(max_spool_bytes=max_spool_bytes, max_queued=max_queued, segment_bytes=segment_bytes)
-        address = chosen_target(target)
+        address, credentials = chosen_target(target), credentials_of(tls=tls, token=token, token_file=token_file)
         self._pid = os.getpid()
         self._clock = clock or SystemClock()
         self._retry = retry or RetryPolicy()
@@ -149,7 +153,7 @@ class JournalWriter:
         refusals = RefusalLog(spool_dir / REFUSED_FILE_NAME, columns_of)
         self._spool = Spool(spool_dir, segment_bytes=segment_bytes, sync=sync, after=refusals.last_seq)
         self._next_seq = self._spool.next_seq
-        self._sender = sender or JournalSender(address, tls=tls, deadline_s=call_deadline_s)
+        self._sender = sender or JournalSender(address, credentials=credentials, deadline_s=call_deadline_s)
         self._delivery = Delivery(
             self._spool,
             self._sender,

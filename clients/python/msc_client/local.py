@@ -68,6 +68,10 @@ class _FeedStreams:
     def report(self, request: bytes, answered: Callable[[bytes], None]) -> None:
         """There is nobody to tell: the authority is this process."""
 
+    def credentials_changed(self) -> bool:
+        """There are no credentials."""
+        return False
+
     def renew(self) -> None:
         """There are no credentials."""
 

@@ -199,6 +199,8 @@ class ScriptedStream:
         """Streams that the client ended, by number."""
         self.reports: list[ClientReport] = []
         self.renewed = 0
+        self.changed = False
+        """Whether the client's credentials changed since it showed them."""
         self._info: tuple[str, float] = (server_id, heartbeat_interval_s)
         self._sink: StreamSink | None = None
         self._streams: list[int] = []
@@ -251,6 +253,11 @@ class ScriptedStream:
     def report(self, request: bytes, answered: Callable[[bytes], None]) -> None:
         """Keeps a report."""
         self.reports.append(client_report(request))
+
+    def credentials_changed(self) -> bool:
+        """Tells what the test says, once."""
+        changed, self.changed = self.changed, False
+        return changed
 
     def renew(self) -> None:
         """Counts."""

@@ -10,6 +10,7 @@ import pytest
 from msc_client_harness import QUICK, until
 
 from msc_client import ConnectionState, PolicySource, Role, TlsFiles
+from msc_client._credentials import Credentials
 from msc_client._transport.channel import CHANNEL_OPTIONS, SERVICE_CONFIG, channel_target, open_channel
 
 
@@ -90,4 +91,4 @@ def test_a_certificate_file_that_is_being_replaced_is_a_refusal_and_not_the_end_
         private_key=tmp_path / "key.pem",
     )
     with pytest.raises(OSError, match=f"{empty}: is empty"):
-        open_channel("127.0.0.1:1", tls)
+        open_channel("127.0.0.1:1", Credentials(tls=tls))

@@ -205,7 +205,7 @@ def test_missing_certificates_are_reported_and_facts_wait(
     writer.write(point("a"))
 
     assert asked.wait(DEADLINE_S)
-    assert "NO_CERTIFICATES" in writer.status().last_error
+    assert "NO_CREDENTIALS" in writer.status().last_error
     assert writer.status().pending == 1
     release.set()
 

@@ -65,8 +65,11 @@ def test_the_window_of_safe_entries_may_be_none_or_without_end(value: float) -> 
     assert config_with(safe_entries_s=value).safe_entries_s == value
 
 
+CREDENTIALS = ("tls", "token", "token_file")
+
+
 @pytest.mark.parametrize("value", ["5", None, True, [5], b"5"])
-@pytest.mark.parametrize("name", [field.name for field in fields(ClientConfig) if field.name != "tls"])
+@pytest.mark.parametrize("name", [field.name for field in fields(ClientConfig) if field.name not in CREDENTIALS])
 def test_what_is_no_number_is_refused_by_name_in_every_field(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"^{name}: "):
         config_with(**{name: value})

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import grpc
 
-from msc_client.config import TlsFiles
+from msc_client._credentials import Credentials
 
 _log = logging.getLogger("msc_client")
 
+_PLAIN_TOKEN = {"msc_event": "plain_token"}
 _POLICY_SERVICE = "msc_policy.v1.PolicyAuthority"
 _UNARY_METHODS = (
     "GetPolicy",
@@ -61,7 +62,7 @@ CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
 )
 
 
-def open_channel(target: str, tls: TlsFiles | None) -> grpc.Channel:
+def open_channel(target: str, credentials: Credentials) -> grpc.Channel:
     """Returns a channel to the target; it connects when it is used.
 
     May look names up, so it is no call for a thread that must not wait.
@@ -69,16 +70,32 @@ def open_channel(target: str, tls: TlsFiles | None) -> grpc.Channel:
     Raises:
         OSError: a certificate file cannot be read, or is empty.
     """
-    address = channel_target(target)
+    address, tls = channel_target(target), credentials.tls
     if tls is None:
+        if credentials.has_token and not _stays_here(target):
+            _log.warning("the token travels unencrypted to %s: set tls or MSC_TLS_CA", target, extra=_PLAIN_TOKEN)
         return grpc.insecure_channel(address, options=list(CHANNEL_OPTIONS))
-    credentials = grpc.ssl_channel_credentials(
+    ssl = grpc.ssl_channel_credentials(
         root_certificates=_certificate(tls.root_certificates),
         private_key=None if tls.private_key is None else _certificate(tls.private_key),
         certificate_chain=None if tls.certificate_chain is None else _certificate(tls.certificate_chain),
     )
     name = [("grpc.ssl_target_name_override", tls.server_name)] if tls.server_name else []
-    return grpc.secure_channel(address, credentials, options=[*CHANNEL_OPTIONS, *name])
+    return grpc.secure_channel(address, ssl, options=[*CHANNEL_OPTIONS, *name])
+
+
+def _stays_here(target: str) -> bool:
+    import ipaddress
+
+    for part in target.split(","):
+        host = part.strip().rpartition("/")[2].rpartition(":")[0].strip("[]")
+        try:
+            if not ipaddress.ip_address(host).is_loopback:
+                return False
+        except ValueError:
+            if host != "localhost" and not part.strip().startswith("unix:"):
+                return False
+    return True
 
 
 def _certificate(path: Path) -> bytes:

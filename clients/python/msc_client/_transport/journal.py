@@ -8,10 +8,10 @@ from typing import cast
 
 import grpc
 
+from msc_client._credentials import Credentials, Metadata
 from msc_client._delivery import Answer, Failure, Pending, SendFailed
 from msc_client._transport.channel import open_channel
 from msc_client._wire.journal import answer_of, record_request
-from msc_client.config import TlsFiles
 from msc_policy.v1 import JournalServiceStub
 
 _DENIED = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNIMPLEMENTED})
@@ -21,10 +21,10 @@ _INVALID = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_R
 class JournalSender:
     """Sends over one channel, which is opened by the first call and again after a call that was not let in."""
 
-    def __init__(self, target: str, *, tls: TlsFiles | None, deadline_s: float) -> None:
+    def __init__(self, target: str, *, credentials: Credentials, deadline_s: float) -> None:
         """Sends to `target`; a call that takes longer than `deadline_s` counts as failed."""
         self._target = target
-        self._tls = tls
+        self._credentials = credentials
         self._deadline_s = deadline_s
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
@@ -38,7 +38,8 @@ class JournalSender:
         """
         stub = JournalServiceStub(self._open())
         try:
-            return answer_of(stub.Record(iter([record_request(batch)]), timeout=self._deadline_s))
+            request, metadata = record_request(batch), self._metadata()
+            return answer_of(stub.Record(iter([request]), timeout=self._deadline_s, metadata=metadata))
         except grpc.RpcError as error:
             failed = _failed(error)
             if failed.failure is Failure.DENIED:
@@ -65,9 +66,15 @@ class JournalSender:
 
     def _connected(self) -> grpc.Channel:
         try:
-            return open_channel(self._target, self._tls)
+            return open_channel(self._target, self._credentials)
         except OSError as error:
-            raise SendFailed(Failure.AWAY, "NO_CERTIFICATES", str(error)) from error
+            raise SendFailed(Failure.AWAY, "NO_CREDENTIALS", str(error)) from error
+
+    def _metadata(self) -> Metadata:
+        try:
+            return self._credentials.metadata()
+        except OSError as error:
+            raise SendFailed(Failure.AWAY, "NO_CREDENTIALS", str(error)) from error
 
     def _drop(self) -> None:
         with self._lock:

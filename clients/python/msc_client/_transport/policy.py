@@ -9,6 +9,7 @@ from typing import Protocol, cast
 
 import grpc
 
+from msc_client._credentials import credentials_of
 from msc_client._messages import StreamEnd
 from msc_client._streams import StreamSink
 from msc_client._transport.channel import open_channel
@@ -39,6 +40,8 @@ class GrpcStreams:
     def __init__(self, target: str, config: ClientConfig) -> None:
         self._target = target
         self._config = config
+        self._credentials = credentials_of(tls=config.tls, token=config.token, token_file=config.token_file)
+        self._shown = self._credentials.stamps()
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
         self._closed = False
@@ -53,16 +56,20 @@ class GrpcStreams:
         """Returns the call. It waits by itself while the channel cannot connect.
 
         Raises:
-            OSError: a certificate cannot be read.
+            OSError: a certificate or the token cannot be read.
             ValueError: the channel was closed.
         """
         watch: grpc.UnaryStreamMultiCallable[bytes, bytes] = self._opened().unary_stream(_SERVICE + "WatchPolicy")
-        return cast(_WatchCall, watch(request, wait_for_ready=True))
+        self._shown = self._credentials.stamps()
+        return cast(_WatchCall, watch(request, metadata=self._credentials.metadata(), wait_for_ready=True))
 
     def report(self, request: bytes, answered: Callable[[bytes], None]) -> None:
         """Sends a status report without waiting. One that fails is followed by the next one."""
         try:
-            future = self._unary("ReportClientStatus").future(request, timeout=self._config.unary_deadline_s)
+            metadata = self._credentials.metadata()
+            future = self._unary("ReportClientStatus").future(
+                request, timeout=self._config.unary_deadline_s, metadata=metadata
+            )
         except (OSError, ValueError) as error:
             _log.debug("status report not sent: %s", error)
             return
@@ -83,15 +90,19 @@ class GrpcStreams:
             AuthorityError: the authority refused.
         """
         try:
-            return self._unary(method)(request, timeout=deadline_s)
+            return self._unary(method)(request, timeout=deadline_s, metadata=self._credentials.metadata())
         except grpc.RpcError as error:
             raise _error_of(cast(grpc.Call, error)) from error
         except (OSError, ValueError) as error:
             raise AuthorityUnavailable("UNAVAILABLE", str(error)) from error
 
+    def credentials_changed(self) -> bool:
+        """Tells whether a file of certificates or of the token changed since the last watch was opened."""
+        return self._credentials.stamps() != self._shown
+
     def renew(self) -> None:
         """Makes the next watch read the certificates again. Without certificates the channel stays."""
-        if self._config.tls is None:
+        if self._credentials.tls is None:
             return
         with self._lock:
             channel, self._channel = self._channel, None
@@ -118,7 +129,7 @@ class GrpcStreams:
             if self._closed:
                 raise ValueError("the source is closed")
             if self._channel is None:
-                self._channel = open_channel(self._target, self._config.tls)
+                self._channel = open_channel(self._target, self._credentials)
             return self._channel
 
 
@@ -169,7 +180,7 @@ class WatchReader:
         try:
             call = self._streams.watch(self._request)
         except OSError as error:
-            return StreamEnd(code="UNAUTHENTICATED", detail=f"certificates cannot be read: {error}")
+            return StreamEnd(code="UNAUTHENTICATED", detail=f"credentials cannot be read: {error}")
         except ValueError as error:
             return StreamEnd(code="UNAVAILABLE", detail=str(error))
         with self._lock:
