@@ -15,6 +15,7 @@ from msc_authority.cli.evaluate import evaluate
 from msc_authority.cli.events import events
 from msc_authority.cli.insight import clients, health, strategies
 from msc_authority.cli.journal import journal_app
+from msc_authority.cli.migrate import migrate
 from msc_authority.cli.monitoring import monitoring_app
 from msc_authority.cli.policy import history, status
 from msc_authority.cli.replay import replay
@@ -43,7 +44,8 @@ def build_app(audit: typer.Typer | None = None) -> typer.Typer:
     )
     app.callback()(_global)
     asking = (status, watch, history, strategies, health, evaluate, clients, events)
-    for function in (serve, top, *asking, replay, doctor, version):
+    keeping = (migrate,)
+    for function in (serve, top, *asking, replay, *keeping, doctor, version):
         app.command()(function)
     app.add_typer(alerts_app, name="alerts")
     app.add_typer(journal_app, name="journal")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import Connection, RowMapping, Select, insert, select
 
 from msc_authority.adapters.instants import aware_utc
 from msc_authority.adapters.sql.engine import Database, WriteLock
@@ -47,6 +47,18 @@ def last_anchor(connection: Connection) -> Anchor | None:
     return None if newest is None else Anchor(newest.sequence, newest.hash)
 
 
+def rows_in(connection: Connection, after: int | None = None) -> Iterator[AuditRow]:
+    """The rows behind `after` (None: all) in their order, as the transaction sees them."""
+    while page := connection.execute(_page_after(after)).mappings().all():
+        yield from map(_row_from, page)
+        after = page[-1]["sequence"]
+
+
+def _page_after(sequence: int | None) -> Select[*tuple[object, ...]]:
+    in_order = select(msc_audit).order_by(_columns.sequence).limit(_ROWS_AT_ONCE)
+    return in_order if sequence is None else in_order.where(_columns.sequence > sequence)
+
+
 class SqlAuditLog:
     """Reads the log, and adds to it."""
 
@@ -66,12 +78,10 @@ class SqlAuditLog:
 
     def rows_after(self, sequence: int | None) -> Iterator[AuditRow]:
         """Yields the rows behind `sequence` (None: all) in their order, to those written meanwhile."""
-        in_order = select(msc_audit).order_by(_columns.sequence).limit(_ROWS_AT_ONCE)
         while True:
-            wanted = in_order if sequence is None else in_order.where(_columns.sequence > sequence)
             # A read of its own for each page: nothing stays open behind whoever stops reading, or reads slowly.
             with self._database.read() as connection:
-                page = [_row_from(row) for row in connection.execute(wanted).mappings()]
+                page = [_row_from(row) for row in connection.execute(_page_after(sequence)).mappings()]
             if not page:
                 return
             yield from page

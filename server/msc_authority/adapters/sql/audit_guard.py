@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import DDL, Table, event
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import DDL, Connection, Table, event
 
 # Of row REPLACE, SQLite tells no DELETE trigger; it meets the sequence here, as whoever writes out of turn does.
 _NOT_NEXT = """
@@ -42,6 +45,16 @@ def guard_audit(table: Table) -> None:
     """Makes the guard together with the table, wherever that is made directly."""
     for dialect, statements in (("sqlite", ON_SQLITE), ("postgresql", ON_POSTGRESQL)):
         for statement in statements:
-            # In SQLAlchemy's DDL, a percent sign begins a substitution.
-            guard = DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]  # SQLAlchemy left it so
+            guard = DDL(statement)  # type: ignore[no-untyped-call]  # SQLAlchemy left it so
             event.listen(table, "after_create", guard.execute_if(dialect=dialect))
+
+
+@contextmanager
+def without_guard(connection: Connection) -> Iterator[None]:
+    """Lets rows of a backup in, as they are, and guards them from then on. Of use inside one transaction only."""
+    is_sqlite = connection.dialect.name == "sqlite"
+    for name in ("keeps_content", "takes_the_next", *(("keeps_rows",) if is_sqlite else ())):
+        connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS msc_audit_{name}" + ("" if is_sqlite else " ON msc_audit"))
+    yield
+    for statement in ON_SQLITE if is_sqlite else ON_POSTGRESQL:
+        connection.exec_driver_sql(statement)

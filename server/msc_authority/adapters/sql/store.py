@@ -5,20 +5,21 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from msc_authority.adapters.sql.acts import SqlActLog
-from msc_authority.adapters.sql.audit import AuditLine, SqlAuditLog, write_audit
+from msc_authority.adapters.sql.audit import SqlAuditLog
 from msc_authority.adapters.sql.engine import BUSY_TIMEOUT_S, Database, WriteLock
 from msc_authority.adapters.sql.evaluation_log import SqlEvaluationLog
 from msc_authority.adapters.sql.evaluations import SqlEvaluationStore
 from msc_authority.adapters.sql.executions import SqlExecutionLog
 from msc_authority.adapters.sql.journal import SqlJournal
-from msc_authority.adapters.sql.policies import SqlPolicyStore, current_epoch
+from msc_authority.adapters.sql.lineage import allocate_epoch, start_lineage
+from msc_authority.adapters.sql.policies import SqlPolicyStore
 from msc_authority.adapters.sql.postgres import LIMITS, Limits
 from msc_authority.adapters.sql.replicas import SqlEvaluationRequests, SqlLease, SqlReplicas
-from msc_authority.adapters.sql.schema import bring_to_head
-from msc_authority.adapters.sql.tables import msc_meta, msc_state
+from msc_authority.adapters.sql.schema import bring_to_head, check_current, is_empty
+from msc_authority.adapters.sql.tables import msc_state
 from msc_authority.adapters.sql.tokens import SqlTokenStore
 from msc_authority.ports import Clock
 
@@ -58,10 +59,7 @@ class SqlStore:
         """
 
         def bump(connection: Connection) -> int:
-            epoch = self._allocate_epoch(connection, current_epoch(connection), actor, reason)
-            # An evaluation that started before belongs to the old lineage: its commit finds the generation moved.
-            connection.execute(update(msc_state).values(generation=msc_state.c.generation + 1, evaluated_at=None))
-            return epoch
+            return start_lineage(connection, self._clock.now(), actor=actor, reason=reason)
 
         return self._database.transact(WriteLock.EVALUATIONS, bump)
 
@@ -85,22 +83,21 @@ class SqlStore:
         with self._database.write(WriteLock.EVALUATIONS) as connection:
             if _is_founded(connection):
                 return
-            self._allocate_epoch(connection, 0, "authority", "database created")
+            allocate_epoch(connection, self._clock.now(), above=0, actor="authority", reason="database created")
             connection.execute(insert(msc_state), {"id": 1, "generation": 0, "trades_cursor": 0, "equity_cursor": 0})
 
-    def _allocate_epoch(self, connection: Connection, previous: int, actor: str, reason: str) -> int:
-        # Seconds since 1970: a database made after another one was lost is greater than that one was, too.
-        now = self._clock.now()
-        epoch = max(previous + 1, int(now.timestamp()))
-        connection.execute(insert(msc_meta), {"epoch": epoch, "allocated_at": now, "reason": reason})
-        line = AuditLine(actor=actor, action="allocate_epoch", target=f"epoch {epoch}", detail={"reason": reason})
-        write_audit(connection, now, line)
-        return epoch
 
-
-def open_store(url: str, clock: Clock, *, busy_timeout_s: float = BUSY_TIMEOUT_S, limits: Limits = LIMITS) -> SqlStore:
+def open_store(
+    url: str,
+    clock: Clock,
+    *,
+    migrate: bool | None = None,
+    busy_timeout_s: float = BUSY_TIMEOUT_S,
+    limits: Limits = LIMITS,
+) -> SqlStore:
     """Opens the database at `url`, makes it where there is none, and brings it to the schema of this program.
 
+    `migrate` is whether an older schema is changed, too; None: that of SQLite, which one program at a time works on.
     `busy_timeout_s` is how long SQLite waits for another process that writes; `limits` are those of PostgreSQL, whose
     database has to be there.
 
@@ -110,7 +107,11 @@ def open_store(url: str, clock: Clock, *, busy_timeout_s: float = BUSY_TIMEOUT_S
     """
     database = Database(url, busy_timeout_s, limits)
     try:
-        bring_to_head(database)
+        migrates = database.is_sqlite if migrate is None else migrate
+        if migrates or is_empty(database):
+            bring_to_head(database)
+        else:
+            check_current(database)
         store = SqlStore(database, clock)
         store.found()
     except BaseException:

@@ -271,6 +271,37 @@ msc_ledger_checkpoints = Table(
     Column("ledger", LargeBinary, nullable=False),
 )
 
+# One row. Programs whose newest schema is `works_with` or later work on this one: what came behind it only added.
+msc_schema = Table(
+    "msc_schema",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("revision", Text, nullable=False),
+    Column("works_with", Text, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
+# One row, once evidence was pruned: the ledger with all of it that has at <= `watermark`, which may be gone from the
+# journal. Nothing that old is taken any more.
+msc_journal_floor = Table(
+    "msc_journal_floor",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("watermark", UtcTime, nullable=False),
+    Column("trades_cursor", BigInteger, nullable=False),
+    Column("equity_cursor", BigInteger, nullable=False),
+    Column("ledger", LargeBinary, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
+# Of each kind that was pruned: rows later than that are all there.
+msc_retention = Table(
+    "msc_retention",
+    metadata,
+    Column("kind", Identifier, primary_key=True),
+    Column("complete_after", UtcTime, nullable=False),
+)
+
 # Several authorities on one database. Instants of these tables are the database's own.
 
 # One row, once somebody has led.
