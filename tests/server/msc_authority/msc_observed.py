@@ -27,6 +27,7 @@ from msc_authority.app.observation import (
 from msc_authority.app.signals import SignalActivity
 from msc_authority.app.trace import EquityTrace
 from msc_authority.core.evaluation import StrategyRanking, SuppliedMetrics
+from msc_authority.core.overrides import Override
 from msc_authority.core.policy import PolicyRef, RiskMode
 from msc_authority.ports import Revision
 
@@ -105,6 +106,7 @@ class StillInsight:
     events: EventBus = field(default_factory=EventBus)
     trace: EquityTrace = field(default_factory=EquityTrace)
     mode_spans: tuple[ModeSpan, ...] = ()
+    overrides: tuple[Override, ...] = ()
 
     @property
     def current(self) -> Current:

@@ -24,6 +24,7 @@ from msc_authority.app.clients import ClientInfo, ClientStatus, ClientTier
 from msc_authority.app.evaluate import Evaluator
 from msc_authority.app.events import AlertChanged
 from msc_authority.app.fleet import Fleet
+from msc_authority.app.in_force import InForce
 from msc_authority.app.journal_tally import RowCounter
 from msc_authority.app.modes import ModeTimeline
 from msc_authority.app.observer import Observer
@@ -128,6 +129,7 @@ class Watched:
         self.activity = Activity(log=store.executions, events=events, clock=time, timer=time, worker=worker)
         self.rows = RowCounter(time)
         self.modes = ModeTimeline(store=store.policies, events=events, clock=time, timer=time, worker=worker)
+        self.in_force = InForce(store=store.evaluations, worker=worker, clock=time, timer=time, events=events)
         self.recorder = JournalRecorder(
             journal=store.journal,
             worker=worker,
@@ -143,6 +145,7 @@ class Watched:
             signals=self.activity,
             rows=self.rows,
             modes=self.modes,
+            in_force=self.in_force,
             events=events,
             clock=time,
             server_id="server-1",

@@ -65,11 +65,12 @@ class Scene:
 
 
 class Latest:
-    """What an observer, a board, a tracer and a timeline have in common: they have the newest."""
+    """What an observer, a board, a tracer and others have in common: they have the newest."""
 
     def __init__(self, still: StillInsight) -> None:
         self._still = still
         self.latest, self.alerts, self.trace, self.spans = still.observation, still.alerts, still.trace, ()
+        self.overrides = still.overrides
 
 
 @asynccontextmanager
@@ -97,6 +98,7 @@ async def living() -> AsyncIterator[Scene]:
         board=latest,
         tracer=latest,
         timeline=latest,
+        in_force=latest,
         policies=store.policies,
         log=log,
         worker=pages,

@@ -152,6 +152,7 @@ def an_observer(time: ManualTime, broker: Broker, *, speed: float) -> Observer:
         signals=scene.activity,
         rows=scene.rows,
         modes=scene.modes,
+        in_force=scene.in_force,
         events=Told().bus,
         clock=time,
         server_id="fast",

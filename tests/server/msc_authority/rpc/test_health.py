@@ -54,7 +54,7 @@ def watched(channel: grpc.aio.Channel, service: str) -> grpc.aio.UnaryStreamCall
 
 async def test_everything_is_served_while_the_head_is_confirmed() -> None:
     async with served() as scene:
-        assert [await check(scene.channel, name) for name in ALL] == [SERVING] * 4
+        assert [await check(scene.channel, name) for name in ALL] == [SERVING] * len(ALL)
 
 
 async def test_nothing_is_served_before_the_first_signs() -> None:
@@ -81,7 +81,7 @@ async def test_fresh_and_overall_follow_the_head_the_services_follow_the_process
         task.cancel()
     aged = [NOT_SERVING, SERVING, NOT_SERVING, SERVING, NOT_SERVING]
     up = [NOT_SERVING, SERVING, NOT_SERVING]
-    assert [context.written for context, _ in watches] == [aged, aged, up, up]
+    assert [context.written for context, _ in watches] == [aged, aged, up, up, up]
 
 
 async def test_a_watcher_that_leaves_does_not_cut_off_the_others() -> None:

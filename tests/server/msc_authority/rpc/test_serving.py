@@ -8,7 +8,7 @@ from msc_served import served
 from msc_authority.rpc.options import SERVER_OPTIONS
 from msc_authority.rpc.serving import CannotListen, PortInUse
 from msc_policy import v1 as pb
-from msc_policy.v1 import journal_service_pb2, policy_authority_pb2
+from msc_policy.v1 import journal_service_pb2, operator_service_pb2, policy_authority_pb2
 
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 
@@ -59,6 +59,7 @@ async def test_reflection_shows_the_services_and_their_files() -> None:
         assert {service.name for service in listed.list_services_response.service} == {
             "msc_policy.v1.PolicyAuthority",
             "msc_policy.v1.JournalService",
+            "msc_policy.v1.OperatorService",
             "grpc.health.v1.Health",
             "grpc.reflection.v1alpha.ServerReflection",
         }
@@ -77,6 +78,7 @@ async def test_after_a_stop_the_port_answers_no_more() -> None:
 async def test_every_method_of_the_contract_is_served() -> None:
     services = [*policy_authority_pb2.DESCRIPTOR.services_by_name.values()]
     services += journal_service_pb2.DESCRIPTOR.services_by_name.values()
+    services += operator_service_pb2.DESCRIPTOR.services_by_name.values()
     async with served() as scene:
         for service in services:
             for method in service.methods:
