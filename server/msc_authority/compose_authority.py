@@ -71,7 +71,7 @@ class Authority:
         self._settings, self._broker, self._clock, self._timer = settings, broker, clock, timer
         self._server_id = machine.new_id()
         self.sinks = sinks_for(settings.alert_urls, least=Severity(settings.alert_min_severity))
-        events.subscribe(self.sinks.listener)
+        events.subscribe(self.sinks.listener, patient=True)
         self._announcements = announcements
         events.subscribe(announcer(announcements))
         self._evaluations = Worker(threads=1, name="evaluate")
@@ -88,6 +88,7 @@ class Authority:
             previews=self._reads,
             period_s=settings.evaluation_period_s / machine.speed,
             speed=machine.speed,
+            prepare=self._served.prepare,
         )
         self._operating = Operating(settings, stores, machine, broker=broker, schedule=self._scheduler, events=events)
         # A thread of its own: the confirmation of the head does not queue behind callers.
@@ -180,8 +181,8 @@ class Authority:
         announcements: Announcements,
     ) -> Authority:
         """Returns one that starts from what the store says is the head. Raises StoreUnavailable."""
-        events = EventBus()
-        events.subscribe(log_event)
+        events = EventBus(later=asyncio.get_running_loop().call_soon)
+        events.subscribe(log_event, patient=True)
         current = await asyncio.to_thread(read_current, stores.policies, machine.clock)
         broker = Broker(
             current=current,

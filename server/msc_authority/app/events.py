@@ -173,27 +173,49 @@ Event = (
     | LeadershipChanged
 )
 Listener = Callable[[Event], None]
+Later = Callable[[Callable[[], None]], object]
+"""Has a call made later, on the same thread."""
 
 
 class EventBus:
     """Hands each event to every listener, in the order they came, on the caller's thread."""
 
-    def __init__(self) -> None:
-        """Starts without listeners."""
+    def __init__(self, later: Later | None = None) -> None:
+        """Starts without listeners. `later` has a call made on this thread behind what is due already; None: at once.
+
+        With an event loop's `call_soon`, watchers that a publication has woken write before patient listeners hear.
+        """
         self._listeners: tuple[Listener, ...] = ()
+        self._patient: tuple[Listener, ...] = ()
+        self._later = later
         # Listeners come and go on several threads; events are told on one.
         self._changing = threading.Lock()
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Calls `listener` with every later event. Returns what ends that. May be called from any thread."""
+    def subscribe(self, listener: Listener, *, patient: bool = False) -> Callable[[], None]:
+        """Calls `listener` with every later event. Returns what ends that. May be called from any thread.
+
+        One that is `patient` hears of an event a little later: for those that take long, and decide nothing.
+        """
         with self._changing:
-            self._listeners = (*self._listeners, listener)
+            if patient:
+                self._patient = (*self._patient, listener)
+            else:
+                self._listeners = (*self._listeners, listener)
         return lambda: self._remove(listener)
 
     def emit(self, *events: Event) -> None:
         """Tells every listener. What a listener raises is logged and goes no further."""
+        self._tell_all(self._listeners, events)
+        if not self._patient or not events:
+            return
+        if self._later is None:
+            self._tell_all(self._patient, events)
+        else:
+            self._later(lambda: self._tell_all(self._patient, events))
+
+    def _tell_all(self, listeners: tuple[Listener, ...], events: tuple[Event, ...]) -> None:
         for event in events:
-            for listener in self._listeners:
+            for listener in listeners:
                 self._tell(listener, event)
 
     def _tell(self, listener: Listener, event: Event) -> None:
@@ -205,6 +227,7 @@ class EventBus:
     def _remove(self, listener: Listener) -> None:
         with self._changing:
             self._listeners = tuple(other for other in self._listeners if other is not listener)
+            self._patient = tuple(other for other in self._patient if other is not listener)
 
 
 def events_of(before: Policy | None, after: Policy) -> list[Event]:

@@ -170,7 +170,7 @@ class LiveInsight:
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Calls `listener` with every later event, on the authority's thread. Returns what ends that."""
-        return self._events.subscribe(listener)
+        return self._events.subscribe(listener, patient=True)
 
     def _forget(self, event: Event) -> None:
         if isinstance(event, EvaluationDone | EvaluationBroken | PolicyPublished):

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from functools import cached_property
 
 
 class RiskMode(IntEnum):
@@ -117,7 +118,8 @@ class PolicyContent:
         return tuple(grant.strategy_id for grant in self.grants)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Without slots: the etag is kept beside the fields, and is none of them.
+@dataclass(frozen=True, kw_only=True)
 class Policy:
     """One committed revision. `valid_for_s` counts from the last evaluation that confirmed it."""
 
@@ -126,7 +128,7 @@ class Policy:
     content: PolicyContent
     valid_for_s: float
 
-    @property
+    @cached_property
     def etag(self) -> str:
         """Quoted hash of the whole document; equal references have equal etags, or two writers are at work."""
         return etag_of(self)

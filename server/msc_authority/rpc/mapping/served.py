@@ -9,15 +9,26 @@ from msc_policy import v1 as pb
 
 
 class ServedPolicy:
-    """Messages of the policy asked for last, which mostly is the head. They are shared: nobody may change them."""
+    """Messages of the policy asked for last, which mostly is the head. They are shared: nobody may change them.
+
+    All but `prepare` belong to the event loop.
+    """
 
     def __init__(self) -> None:
         self._last: tuple[Policy, pb.Policy] | None = None
+        self._coming: tuple[Policy, pb.Policy] | None = None
+
+    def prepare(self, head: Head) -> None:
+        """Maps a policy that is about to be served, so that the event loop need not. May be called from any thread."""
+        if head.policy is not None:
+            self._coming = (head.policy, policy_to_proto(head.policy))
 
     def message(self, policy: Policy) -> pb.Policy:
         """Returns a policy as its message."""
         if self._last is None or self._last[0] is not policy:
-            self._last = (policy, policy_to_proto(policy))
+            coming = self._coming
+            prepared = coming is not None and coming[0] is policy
+            self._last = coming if prepared else (policy, policy_to_proto(policy))
         return self._last[1]
 
     def ref(self, head: Head) -> pb.PolicyRef:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import pytest
 from msc_builders import START, a_content, a_reason, an_entry
@@ -12,6 +13,7 @@ from msc_authority.app.events import (
     EvaluationBroken,
     EvaluationDone,
     Event,
+    EventBus,
     HeadConfirmed,
     HeadUnconfirmed,
     IntegrityBroken,
@@ -67,6 +69,30 @@ def test_a_listener_that_left_is_told_nothing() -> None:
     told.bus.subscribe(heard.append)()
     told.bus.emit(EVENT)
     assert heard == []
+
+
+def test_patient_listeners_hear_the_same_in_the_same_order_when_what_was_due_is_done() -> None:
+    due: list[Callable[[], None]] = []
+    bus, heard, waited = EventBus(later=due.append), list[Event](), list[Event]()
+    leave = bus.subscribe(waited.append, patient=True)
+    bus.subscribe(heard.append)
+    other = EvaluationBroken(trigger="request", text="no NAV")
+    bus.emit(EVENT, other)
+    bus.emit(EVENT)
+    assert (heard, waited) == ([EVENT, other, EVENT], [])
+    for call in due:
+        call()
+    assert waited == heard
+    leave()
+    bus.emit(EVENT)
+    assert (len(heard), len(waited)) == (4, 3)
+
+
+def test_patient_listeners_hear_at_once_where_nothing_is_due() -> None:
+    bus, heard = EventBus(), list[Event]()
+    bus.subscribe(heard.append, patient=True)
+    bus.emit(EVENT)
+    assert heard == [EVENT]
 
 
 def names(events: list[Event]) -> list[str]:
