@@ -11,7 +11,18 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from msc_authority.app.access import NotListed, RoleMissing, TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
 from msc_authority.app.broker import Draining, WatcherLimitReached
 from msc_authority.app.evaluate import EvaluationFailed, InvalidMetric
+from msc_authority.app.operate import LedgerUnreadable, Overtaken, RequestIdReused, RevisionUnknown, StateUnreadable
+from msc_authority.app.operations import TooManyActs
 from msc_authority.app.rates import RateLimited, StreamLimitReached
+from msc_authority.core.operator_acts import (
+    InvalidAct,
+    LooseningNotAllowed,
+    NothingToResume,
+    OverrideNotFound,
+    StrategyUnknown,
+    TooManyOverrides,
+    WrongStrategyState,
+)
 from msc_authority.ports import StaleState, StoreError, StoreUnavailable
 from msc_authority.rpc.errors import (
     TABLE,
@@ -49,6 +60,26 @@ ROWS: list[tuple[Exception, Code, str, float | None, str | None, tuple[str, ...]
         None,
         ("what_if.drawdown_pct",),
     ),
+    (InvalidAct("lasts: must be above 0"), Code.INVALID_ARGUMENT, "INVALID_ACT", None, None, ("lasts",)),
+    (
+        LooseningNotAllowed("the controller allows NORMAL"),
+        Code.FAILED_PRECONDITION,
+        "LOOSENING_NOT_ALLOWED",
+        None,
+        None,
+        (),
+    ),
+    (NothingToResume("trading is not halted"), Code.FAILED_PRECONDITION, "NOTHING_TO_RESUME", None, None, ()),
+    (WrongStrategyState("A is not retired"), Code.FAILED_PRECONDITION, "WRONG_STRATEGY_STATE", None, None, ()),
+    (StateUnreadable("format 9"), Code.FAILED_PRECONDITION, "STATE_UNREADABLE", None, None, ()),
+    (OverrideNotFound("no override x"), Code.NOT_FOUND, "OVERRIDE_NOT_FOUND", None, None, ()),
+    (StrategyUnknown("no strategy x"), Code.NOT_FOUND, "STRATEGY_UNKNOWN", None, None, ()),
+    (RevisionUnknown("there is no version 9"), Code.NOT_FOUND, "VERSION_NOT_FOUND", None, None, ()),
+    (RequestIdReused("r-1 has done HALT"), Code.ALREADY_EXISTS, "REQUEST_ID_REUSED", None, None, ()),
+    (Overtaken("another person acted"), Code.ABORTED, "OVERTAKEN", None, None, ()),
+    (LedgerUnreadable("trading stays HALTED"), Code.UNAVAILABLE, "LEDGER_UNREADABLE", 5.0, None, ()),
+    (TooManyOverrides("200 are in force"), Code.FAILED_PRECONDITION, "TOO_MANY_OVERRIDES", None, None, ()),
+    (TooManyActs("64 are under way"), Code.RESOURCE_EXHAUSTED, "TOO_MANY_ACTS", 1.0, None, ()),
     (PolicyNotFound("there is no version 9"), Code.NOT_FOUND, "POLICY_NOT_FOUND", None, "there is no version 9", ()),
     (ReplicaBehind("7:3 is behind 7:4"), Code.UNAVAILABLE, "REPLICA_BEHIND", 1.0, "7:3 is behind 7:4", ()),
     (EpochSuperseded("8 is later"), Code.FAILED_PRECONDITION, "EPOCH_SUPERSEDED", None, "8 is later", ()),
