@@ -34,6 +34,8 @@ from msc_authority.ports import (
 )
 from msc_authority.ports_replicas import EvaluationRequests, Lease, Replicas
 
+from msc_authority.ports_operator import ActLog
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -79,6 +81,11 @@ class Store(Protocol):
     @property
     def log(self) -> EvaluationLog:
         """The evaluations."""
+        ...
+
+    @property
+    def acts(self) -> ActLog:
+        """What persons did."""
         ...
 
     @property
