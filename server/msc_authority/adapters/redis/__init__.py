@@ -1,0 +1,1 @@
+"""The current policy in Redis or Valkey. See README.md for the keys."""
