@@ -8,6 +8,7 @@ import typer
 
 from msc_authority.cli.alerts import alerts_app
 from msc_authority.cli.audit import build_audit_app
+from msc_authority.cli.backup import backup, restore
 from msc_authority.cli.config import config_app
 from msc_authority.cli.doctor import doctor
 from msc_authority.cli.errors import debugging
@@ -44,7 +45,7 @@ def build_app(audit: typer.Typer | None = None) -> typer.Typer:
     )
     app.callback()(_global)
     asking = (status, watch, history, strategies, health, evaluate, clients, events)
-    keeping = (migrate,)
+    keeping = (backup, restore, migrate)
     for function in (serve, top, *asking, replay, *keeping, doctor, version):
         app.command()(function)
     app.add_typer(alerts_app, name="alerts")

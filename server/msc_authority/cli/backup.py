@@ -1,0 +1,206 @@
+"""`msc backup` and `msc restore`: everything the authority knows, in one file and back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from msc_authority.cli.database import DatabaseOption, opened, settings_of, store_told, this_person
+from msc_authority.cli.errors import CommandError, ExitCode, command
+from msc_authority.cli.options import ConfigOption, HomeOption, JsonOption
+from msc_authority.cli.output import console, fact_table, instant, print_json, text
+
+if TYPE_CHECKING:
+    from msc_authority.adapters.sql.archive import Manifest
+    from msc_authority.adapters.sql.engine import Database
+    from msc_authority.adapters.sql.restore import Restored
+
+Progress = Callable[[str, int, int], None]
+
+
+@command
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it; must not be there yet.")],
+    database_url: DatabaseOption = None,
+    config: ConfigOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write everything in the database to one file, as of one instant, while the authority goes on. Changes nothing.
+
+    The file restores into SQLite and PostgreSQL alike. It holds all decisions, facts and hashes of tokens: only its
+    owner may read it (mode 0600), and it is there under its name only when it is whole.
+    """
+    from msc_authority.adapters.clock import SystemClock
+    from msc_authority.adapters.sql.backup import back_up
+    from msc_authority.cli.version import versions
+
+    url = settings_of(config, {"home": home, "database_url": database_url}).database_url
+    now, program = SystemClock().now(), versions()["version"]
+    with opened(url, current=False) as database, _file_told(file), _progress("Backing up", quiet=as_json) as progress:
+        manifest = back_up(database, file, now=now, program=program, progress=progress)
+    size = file.stat().st_size
+    if as_json:
+        print_json({"file": str(file.absolute()), "bytes": size, **_manifest_document(manifest)})
+        return
+    rows = [("file", text(f"{file} ({_size(size)})")), *_manifest_facts(manifest)]
+    console().print(fact_table(rows))
+
+
+@command
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What msc backup wrote.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Restore over a database that holds something: that is gone then.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Replace without being asked.")] = False,
+    database_url: DatabaseOption = None,
+    config: ConfigOption = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fill a database from a backup, and start a new epoch in it, so that every client moves to it explicitly, once.
+
+    Stop the authorities first. The file is compared with its manifest before anything is touched, and all is one
+    transaction. What a person halted or overrode is as it was; what was written since the backup is lost. The new
+    epoch has no policy before the first evaluation, which the authority makes at its start.
+    """
+    from msc_authority.adapters.sql.archive import opened_archive
+
+    url = settings_of(config, {"home": home, "database_url": database_url}).database_url
+    with store_told(), _backup_told(), opened_archive(file) as archive:
+        if replace and not yes:
+            _confirm(archive.manifest, url)
+        with _database(url) as database, _progress("Restoring", quiet=as_json) as progress:
+            from msc_authority.adapters.clock import SystemClock
+            from msc_authority.adapters.sql.restore import restore as fill
+
+            done = fill(
+                database, archive, now=SystemClock().now(), actor=this_person(), replace=replace, progress=progress
+            )
+    if as_json:
+        print_json(_restored_document(done))
+    else:
+        typer.echo("\n".join(_restored_lines(done)))
+
+
+@contextmanager
+def _database(url: str) -> Iterator[Database]:
+    # It may have to be made: not as `opened`, which wants one that is there.
+    from msc_authority.adapters.sql.engine import Database
+
+    database = Database(url)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _confirm(manifest: Manifest, url: str) -> None:
+    from msc_authority.masking import mask_text
+
+    if not is_person():
+        advice = "add --yes to replace all the same"
+        raise CommandError("nobody is there to be asked", advice=advice, code=ExitCode.USAGE)
+    console().print(fact_table(_manifest_facts(manifest)))
+    typer.confirm(f"Replace everything in {mask_text(url)} by this?", abort=True, err=True)
+
+
+def is_person() -> bool:
+    """Whether somebody sits there who can be asked."""
+    return sys.stdin.isatty()
+
+
+@contextmanager
+def _file_told(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError:
+        advice = "choose another name: backups are not written over"
+        raise CommandError(f"{file}: is there already", advice=advice, code=ExitCode.USAGE) from None
+    except OSError as error:
+        raise CommandError(f"{file}: cannot be written: {error.strerror or error}", code=ExitCode.USAGE) from error
+
+
+@contextmanager
+def _backup_told() -> Iterator[None]:
+    from msc_authority.adapters.sql.archive import BadBackup
+    from msc_authority.adapters.sql.restore import NotEmpty
+
+    try:
+        yield
+    except BadBackup as error:
+        raise CommandError(str(error), advice="nothing was changed", reason="BAD_BACKUP") from error
+    except NotEmpty as error:
+        raise CommandError(str(error), advice="nothing was changed", code=ExitCode.USAGE, reason="NOT_EMPTY") from error
+
+
+@contextmanager
+def _progress(title: str, *, quiet: bool) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    stderr = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("rows, {task.fields[table]}"),
+        TimeRemainingColumn(),
+    )
+    off = quiet or not stderr.is_terminal
+    with Progress(*columns, console=stderr, transient=True, disable=off) as bar:
+        task = bar.add_task(title, total=None, table="")
+        yield lambda table, done, total: bar.update(task, completed=done, total=total, table=table)
+
+
+def _manifest_facts(manifest: Manifest) -> list[tuple[str, str]]:
+    return [
+        ("made at", instant(manifest.made_at.isoformat())),
+        ("from", f"{manifest.source}, schema {manifest.schema}, msc {text(manifest.program)}"),
+        ("policy", f"version {manifest.policy_version} of epoch {manifest.epoch}"),
+        ("rows", str(manifest.rows)),
+        ("audit anchor", manifest.audit_anchor or "none: this schema had no chain"),
+    ]
+
+
+def _manifest_document(manifest: Manifest) -> dict[str, object]:
+    return {
+        "made_at": manifest.made_at.isoformat(),
+        "source": manifest.source,
+        "schema": manifest.schema,
+        "epoch": manifest.epoch,
+        "policy_version": manifest.policy_version,
+        "audit_anchor": manifest.audit_anchor or None,
+        "rows": manifest.rows,
+        "tables": {part.name: part.rows for part in manifest.tables},
+    }
+
+
+def _restored_document(done: Restored) -> dict[str, object]:
+    broken = done.audit_break
+    return {
+        "rows": done.rows,
+        "backup_epoch": done.backup_epoch,
+        "replaced_epoch": done.replaced_epoch or None,
+        "epoch": done.epoch,
+        "audit_broken": None if broken is None else {"row": broken.sequence, "text": broken.text},
+    }
+
+
+def _restored_lines(done: Restored) -> Iterator[str]:
+    yield f"Restored {done.rows} rows."
+    replaced = f", the database's was {done.replaced_epoch}" if done.replaced_epoch else ""
+    yield f"Epoch: {done.epoch} now; the backup's was {done.backup_epoch}{replaced}."
+    if done.audit_break is not None:
+        yield f"The audit log was broken already when the backup was made: {done.audit_break.text}."
+    yield "Start the authority: its first evaluation publishes version 1 of the new epoch, and clients move to it."
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1_000_000 else f"{count / 1e3:.1f} kB"
