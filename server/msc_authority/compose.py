@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msc_authority.adapters.announce.local import LocalAnnouncements
@@ -126,9 +127,9 @@ async def running(
         PortInUse: it cannot listen on the configured port.
         StoreUnavailable: the store does not answer.
     """
-    evaluator = evaluator or _evaluator(settings, stores, machine)
+    make_evaluator = partial(_evaluator, settings, stores, machine) if evaluator is None else lambda _: evaluator
     announcements = announcements or LocalAnnouncements()
-    authority = await Authority.made(settings, stores, machine, evaluator, announcements)
+    authority = await Authority.made(settings, stores, machine, make_evaluator, announcements)
     async with AsyncExitStack() as stack:
         stack.callback(authority.close)
         await authority.access.book.read()
@@ -136,11 +137,13 @@ async def running(
         stack.push_async_callback(asyncio.to_thread, authority.sinks.stop)
         port = await authority.server.start(settings.grpc_host, settings.grpc_port)
         stack.push_async_callback(authority.server.stop, min(settings.drain_s, MAX_DRAIN_S))
+        stack.push_async_callback(authority.together.leave)
+        await authority.together.stand_at(port)
         stack.push_async_callback(_cancel, authority.begin())
         yield authority.running(port)
 
 
-def _evaluator(settings: Settings, stores: Stores, machine: Machine) -> Evaluator:
+def _evaluator(settings: Settings, stores: Stores, machine: Machine, term: Callable[[], int]) -> Evaluator:
     return Evaluator(
         store=stores.evaluations,
         journal=stores.journal,
@@ -149,6 +152,7 @@ def _evaluator(settings: Settings, stores: Stores, machine: Machine) -> Evaluato
         config=settings.decision,
         valid_for_s=valid_for_s(settings),
         new_id=machine.new_id,
+        term=term,
     )
 
 

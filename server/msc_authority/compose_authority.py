@@ -28,6 +28,7 @@ from msc_authority.app.work import Worker
 from msc_authority.compose_access import Access
 from msc_authority.compose_operator import Operating
 from msc_authority.compose_parts import Machine, Running, Stores
+from msc_authority.compose_replicas import Together
 from msc_authority.ports import Announcements
 from msc_authority.rpc.frames import Frames
 from msc_authority.rpc.health import Health
@@ -54,6 +55,10 @@ CLIENTS_PER_WATCHER = 2
 """Clients remembered for each watcher allowed: those that left are kept for an hour."""
 
 
+MakesEvaluator = Callable[[Callable[[], int]], Evaluates]
+"""Makes the evaluator of an authority; it is given what returns the term to evaluate under."""
+
+
 class Authority:
     """Everything that lives, wired."""
 
@@ -62,7 +67,7 @@ class Authority:
         settings: Settings,
         stores: Stores,
         machine: Machine,
-        evaluator: Evaluates,
+        make_evaluator: MakesEvaluator,
         broker: Broker,
         events: EventBus,
         announcements: Announcements,
@@ -74,12 +79,13 @@ class Authority:
         events.subscribe(self.sinks.listener, patient=True)
         self._announcements = announcements
         events.subscribe(announcer(announcements))
+        self.together = Together(settings, stores, machine, broker=broker, events=events, server_id=self._server_id)
         self._evaluations = Worker(threads=1, name="evaluate")
         self._reads = Worker(threads=STORE_THREADS, name="store")
         self._health = Health()
         self._served = ServedPolicy()
         self._scheduler = Scheduler(
-            evaluator=evaluator,
+            evaluator=make_evaluator(self.together.leadership.term),
             broker=broker,
             events=events,
             clock=clock,
@@ -89,6 +95,8 @@ class Authority:
             period_s=settings.evaluation_period_s / machine.speed,
             speed=machine.speed,
             prepare=self._served.prepare,
+            leads=self.together.leadership,
+            elsewhere=self.together.demands,
         )
         self._operating = Operating(settings, stores, machine, broker=broker, schedule=self._scheduler, events=events)
         # A thread of its own: the confirmation of the head does not queue behind callers.
@@ -177,7 +185,7 @@ class Authority:
         settings: Settings,
         stores: Stores,
         machine: Machine,
-        evaluator: Evaluates,
+        make_evaluator: MakesEvaluator,
         announcements: Announcements,
     ) -> Authority:
         """Returns one that starts from what the store says is the head. Raises StoreUnavailable."""
@@ -192,7 +200,7 @@ class Authority:
             max_watchers=settings.max_watchers,
             speed=machine.speed,
         )
-        return cls(settings, stores, machine, evaluator, broker, events, announcements)
+        return cls(settings, stores, machine, make_evaluator, broker, events, announcements)
 
     def _handlers(self, stores: Stores) -> Sequence[grpc.GenericRpcHandler]:
         fleet = self._fleet
@@ -220,12 +228,13 @@ class Authority:
         return policy_handlers(service, watches.watch_policy), journal_handlers(recorder), operator_handlers(acts)
 
     def begin(self) -> list[asyncio.Task[None]]:
-        """Starts what runs beside the server: pulse, confirmation, schedule, following the journal, watching it all."""
+        """Starts what runs beside the server: pulse, confirmation, lease, schedule, and all that watches."""
         self._vitals.pulse(lag_s=0.0)
         self._announcements.listen(self._keeper.poke)
         lives = {
             "vitals": self._vitals.run,
             "confirm": self._keeper.run,
+            **self.together.lives(self._keeper, self._scheduler),
             "schedule": self._scheduler.run,
             "signals": self._activity.run,
             "modes": self.modes.run,
@@ -270,4 +279,5 @@ class Authority:
         for worker in (self._evaluations, self._reads, self._confirm, self._tail, self._folds, self._pages):
             worker.close()
         self._operating.close()
+        self.together.close()
         self.access.close()

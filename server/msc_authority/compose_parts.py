@@ -13,6 +13,7 @@ from msc_authority.adapters.clock import SimulatedClock, SystemClock, uniform
 from msc_authority.app.timing import LoopTimer, Timer, Uniform
 from msc_authority.ports import Clock, EvaluationLog, EvaluationStore, ExecutionLog, Head, Journal, PolicyStore
 from msc_authority.ports_operator import ActLog
+from msc_authority.ports_replicas import EvaluationRequests, Lease, Replicas
 from msc_authority.ports_tokens import TokenStore
 
 if TYPE_CHECKING:
@@ -64,6 +65,21 @@ class Stores(Protocol):
     @property
     def acts(self) -> ActLog:
         """What persons did."""
+        ...
+
+    @property
+    def lease(self) -> Lease:
+        """Who of several authorities leads."""
+        ...
+
+    @property
+    def replicas(self) -> Replicas:
+        """Who of them is there."""
+        ...
+
+    @property
+    def requests(self) -> EvaluationRequests:
+        """What the leader is asked to do."""
         ...
 
     @property

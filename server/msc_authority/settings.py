@@ -141,6 +141,14 @@ class Settings(BaseModel):
     max_streams: Annotated[int, BeforeValidator(_not_a_boolean)] = Field(
         default=10_000, ge=1, le=1_000_000, description="Streams that one identity may have open."
     )
+    advertised_address: str = Field(
+        default="",
+        pattern=r"^$|^\S+:\d{1,5}$",
+        description="Where others reach this authority, as host:port. Empty: where it listens.",
+    )
+    lease_ttl_s: Annotated[Seconds, Field(ge=1)] = Field(
+        default=5.0, description="Time after which another replica leads when the leader is silent."
+    )
     evaluation_period_s: Annotated[Seconds, Field(ge=1)] = Field(
         default=1800.0, description="Time between scheduled evaluations."
     )

@@ -6,6 +6,7 @@ Everything here runs on the event loop's thread; `current` may be read from any.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -30,6 +31,7 @@ class Ending(Enum):
     """Why a watch is being ended from our side."""
 
     DRAINING = auto()
+    REBALANCE = auto()
     SLOW_CONSUMER = auto()
     AUTH_EXPIRED = auto()
 
@@ -174,6 +176,12 @@ class Broker:
         for watcher in self._watchers:
             if watcher.write_began is not None and watcher.write_began < latest:
                 watcher.end(Ending.SLOW_CONSUMER)
+
+    def send_away(self, count: int) -> None:
+        """Has up to `count` watches say goodbye, so that their callers go to other replicas."""
+        staying = (watcher for watcher in self._watchers if watcher.ending is None)
+        for watcher in list(itertools.islice(staying, count)):
+            watcher.end(Ending.REBALANCE)
 
     def drain(self) -> None:
         """Refuses new watches and has every open one say goodbye."""

@@ -41,6 +41,8 @@ class WatchEnd(StrEnum):
     """The authority stops."""
     MAX_AGE = "max_age"
     """It was open for long enough; the client comes back."""
+    REBALANCE = "rebalance"
+    """This replica has more than its share; the client goes to another."""
     SLOW_CONSUMER = "slow_consumer"
     """Nothing was read for 10 s."""
     REFUSED = "refused"

@@ -117,12 +117,16 @@ class Scheduler:
     async def _pause(self, delay_s: float) -> None:
         # Whoever ceases to lead and begins again has to look anew at what is due.
         change = asyncio.ensure_future(self._leads.changes())
-        cancel = self._timer.after(delay_s, change.cancel)
+
+        def over() -> None:
+            change.cancel()
+
+        cancel = self._timer.after(delay_s, over)
         try:
             await asyncio.wait([change])
         finally:
             cancel()
-            change.cancel()
+            over()
 
     async def _attempt(self, trigger: str) -> None:
         # A failed one waits for the next period, too.
@@ -172,7 +176,9 @@ class Scheduler:
         call = partial(
             self._evaluator.evaluate, trigger=trigger, request_id=request_id, requested_by=requested_by, reason=reason
         )
-        return await asyncio.shield(self._keep(asyncio.create_task(self._evaluate(call, trigger))))
+        task = asyncio.create_task(self._evaluate(call, trigger))
+        self._keep(task)
+        return await asyncio.shield(task)
 
     async def preview(self, *, requested_by: str, reason: str) -> EvaluationOutcome:
         """Says what an evaluation would decide now. Writes nothing."""
@@ -206,10 +212,9 @@ class Scheduler:
         self._prepare(outcome.head)
         return outcome
 
-    def _keep(self, task: asyncio.Task[EvaluationOutcome]) -> asyncio.Task[EvaluationOutcome]:
+    def _keep(self, task: asyncio.Task[EvaluationOutcome]) -> None:
         self._open.add(task)
         task.add_done_callback(self._closed)
-        return task
 
     def _closed(self, task: asyncio.Task[EvaluationOutcome]) -> None:
         self._open.discard(task)

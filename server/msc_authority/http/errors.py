@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from msc_authority.app.broker import Draining
 from msc_authority.app.evaluate import EvaluationFailed, InvalidMetric
+from msc_authority.app.leadership import NotLeader
 from msc_authority.app.rates import RateLimited
 from msc_authority.http.models.problems import FieldProblem, Problem
 from msc_authority.ports import StaleState, StoreError, StoreUnavailable
@@ -68,6 +69,7 @@ TABLE = (
         2,
         "the database cannot be reached; the last policy is still served, with its age",
     ),
+    Row(NotLeader, HTTPStatus.SERVICE_UNAVAILABLE, "NOT_LEADER", 1),
     Row(StaleState, HTTPStatus.CONFLICT, "CONFLICT", 1, "another process was writing; try again"),
     Row(
         EvaluationFailed,
@@ -109,6 +111,7 @@ REASONS = {
     "RATE_LIMITED": "Too many requests came, or enough evaluations are waiting already.",
     "STREAM_LIMIT_REACHED": "Who asks has as many streams open as it may.",
     "TOO_MANY_STREAMS": "Enough streams of events are open already.",
+    "NOT_LEADER": "Another replica evaluates, and did not do so in time; `detail` says where it is.",
     "CONFLICT": "Another process was writing at the same time.",
     "STORE_UNAVAILABLE": "The database does not answer.",
     "STORE_FAILED": "The database refused.",

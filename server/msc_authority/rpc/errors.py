@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
@@ -14,6 +14,7 @@ from grpc_status import rpc_status
 from msc_authority.app.access import NotListed, RoleMissing, TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
 from msc_authority.app.broker import Draining, WatcherLimitReached
 from msc_authority.app.evaluate import EvaluationFailed, InvalidMetric
+from msc_authority.app.leadership import NotLeader
 from msc_authority.app.operate import LedgerUnreadable, Overtaken, RequestIdReused, RevisionUnknown, StateUnreadable
 from msc_authority.app.operations import TooManyActs
 from msc_authority.app.rates import RateLimited, StreamLimitReached
@@ -107,6 +108,7 @@ TABLE = (
     Row(Draining, grpc.StatusCode.UNAVAILABLE, "DRAINING", 5.0),
     Row(WatcherLimitReached, grpc.StatusCode.RESOURCE_EXHAUSTED, "WATCHER_LIMIT_REACHED", 10.0),
     Row(RateLimited, grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED", 1.0),
+    Row(NotLeader, grpc.StatusCode.UNAVAILABLE, "NOT_LEADER", 1.0),
     Row(StreamLimitReached, grpc.StatusCode.RESOURCE_EXHAUSTED, "STREAM_LIMIT_REACHED", 10.0),
     Row(TokenMissing, grpc.StatusCode.UNAUTHENTICATED, TokenMissing.reason),
     Row(TokenInvalid, grpc.StatusCode.UNAUTHENTICATED, TokenInvalid.reason),
@@ -141,10 +143,11 @@ class Refusal:
     message: str
     problems: tuple[FieldProblem, ...] = ()
     retry_s: float | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     def trailing_metadata(self) -> Sequence[tuple[str, str | bytes]]:
         """Returns the rich form of the status, in the metadata that carries it."""
-        details = [_packed(error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN))]
+        details = [_packed(error_details_pb2.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.metadata))]
         if self.problems:
             details.append(_packed(_bad_request(self.problems)))
         if self.retry_s is not None:
@@ -166,6 +169,7 @@ def refusal_of(error: Exception) -> Refusal | None:
         message=row.text or str(error),
         problems=_problems_of(error),
         retry_s=row.retry_s,
+        metadata={"leader": error.address} if isinstance(error, NotLeader) else {},
     )
 
 

@@ -25,6 +25,13 @@ RECONNECT_AFTER_AUTH_EXPIRED_S = 1.0
 
 _OUR_AUTHORS = frozenset({"evaluator", "replay"})
 
+# Who ends a watch that is stuck in a write says it by a status; see watch_service.
+_GOODBYES: dict[Ending, pb.GoodbyeReason.ValueType] = {
+    Ending.DRAINING: pb.GOODBYE_REASON_DRAINING,
+    Ending.REBALANCE: pb.GOODBYE_REASON_REBALANCE,
+    Ending.SLOW_CONSUMER: pb.GOODBYE_REASON_SLOW_CONSUMER,
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
@@ -99,7 +106,7 @@ class Watch:
         if current.head.policy and current.head.ref != self._held:
             return self._snapshot(current, current.head.policy)
         if self._watcher.ending is not None:
-            return self._goodbye(pb.GOODBYE_REASON_DRAINING, RECONNECT_AFTER_DRAIN_S)
+            return self._goodbye(_GOODBYES[self._watcher.ending], RECONNECT_AFTER_DRAIN_S)
         if now >= self._age_due:
             return self._goodbye(pb.GOODBYE_REASON_MAX_AGE, RECONNECT_AFTER_MAX_AGE_S)
         return self._heartbeat() if now >= heartbeat_due else None

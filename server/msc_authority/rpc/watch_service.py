@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 ABORT_WITHIN_S = 1.0
 _ENDS: Mapping[Ending | None, WatchEnd] = {
     Ending.DRAINING: WatchEnd.DRAINING,
+    Ending.REBALANCE: WatchEnd.REBALANCE,
     Ending.AUTH_EXPIRED: WatchEnd.AUTH_EXPIRED,
 }
 

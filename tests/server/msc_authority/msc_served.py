@@ -21,6 +21,9 @@ from msc_authority.ports import EvaluationEntry, Head
 from msc_authority.settings import Settings
 from msc_policy import v1 as pb
 
+DAY_S = 86_400.0
+"""Whoever moves time by hand renews no lease in the middle of it."""
+
 
 class StagedEvaluator:
     """Commits what stands in `publish`, once; else confirms what is. Raises `error` when there is one."""
@@ -101,7 +104,9 @@ async def served(
     evaluator = StagedEvaluator(store, time)
     ids = itertools.count(1)
     machine = Machine(clock=time, timer=time, uniform=lowest, new_id=lambda: f"id-{next(ids)}")
-    settings = Settings(grpc_host=host, grpc_port=port, allow_plaintext_remote=True, max_watchers=max_watchers)
+    settings = Settings(
+        grpc_host=host, grpc_port=port, allow_plaintext_remote=True, max_watchers=max_watchers, lease_ttl_s=DAY_S
+    )
     async with running(settings, store, machine, evaluator=evaluator) as authority:
         await until(lambda: store.log.latest() is not None)
         async with grpc.aio.insecure_channel(authority.address) as channel:

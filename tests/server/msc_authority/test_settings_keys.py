@@ -57,6 +57,16 @@ KEYS = [
     Key("max_requests_per_s", 1000.0, "5", "5", 5.0, ("0.9", "1000001", "nan", "x"), ("1", "1000000")),
     Key("max_streams", 10_000, "7", "7", 7, ("0", "1000001", "2.5"), ("1", "1000000")),
     Key(
+        "advertised_address",
+        "",
+        '"one.example:7443"',
+        "one.example:7443",
+        "one.example:7443",
+        ("one.example", "a b:1", ":7443"),
+        ("[::1]:7443",),
+    ),
+    Key("lease_ttl_s", 5.0, "10", "10", 10.0, ("0.9", "86400.1", "nan", "x"), ("1", "86400")),
+    Key(
         "evaluation_period_s",
         1800.0,
         "60",

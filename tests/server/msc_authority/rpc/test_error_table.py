@@ -11,6 +11,7 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from msc_authority.app.access import NotListed, RoleMissing, TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
 from msc_authority.app.broker import Draining, WatcherLimitReached
 from msc_authority.app.evaluate import EvaluationFailed, InvalidMetric
+from msc_authority.app.leadership import NotLeader
 from msc_authority.app.operate import LedgerUnreadable, Overtaken, RequestIdReused, RevisionUnknown, StateUnreadable
 from msc_authority.app.operations import TooManyActs
 from msc_authority.app.rates import RateLimited, StreamLimitReached
@@ -88,6 +89,7 @@ ROWS: list[tuple[Exception, Code, str, float | None, str | None, tuple[str, ...]
     (Draining("it is stopping"), Code.UNAVAILABLE, "DRAINING", 5.0, "it is stopping", ()),
     (WatcherLimitReached("9 are the limit"), Code.RESOURCE_EXHAUSTED, "WATCHER_LIMIT_REACHED", 10.0, None, ()),
     (RateLimited("one a second"), Code.RESOURCE_EXHAUSTED, "RATE_LIMITED", 1.0, "one a second", ()),
+    (NotLeader("two:7443"), Code.UNAVAILABLE, "NOT_LEADER", 1.0, "the replica at two:7443 leads: ask it", ()),
     (StreamLimitReached("9 are open"), Code.RESOURCE_EXHAUSTED, "STREAM_LIMIT_REACHED", 10.0, "9 are open", ()),
     (TokenMissing("send a token"), Code.UNAUTHENTICATED, "TOKEN_MISSING", None, "send a token", ()),
     (TokenInvalid("not known"), Code.UNAUTHENTICATED, "TOKEN_INVALID", None, "not known", ()),
@@ -192,6 +194,14 @@ def test_the_details_are_one_error_info_and_only_what_applies_besides(
     info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info)
     assert (info.reason, info.domain, status.code) == (reason, "msc_policy", code.value[0])
+
+
+@pytest.mark.parametrize("address", ["two:7443", ""])
+def test_who_is_told_that_another_leads_is_told_where(address: str) -> None:
+    info = error_details_pb2.ErrorInfo()
+    assert status_in(refused(NotLeader(address))).details[0].Unpack(info)
+
+    assert dict(info.metadata) == {"leader": address}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=REASONS)
