@@ -19,8 +19,13 @@ from msc_authority.app.rates import RateLimited
 from msc_authority.app.timing import Timer
 from msc_authority.app.work import Worker
 from msc_authority.core.evaluation import SuppliedMetrics
-from msc_authority.ports import Clock, Fenced, Head
+from msc_authority.ports import Clock, Fenced, StoreUnavailable
 
+FIRST_RETRY_S = 1.0
+MAX_RETRY_S = 60.0
+"""Pause behind an evaluation that the store was away for; longer each time that it fails again."""
+LOOK_AGAIN_S = 1.0
+"""How often it is looked whether the store is back."""
 MAX_WAITING = 16
 """Evaluations that may wait for their turn. More would only evaluate the same facts again."""
 
@@ -72,20 +77,19 @@ class Scheduler:
         speed: float = 1.0,
         leads: Leads | None = None,
         elsewhere: HasItMade | None = None,
-        prepare: Callable[[Head], object] = lambda head: None,
     ) -> None:
         """`worker` has one thread, for evaluations that commit; `previews` runs those that write nothing.
 
         `period_s` is real time, and `speed` how many seconds of the clock's instants pass in a real one. `leads` None:
-        this process does. `elsewhere` has evaluations made while it does not. `prepare` is given each head on the
-        worker's thread before it is published, for what would hold up the publication.
+        this process does. `elsewhere` has evaluations made while it does not.
         """
         self._evaluator, self._broker, self._events = evaluator, broker, events
         self._clock, self._timer, self._worker, self._previews = clock, timer, worker, previews
         self._period_s, self._speed = period_s, speed
         self._leads, self._elsewhere = leads or SoleLeader(), elsewhere
-        self._prepare = prepare
         self._not_before = 0.0
+        self._missed_at: float | None = None
+        self._retry_s = FIRST_RETRY_S
         self._open: set[asyncio.Task[EvaluationOutcome]] = set()
 
     def next_in_s(self) -> float:
@@ -101,39 +105,56 @@ class Scheduler:
     async def run(self) -> None:
         """Evaluates whenever an evaluation is due and this process leads, until cancelled.
 
-        One that is due when it begins to lead is made at once; others that were missed are not made up for.
+        One that is due when it begins to lead is made at once, and one that the store was away for when it is back;
+        others that were missed are not made up for.
         """
         trigger = "start"
         while True:
             if not self._leads.leading:
                 await self._leads.changes()
-                self._not_before, trigger = 0.0, "start"
+                self._not_before, self._missed_at, trigger = 0.0, None, "start"
             elif (due_in_s := self.next_in_s()) > 0:
                 trigger = "schedule"
                 await self._pause(due_in_s)
+            elif self._store_is_away():
+                await self._pause(LOOK_AGAIN_S)
             else:
                 await self._attempt(trigger)
 
     async def _pause(self, delay_s: float) -> None:
         # Whoever ceases to lead and begins again has to look anew at what is due.
         change = asyncio.ensure_future(self._leads.changes())
-
-        def over() -> None:
-            change.cancel()
-
-        cancel = self._timer.after(delay_s, over)
+        cancel = self._timer.after(delay_s, change.cancel)
         try:
-            await asyncio.wait([change])
+            # It listens from the next turn of the loop on: what changed until then, it would miss.
+            await asyncio.sleep(0)
+            if self._leads.leading:
+                await asyncio.wait([change])
         finally:
             cancel()
-            over()
+            change.cancel()
 
     async def _attempt(self, trigger: str) -> None:
-        # A failed one waits for the next period, too.
+        # A failed one waits for the next period, too, unless it was the store that was away.
         self._not_before = self._clock.monotonic() + self._period_s
+        self._missed_at = None
         # Told as an event where it happened; the schedule goes on.
         with contextlib.suppress(Exception):
-            await self._evaluate(partial(self._evaluator.evaluate, trigger=trigger), trigger)
+            try:
+                await self._evaluate(partial(self._evaluator.evaluate, trigger=trigger), trigger)
+                self._retry_s = FIRST_RETRY_S
+            except StoreUnavailable:
+                self._make_up()
+                raise
+
+    def _make_up(self) -> None:
+        # By the next period the policy would be at its end.
+        self._missed_at = self._clock.monotonic()
+        self._not_before = self._missed_at + min(self._retry_s, self._period_s)
+        self._retry_s = min(MAX_RETRY_S, self._retry_s * 2)
+
+    def _store_is_away(self) -> bool:
+        return self._missed_at is not None and self._broker.current.confirmed_at <= self._missed_at
 
     def evaluate_soon(self, trigger: str) -> None:
         """Has an evaluation made as soon as it is its turn. What goes wrong is told as an event.
@@ -176,9 +197,7 @@ class Scheduler:
         call = partial(
             self._evaluator.evaluate, trigger=trigger, request_id=request_id, requested_by=requested_by, reason=reason
         )
-        task = asyncio.create_task(self._evaluate(call, trigger))
-        self._keep(task)
-        return await asyncio.shield(task)
+        return await asyncio.shield(self._keep(asyncio.create_task(self._evaluate(call, trigger))))
 
     async def preview(self, *, requested_by: str, reason: str) -> EvaluationOutcome:
         """Says what an evaluation would decide now. Writes nothing."""
@@ -191,7 +210,7 @@ class Scheduler:
     async def _evaluate(self, call: Callable[[], EvaluationOutcome], trigger: str) -> EvaluationOutcome:
         began_at, began = self._clock.now(), self._clock.monotonic()
         try:
-            outcome = await self._worker.run(partial(self._prepared, call))
+            outcome = await self._worker.run(call)
         except Fenced as error:
             self._leads.fenced(error.term)
             raise NotLeader(self._leads.leader_address) from error
@@ -207,14 +226,10 @@ class Scheduler:
             self._events.emit(EvaluationDone(entry=outcome.entry))
         return outcome
 
-    def _prepared(self, call: Callable[[], EvaluationOutcome]) -> EvaluationOutcome:
-        outcome = call()
-        self._prepare(outcome.head)
-        return outcome
-
-    def _keep(self, task: asyncio.Task[EvaluationOutcome]) -> None:
+    def _keep(self, task: asyncio.Task[EvaluationOutcome]) -> asyncio.Task[EvaluationOutcome]:
         self._open.add(task)
         task.add_done_callback(self._closed)
+        return task
 
     def _closed(self, task: asyncio.Task[EvaluationOutcome]) -> None:
         self._open.discard(task)

@@ -214,6 +214,36 @@ async def test_a_failed_evaluation_keeps_the_policy_is_told_and_the_schedule_goe
         assert scene.told.names()[-1] == "EvaluationDone"
 
 
+async def test_an_evaluation_that_the_store_was_away_for_is_made_when_the_store_is_back() -> None:
+    async with a_scene(scheduled=True) as scene:
+        await until(lambda: scene.ended(1))
+        scene.evaluator.error = StoreUnavailable("gone")
+        await scene.time.advance(PERIOD_S)
+        await until(lambda: scene.ended(2))
+        for _ in range(60):
+            await scene.time.advance(1)
+        assert scene.ended(2)
+        scene.evaluator.error = None
+        scene.broker.publish(scene.broker.current.head, confirmed_at=scene.time.monotonic())
+        await scene.time.advance(1)
+        await until(lambda: scene.ended(3))
+        assert scene.told.names()[-1] == "EvaluationDone"
+
+
+async def test_a_store_that_answers_and_takes_nothing_is_tried_less_and_less_often() -> None:
+    async with a_scene(scheduled=True) as scene:
+        await until(lambda: scene.ended(1))
+        scene.evaluator.error = StoreUnavailable("read-only")
+        await scene.time.advance(PERIOD_S)
+        await until(lambda: scene.ended(2))
+        for attempt, pause_s in enumerate((1, 2, 4, 8, 16, 32, 60, 60), start=3):
+            scene.broker.publish(scene.broker.current.head, confirmed_at=scene.time.monotonic() + 0.001)
+            await scene.time.advance(pause_s - 0.5)
+            assert scene.ended(attempt - 1)
+            await scene.time.advance(0.5)
+            await until(lambda count=attempt: scene.ended(count))  # type: ignore[misc]  # bound now
+
+
 async def test_what_an_evaluation_commits_is_published_with_the_fields_that_changed() -> None:
     async with a_scene() as scene:
         scene.evaluator.head = a_head(2)
