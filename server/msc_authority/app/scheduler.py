@@ -19,7 +19,7 @@ from msc_authority.app.rates import RateLimited
 from msc_authority.app.timing import Timer
 from msc_authority.app.work import Worker
 from msc_authority.core.evaluation import SuppliedMetrics
-from msc_authority.ports import Clock, Fenced, StoreUnavailable
+from msc_authority.ports import Clock, Fenced, Head, StoreUnavailable
 
 FIRST_RETRY_S = 1.0
 MAX_RETRY_S = 60.0
@@ -77,16 +77,19 @@ class Scheduler:
         speed: float = 1.0,
         leads: Leads | None = None,
         elsewhere: HasItMade | None = None,
+        prepare: Callable[[Head], object] = lambda head: None,
     ) -> None:
         """`worker` has one thread, for evaluations that commit; `previews` runs those that write nothing.
 
         `period_s` is real time, and `speed` how many seconds of the clock's instants pass in a real one. `leads` None:
-        this process does. `elsewhere` has evaluations made while it does not.
+        this process does. `elsewhere` has evaluations made while it does not. `prepare` is given each head on the
+        worker's thread before it is published, for what would hold up the publication.
         """
         self._evaluator, self._broker, self._events = evaluator, broker, events
         self._clock, self._timer, self._worker, self._previews = clock, timer, worker, previews
         self._period_s, self._speed = period_s, speed
         self._leads, self._elsewhere = leads or SoleLeader(), elsewhere
+        self._prepare = prepare
         self._not_before = 0.0
         self._missed_at: float | None = None
         self._retry_s = FIRST_RETRY_S
@@ -124,7 +127,11 @@ class Scheduler:
     async def _pause(self, delay_s: float) -> None:
         # Whoever ceases to lead and begins again has to look anew at what is due.
         change = asyncio.ensure_future(self._leads.changes())
-        cancel = self._timer.after(delay_s, change.cancel)
+
+        def over() -> None:
+            change.cancel()
+
+        cancel = self._timer.after(delay_s, over)
         try:
             # It listens from the next turn of the loop on: what changed until then, it would miss.
             await asyncio.sleep(0)
@@ -132,7 +139,7 @@ class Scheduler:
                 await asyncio.wait([change])
         finally:
             cancel()
-            change.cancel()
+            over()
 
     async def _attempt(self, trigger: str) -> None:
         # A failed one waits for the next period, too, unless it was the store that was away.
@@ -197,7 +204,9 @@ class Scheduler:
         call = partial(
             self._evaluator.evaluate, trigger=trigger, request_id=request_id, requested_by=requested_by, reason=reason
         )
-        return await asyncio.shield(self._keep(asyncio.create_task(self._evaluate(call, trigger))))
+        task = asyncio.create_task(self._evaluate(call, trigger))
+        self._keep(task)
+        return await asyncio.shield(task)
 
     async def preview(self, *, requested_by: str, reason: str) -> EvaluationOutcome:
         """Says what an evaluation would decide now. Writes nothing."""
@@ -210,7 +219,7 @@ class Scheduler:
     async def _evaluate(self, call: Callable[[], EvaluationOutcome], trigger: str) -> EvaluationOutcome:
         began_at, began = self._clock.now(), self._clock.monotonic()
         try:
-            outcome = await self._worker.run(call)
+            outcome = await self._worker.run(partial(self._prepared, call))
         except Fenced as error:
             self._leads.fenced(error.term)
             raise NotLeader(self._leads.leader_address) from error
@@ -226,10 +235,14 @@ class Scheduler:
             self._events.emit(EvaluationDone(entry=outcome.entry))
         return outcome
 
-    def _keep(self, task: asyncio.Task[EvaluationOutcome]) -> asyncio.Task[EvaluationOutcome]:
+    def _prepared(self, call: Callable[[], EvaluationOutcome]) -> EvaluationOutcome:
+        outcome = call()
+        self._prepare(outcome.head)
+        return outcome
+
+    def _keep(self, task: asyncio.Task[EvaluationOutcome]) -> None:
         self._open.add(task)
         task.add_done_callback(self._closed)
-        return task
 
     def _closed(self, task: asyncio.Task[EvaluationOutcome]) -> None:
         self._open.discard(task)
