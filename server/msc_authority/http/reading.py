@@ -16,7 +16,7 @@ from msc_authority.http.models.evaluations import FailureAnswer, HealthAnswer, H
 from msc_authority.http.models.fleet import ClientsAnswer
 from msc_authority.http.models.policies import HistoryAnswer
 from msc_authority.http.models.status import StatusAnswer, VersionsAnswer
-from msc_authority.ports import StoreUnavailable
+from msc_authority.ports import StoreError
 
 _ETAG = {"ETag": {"description": "Weak tag over what is not moved by time alone.", "schema": {"type": "string"}}}
 
@@ -43,7 +43,8 @@ class Reading:
         # The policy in force is known without the database, and is what matters most while that is away.
         try:
             return await self._insight.evaluations()
-        except StoreUnavailable:
+        except StoreError:
+            # Away or damaged: those that read it all the time say so in the log, this says it in the answer.
             return None
 
     async def health(self) -> Response:

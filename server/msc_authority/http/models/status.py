@@ -10,6 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
+from msc_authority.app.alerts.conditions import reporting_clients
 from msc_authority.app.alerts.values import Alert, AlertState, Severity
 from msc_authority.app.broker import Current, Freshness
 from msc_authority.app.insight import Evaluations, Insight
@@ -57,7 +58,7 @@ class SharesAnswer(Answer):
 class ClientCounts(Answer):
     """The fleet in numbers."""
 
-    total: Count
+    total: Annotated[Count, Field(description="Clients that watch, or reported within 90 s.")]
     by_tier: Annotated[dict[str, int], Field(description="Clients by how much they trust the policy they act on.")]
     behind: Annotated[Count, Field(description="Clients that act on an older policy than the newest.")]
 
@@ -136,7 +137,10 @@ class StatusAnswer(Answer):
     alerts: AlertCounts
     versions: VersionsAnswer
     store_unavailable: Annotated[
-        bool, Field(description="The database did not answer: health, last_evaluation and last_failure are unknown.")
+        bool,
+        Field(
+            description="The database did not answer, or refused: health, last_evaluation and last_failure are unknown."
+        ),
     ]
 
     @classmethod
@@ -153,7 +157,7 @@ class StatusAnswer(Answer):
                 "next_evaluation_in_s": insight.next_evaluation_in_s(),
                 "mode_shares": SharesAnswer.of(seen.mode_shares),
                 "watchers": seen.watchers,
-                "clients": ClientCounts.of(seen.clients),
+                "clients": ClientCounts.of([view for _, view in reporting_clients(seen)]),
                 "signals": SignalCounts.of(seen.signals.last_hour),
                 "alerts": AlertCounts.of(insight.alerts),
                 "versions": versions,

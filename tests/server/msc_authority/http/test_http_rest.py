@@ -23,7 +23,7 @@ from msc_authority.app.observation import ModeShares
 from msc_authority.app.signals import SignalActivity, SignalTally
 from msc_authority.core.evaluation import HealthMetric, StrategyRanking
 from msc_authority.core.policy import PolicyRef, RiskMode
-from msc_authority.ports import StoreUnavailable
+from msc_authority.ports import StoreError, StoreUnavailable
 
 READ = ("status", "health", "history", "strategies", "clients", "alerts")
 
@@ -111,6 +111,18 @@ async def test_status_counts_clients_signals_and_alerts_and_how_long_the_mode_ha
     assert status["freshness"] == {"replica_age_s": 0.4, "ttl_s": 3000.0}
 
 
+async def test_clients_that_have_ended_are_listed_but_not_counted() -> None:
+    gone = a_client("executor-2")
+    ended = replace(gone, entry=replace(gone.entry, watches=0), versions_behind=3, report_age_s=600.0)
+    async with talking(StillInsight(observation=an_observation(clients=(a_client(), ended)))) as client:
+        status = await get(client, "status")
+        listed = await get(client, "clients")
+
+    assert status["clients"] == {"total": 1, "by_tier": {"FRESH": 1}, "behind": 0}
+    assert isinstance(listed["clients"], list)
+    assert len(listed["clients"]) == 2
+
+
 async def test_what_is_unknown_is_null_and_not_0() -> None:
     empty = an_observation(
         head=a_head(0),
@@ -168,15 +180,16 @@ async def test_health_shows_each_metric_beside_its_line_and_the_failure_since() 
     assert status["last_failure"] == answer["last_failure"]
 
 
-async def test_the_policy_is_told_while_the_database_is_away() -> None:
-    async with talking(StillInsight(error=StoreUnavailable("gone"))) as client:
+@pytest.mark.parametrize(("error", "answer"), [(StoreUnavailable("gone"), 503), (StoreError("malformed"), 500)])
+async def test_the_policy_is_told_while_the_database_is_away_or_damaged(error: StoreError, answer: int) -> None:
+    async with talking(StillInsight(error=error)) as client:
         status = await get(client, "status")
         health = await client.get("/api/msc/health")
 
     assert status["store_unavailable"] is True
     assert (status["health"], status["last_evaluation"]) == (None, None)
     assert isinstance(status["policy"], dict)
-    assert health.status_code == 503
+    assert health.status_code == answer
 
 
 class Ranked(StillInsight):
