@@ -62,7 +62,7 @@ RULES: tuple[Rule, ...] = (
         "No policy that can be vouched for, longer than 5 minutes",
         for_s=300.0,
         advice="Run `msc doctor` on the authority's machine to see whether its database answers; where there is no "
-        "policy yet, `curl -X POST http://localhost:8000/api/msc/evaluate` makes one. If only a client is named, it "
+        "policy yet, `msc evaluate` makes one. If only a client is named, it "
         "does not hear the authority: look at it with `msc clients`.",
         promql="msc_policy_unavailable_seconds > 300 or msc_client_policy_age_seconds > 300"
         " or absent_over_time(msc_policy_unavailable_seconds[5m]) == 1",
@@ -113,7 +113,7 @@ RULES: tuple[Rule, ...] = (
         Severity.WARNING,
         "More than half of the entry signals are blocked",
         advice="Run `msc health` to see what made the policy tight, and `msc strategies` to see who is not allowed. "
-        "`curl http://localhost:8000/api/msc/status` shows the limits and the least confidence in force.",
+        "`msc status` shows the limits and the least confidence in force.",
         promql="msc_blocked_signals_last_hour_ratio > 0.5"
         " and on (instance, job) sum by (instance, job) (increase(msc_signals_seen_total[1h])) >= 10",
         find=conditions.signals_blocked,
@@ -135,7 +135,7 @@ RULES: tuple[Rule, ...] = (
         "A client acts on safe defaults",
         for_s=CLIENT_SETTLES_S,
         advice="Run `msc clients` to see its last error, and see that it reaches the authority's gRPC port; where "
-        "there is no policy yet, `curl -X POST http://localhost:8000/api/msc/evaluate` makes one.",
+        "there is no policy yet, `msc evaluate` makes one.",
         promql='msc_client_tier{tier=~"SAFE_.*"} == 1',
         promql_for_s=CLIENT_SETTLES_S,
         find=conditions.client_safe,
@@ -145,8 +145,8 @@ RULES: tuple[Rule, ...] = (
         Severity.CRITICAL,
         "An evaluation is more than 5 minutes late",
         for_s=300.0,
-        advice="Run `msc history --evaluations` for failures, and try one with `curl -X POST "
-        "http://localhost:8000/api/msc/evaluate`; where that hangs, the database does: run `msc doctor`.",
+        advice="Run `msc history --evaluations` for failures, and try one with `msc evaluate`; "
+        "where that hangs, the database does: run `msc doctor`.",
         promql="msc_evaluation_overdue_seconds > 300",
         find=conditions.evaluation_overdue,
         resolves_after_s=0.0,

@@ -72,6 +72,11 @@ def test_what_to_do_is_a_command_that_exists(rule: Rule) -> None:
 
 
 @EACH_RULE
+def test_what_to_do_holds_wherever_the_authority_is(rule: Rule) -> None:
+    assert "://" not in rule.advice
+
+
+@EACH_RULE
 def test_on_a_calm_day_nothing_is_found(rule: Rule) -> None:
     calm = an_observation(clients=(a_client("one"), a_client("two")))
 
