@@ -84,7 +84,9 @@ def shown(spans: Spans, since: datetime) -> Spans:
 
 
 def shares(spans: Sequence[ModeSpan], since: datetime, now: datetime) -> ModeShares:
-    """Returns the seconds spent in each mode from `since` to `now`."""
+    """Returns the seconds spent in each mode from `since`, or from the first span if that is later, to `now`."""
+    if spans and since < spans[0].since <= now:
+        since = spans[0].since
     seconds: dict[RiskMode, float] = {}
     ends = [*(span.since for span in spans[1:]), now]
     for span, end in zip(spans, ends, strict=False):

@@ -61,7 +61,10 @@ RISK_MODE = _gauge("risk_mode", "1 for the risk mode in force, 0 for the others.
 TRADING_STATE = _gauge("trading_state", "1 for the trading state in force, 0 for the others.", "state")
 RISK_MODE_SINCE = _gauge("risk_mode_since_seconds", "Time in the present risk mode.", unit=Unit.SECONDS)
 RISK_MODE_SHARE = _gauge(
-    "risk_mode_share_ratio", "Share of the last 30 days in each risk mode.", "mode", unit=Unit.FRACTION
+    "risk_mode_share_ratio",
+    "Share of each risk mode in the last 30 days, or since the first policy.",
+    "mode",
+    unit=Unit.FRACTION,
 )
 RISK_MODE_CHANGES = _counter("risk_mode_changes", "Changes of the risk mode since the start.")
 RISK_MODE_CHANGES_LAST_HOUR = _gauge("risk_mode_changes_last_hour", "Changes of the risk mode within the last hour.")

@@ -60,7 +60,7 @@ def test_only_the_time_that_is_asked_for_is_shared() -> None:
 def test_time_before_the_first_policy_belongs_to_no_mode() -> None:
     told = shares(LIFE[:1], hours(-20), hours(1))
 
-    assert (told.since, told.seconds) == (hours(-20), {DEFENSIVE: 3600.0})
+    assert (told.since, told.seconds) == (hours(0), {DEFENSIVE: 3600.0})
     assert told.fraction(DEFENSIVE) == 1.0
 
 
