@@ -78,7 +78,7 @@ def status_of(message: pb.ClientStatus) -> ClientStatus:
         tier=_TIER_OF.get(message.tier, ClientTier.UNSPECIFIED),
         applied=ref_of(message.applied) if message.HasField("applied") else None,
         applied_etag=message.applied.etag[:MAX_NAME_CHARS],
-        age_s=seconds_of(message.age) if message.HasField("age") else None,
+        age_s=_past_s(message.age) if message.HasField("age") else None,
         last_error=_one_line(message.last_error),
         counters=_counters_of(message.counters),
         applied_for_s=_past_s(message.applied_for) if message.HasField("applied_for") else None,
@@ -86,7 +86,7 @@ def status_of(message: pb.ClientStatus) -> ClientStatus:
 
 
 def _past_s(duration: Duration) -> float | None:
-    # Nobody has applied anything in the future: that says nothing.
+    # Nobody has applied anything in the future, nor heard of it: that says nothing.
     seconds = seconds_of(duration)
     return seconds if seconds >= 0 else None
 

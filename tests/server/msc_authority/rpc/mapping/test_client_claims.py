@@ -71,5 +71,6 @@ def test_no_client_makes_more_than_16_causes_or_counts_that_do_not_fit_the_wire(
         (Duration(seconds=2**62), float(2**62)),
     ],
 )
-def test_nobody_has_applied_anything_in_the_future(told: Duration | None, kept_s: float | None) -> None:
+def test_nobody_has_applied_or_confirmed_anything_in_the_future(told: Duration | None, kept_s: float | None) -> None:
     assert status_of(pb.ClientStatus(applied_for=told)).applied_for_s == kept_s
+    assert status_of(pb.ClientStatus(age=told)).age_s == kept_s
