@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -71,6 +71,15 @@ def _decision(value: object) -> object:
     return build_table(DecisionConfig(), value, "decision") if isinstance(value, Mapping) else value
 
 
+def _for_ever_or(least: int) -> Callable[[int], int]:
+    def checked(days: int) -> int:
+        if 0 < days < least:
+            raise ValueError(f"must be 0, for ever, or at least {least}: less is looked at every day")
+        return days
+
+    return checked
+
+
 def _role_words(value: object) -> object:
     if not isinstance(value, Mapping):
         raise ValueError("must be a table of names and their roles")
@@ -87,6 +96,8 @@ HostName = Annotated[
 ]
 RoleName = Literal["reader", "journal", "evaluator", "operator"]
 FilePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+KeptDays = Annotated[int, BeforeValidator(_not_a_boolean), Field(ge=0, le=36_500), AfterValidator(_for_ever_or(7))]
+EvidenceDays = Annotated[int, BeforeValidator(_not_a_boolean), Field(ge=0, le=36_500), AfterValidator(_for_ever_or(90))]
 Port = Annotated[int, BeforeValidator(_not_a_boolean), Field(ge=0, le=65_535)]
 
 
@@ -172,6 +183,17 @@ class Settings(BaseModel):
     alert_min_severity: Literal["warning", "critical"] = Field(
         default="warning", description="Least severe alert that is sent."
     )
+    auto_migrate: bool | None = Field(
+        default=None,
+        description="Migrate an older database at the start. Unset: SQLite yes, PostgreSQL by msc migrate.",
+    )
+    keep_executions_days: KeptDays = Field(default=400, description="Days to keep execution reports. 0: for ever.")
+    keep_evaluations_days: KeptDays = Field(
+        default=400, description="Days to keep evaluations that published nothing. 0: for ever."
+    )
+    # For ever, unless somebody says otherwise: what is left alone can be folded anew after any change of the numbers.
+    keep_trades_days: EvidenceDays = Field(default=0, description="Days to keep closed trades. 0: for ever.")
+    keep_equity_days: EvidenceDays = Field(default=0, description="Days to keep readings of the account. 0: for ever.")
     log_format: Literal["human", "json"] = Field(default="human", description="How log lines look.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         default="INFO", description="Least severe log line shown."
@@ -234,11 +256,18 @@ class Settings(BaseModel):
         return f"{host}:{self.grpc_port}"
 
     def notices(self) -> tuple[str, ...]:
-        """Sentences about values that were set but have no effect in this version."""
+        """Sentences about values that have no effect in this version, and about those that open doors."""
         unused = {
             "redis_url": "this version does not use Redis: the policy is stored in the database and streamed over gRPC",
         }
-        return tuple(f"{key} is set, but {why}" for key, why in unused.items() if key in self.model_fields_set)
+        said = [f"{key} is set, but {why}" for key, why in unused.items() if key in self.model_fields_set]
+        hosts = (self.grpc_host, self.http_host) if self.serve_http else (self.grpc_host,)
+        reachable = not all(map(is_loopback, hosts))
+        if reachable and not self.tls:
+            said.append("allow_plaintext_remote is set: whoever is on the network can read all of it, tokens included")
+        if reachable and self.allow_anonymous_remote:
+            said.append(f"allow_anonymous_remote is set: whoever reaches this server is a {self.remote_role}")
+        return tuple(said)
 
     def for_demo(self) -> Settings:
         """The same settings on the subfolder `demo` of home, with a database of its own. No alert leaves the demo."""

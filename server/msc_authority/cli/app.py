@@ -10,6 +10,15 @@ from msc_authority.cli.alerts import alerts_app
 from msc_authority.cli.audit import build_audit_app
 from msc_authority.cli.backup import backup, restore
 from msc_authority.cli.config import config_app
+from msc_authority.cli.credentials import (
+    CaOption,
+    CertificateOption,
+    KeyOption,
+    ServerNameOption,
+    Sources,
+    TokenFileOption,
+    sources,
+)
 from msc_authority.cli.doctor import doctor
 from msc_authority.cli.errors import debugging
 from msc_authority.cli.evaluate import evaluate
@@ -59,8 +68,22 @@ def build_app(audit: typer.Typer | None = None) -> typer.Typer:
 
 def _global(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    token_file: TokenFileOption = None,
+    tls_ca: CaOption = None,
+    tls_certificate: CertificateOption = None,
+    tls_key: KeyOption = None,
+    tls_server_name: ServerNameOption = "",
 ) -> None:
     debugging.set(debug)
+    sources.set(
+        Sources(
+            token_file=token_file,
+            ca=tls_ca,
+            certificate=tls_certificate,
+            key=tls_key,
+            server_name=tls_server_name,
+        )
+    )
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from msc_authority.cli.credentials import credentials
 from msc_authority.cli.errors import CommandError, ExitCode
 
 if TYPE_CHECKING:
@@ -16,6 +17,11 @@ _ADVICE = {
     "POLICY_NOT_FOUND": "msc history lists the versions there are",
     "STORE_UNAVAILABLE": "look at the database of the authority with msc doctor on its machine",
     "RATE_LIMITED": "wait a moment and try again",
+    "TOKEN_MISSING": "give one with --token-file, MSC_TOKEN_FILE or MSC_TOKEN",
+    "TOKEN_EXPIRED": "have another one made with msc token create",
+    "TOKEN_REVOKED": "have another one made with msc token create",
+    "TOKEN_INVALID": "check the token; msc token list on the authority's machine shows those there are",
+    "ROLE_MISSING": "ask for a token with that role",
 }
 
 
@@ -26,7 +32,7 @@ def asking(target: str) -> Iterator[Remote]:
     from msc_authority.rpc.remote import Remote
     from msc_authority.rpc.remote_error import RemoteError
 
-    with Remote(target) as remote:
+    with Remote(target, credentials=credentials()) as remote:
         try:
             yield remote
         except RemoteError as error:

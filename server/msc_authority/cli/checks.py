@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msc_authority.cli.credentials import credentials
 from msc_authority.masking import mask_text
 from msc_authority.ports import Clock, StoreError
 from msc_authority.settings import Settings, is_loopback
@@ -201,12 +202,16 @@ def _port(settings: Settings, clock: Clock) -> tuple[Finding, Plain | None, date
 
     before = clock.now()
     try:
-        with Remote(settings.target, deadline_s=DEADLINE_S) as remote:
+        with Remote(settings.target, deadline_s=DEADLINE_S, credentials=credentials()) as remote:
             answer = remote.policy()
     except RemoteError as error:
         if error.reason == "POLICY_NOT_FOUND":
             detail = f"an authority answers at {settings.target}, and has no policy yet"
             return Finding(check="port", outcome=Outcome.OK, detail=detail), None, before
+        if error.reason in {"TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED", "TOKEN_REVOKED", "ROLE_MISSING"}:
+            detail = f"an authority answers at {settings.target}, and refuses: {error.message} [{error.reason}]"
+            advice = "give a token with --token-file or MSC_TOKEN_FILE"
+            return Finding(check="port", outcome=Outcome.WARN, detail=detail, advice=advice), None, before
         finding = Finding(
             check="port",
             outcome=Outcome.FAIL,
@@ -225,7 +230,7 @@ def _http(settings: Settings) -> Finding:
 
     if not settings.serve_http:
         return Finding(check="http", outcome=Outcome.OK, detail="off: serve_http is false")
-    url = url_at(settings.http_host, settings.http_port)
+    url = url_at(settings.http_host, settings.http_port, "https" if settings.tls else "http")
     if settings.http_port == 0 or _is_free(settings.http_host, settings.http_port):
         return Finding(check="http", outcome=Outcome.OK, detail=f"{url} is free for msc serve")
     try:

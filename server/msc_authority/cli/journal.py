@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from msc_authority.cli.asking import check_target, told
+from msc_authority.cli.credentials import credentials
 from msc_authority.cli.errors import CommandError, ExitCode, command
 from msc_authority.cli.loading import load_settings
 from msc_authority.cli.options import DEFAULT_TARGET, HomeOption, JsonOption, TargetOption
@@ -189,7 +190,7 @@ def _recorder(target: str, report: _Report) -> Iterator[RecordClient]:
         if attempt == 1:
             report.say(f"{target} does not take the batch ({reason}); trying again")
 
-    with RecordClient(target, on_retry=on_retry) as client:
+    with RecordClient(target, credentials=credentials(), on_retry=on_retry) as client:
         yield client
 
 

@@ -92,6 +92,7 @@ def _notices(loaded: Loaded, *, demo: bool) -> Iterator[str]:
 
 @contextmanager
 def _told() -> Iterator[None]:
+    from msc_authority.adapters.tls_files import TlsUnusable
     from msc_authority.http import serving as http
     from msc_authority.ports import StoreError
     from msc_authority.rpc.serving import CannotListen, PortInUse
@@ -104,6 +105,9 @@ def _told() -> Iterator[None]:
         raise CommandError(str(error), reason="PORT_IN_USE") from error
     except (CannotListen, http.CannotListen) as error:
         raise CommandError(str(error), code=ExitCode.USAGE, reason="CANNOT_LISTEN") from error
+    except TlsUnusable as error:
+        advice = "check tls_certificate, tls_key and tls_client_ca"
+        raise CommandError(str(error), advice=advice, code=ExitCode.USAGE, reason="TLS") from error
     except StoreError as error:
         raise CommandError(str(error), advice="msc doctor checks the database", reason="STORE") from error
     except BrokenPipeError:
@@ -181,10 +185,11 @@ def _banner(settings: Settings, running: Running, sample: Demo | None) -> Iterat
     for words in ("status", "watch", "strategies", "health", "history", "evaluate --dry-run"):
         yield f"  {msc} {words}{target}"
     yield "\nOr with grpcurl, without the proto files:"
-    yield f"  grpcurl -plaintext {address} list"
-    yield f"  grpcurl -plaintext {address} msc_policy.v1.PolicyAuthority/GetPolicy"
-    yield f"  grpcurl -plaintext {address} msc_policy.v1.PolicyAuthority/WatchPolicy"
-    yield f"  grpcurl -plaintext {address} grpc.health.v1.Health/Check"
+    how = "-plaintext" if running.tls is None else "-cacert CA.pem"
+    yield f"  grpcurl {how} {address} list"
+    yield f"  grpcurl {how} {address} msc_policy.v1.PolicyAuthority/GetPolicy"
+    yield f"  grpcurl {how} {address} msc_policy.v1.PolicyAuthority/WatchPolicy"
+    yield f"  grpcurl {how} {address} grpc.health.v1.Health/Check"
     if running.http_url is not None:
         yield from _http_lines(running.http_url)
     yield "\nCtrl-C stops it.\n"

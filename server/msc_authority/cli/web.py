@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
+from msc_authority.cli.credentials import credentials, ssl_context
 from msc_authority.cli.errors import CommandError, ExitCode
 from msc_authority.settings import is_loopback
 
@@ -28,6 +29,8 @@ _PROBLEM = "application/problem+json"
 _ADVICE = {
     "STORE_UNAVAILABLE": "look at the database of the authority with msc doctor on its machine",
     "RATE_LIMITED": "wait a moment and try again",
+    "TOKEN_MISSING": "give one with --token-file, MSC_TOKEN_FILE or MSC_TOKEN",
+    "ROLE_MISSING": "ask for a token with that role",
 }
 
 
@@ -64,12 +67,14 @@ class Web:
         """Takes the address, such as http://127.0.0.1:8000, and how long an answer may take. Connects lazily."""
         import httpx
 
+        token, context = credentials().token, ssl_context()
         self._client = httpx.Client(
             base_url=url,
+            verify=True if context is None else context,
             timeout=httpx.Timeout(answer_s, connect=min(CONNECT_S, answer_s)),
             # A proxy cannot reach what only this machine can.
             trust_env=not is_loopback(urlsplit(url).hostname or ""),
-            headers={"User-Agent": "msc"},
+            headers={"User-Agent": "msc"} | ({"Authorization": f"Bearer {token}"} if token else {}),
         )
 
     def get(self, path: str, **parameters: Parameter) -> Document:
@@ -136,11 +141,11 @@ def browsing(url: str) -> Iterator[Web]:
             raise told(error, url) from error
 
 
-def url_at(host: str, port: int) -> str:
+def url_at(host: str, port: int, scheme: str = "http") -> str:
     """Where a program on this machine reaches a server that listens there."""
     bare = host.strip("[]")
     name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bare, bare)  # noqa: S104 -- not bound here
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+    return f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"
 
 
 def check_url(url: str) -> None:

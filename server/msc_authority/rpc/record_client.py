@@ -15,6 +15,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from tenacity.nap import sleep as nap
 
 from msc_authority.core.facts import EquityPoint, Execution, Fact, Trade
+from msc_authority.rpc.dialing import NOTHING, Credentials, dial
 from msc_authority.rpc.remote import CHANNEL_OPTIONS
 from msc_authority.rpc.remote_error import RemoteError, remote_error
 from msc_policy import v1 as pb
@@ -60,12 +61,13 @@ class RecordClient:
         target: str,
         *,
         deadline_s: float = 30.0,
+        credentials: Credentials = NOTHING,
         on_retry: OnRetry = lambda attempt, reason: None,
         sleep: Callable[[float], None] = nap,
     ) -> None:
-        """Connects on first use to `target`, host:port, without encryption. `on_retry` hears of failed attempts."""
-        self._deadline_s = deadline_s
-        self._channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
+        """Connects on first use to `target`, host:port. `on_retry` hears of failed attempts."""
+        self._deadline_s, self._metadata = deadline_s, credentials.metadata
+        self._channel = dial(target, CHANNEL_OPTIONS, credentials)
         self._stub = pb.JournalServiceStub(self._channel)
         self._retrying = Retrying(
             stop=stop_after_attempt(_ATTEMPTS),
@@ -100,7 +102,7 @@ class RecordClient:
 
     def _record_once(self, facts: Sequence[NumberedFact]) -> Recorded:
         try:
-            answer = self._stub.Record(_requests(facts), timeout=self._deadline_s)
+            answer = self._stub.Record(_requests(facts), timeout=self._deadline_s, metadata=self._metadata)
         except grpc.RpcError as error:
             raise remote_error(error) from error
         recorded = _recorded(answer)

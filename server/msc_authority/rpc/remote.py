@@ -11,6 +11,7 @@ import grpc
 from google.protobuf.message import Message
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from msc_authority.rpc.dialing import NOTHING, Credentials, dial
 from msc_authority.rpc.plain import Plain, plain
 from msc_authority.rpc.remote_error import RemoteError, remote_error
 from msc_policy.v1 import (
@@ -90,10 +91,10 @@ class Watch:
 class Remote:
     """The authority at one address. Unary calls are tried again while it cannot be reached, within their deadline."""
 
-    def __init__(self, target: str, *, deadline_s: float = 5.0) -> None:
-        """Connects on first use to `target`, host:port, without encryption."""
-        self._deadline_s = deadline_s
-        self._channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
+    def __init__(self, target: str, *, deadline_s: float = 5.0, credentials: Credentials = NOTHING) -> None:
+        """Connects on first use to `target`, host:port."""
+        self._deadline_s, self._metadata = deadline_s, credentials.metadata
+        self._channel = dial(target, CHANNEL_OPTIONS, credentials)
         self._stub = PolicyAuthorityStub(self._channel)
 
     def __enter__(self) -> Self:
@@ -174,7 +175,7 @@ class Remote:
         if watcher.known is not None:
             epoch, version, etag = watcher.known
             request.known.CopyFrom(PolicyRef(epoch=epoch, version=version, etag=etag))
-        return Watch(self._stub.WatchPolicy(request, wait_for_ready=wait_for_ready))
+        return Watch(self._stub.WatchPolicy(request, metadata=self._metadata, wait_for_ready=wait_for_ready))
 
     def _ask(
         self,
@@ -187,7 +188,7 @@ class Remote:
         timeout = self._deadline_s if deadline_s is None else deadline_s
         for attempt in _retrying(MAX_ATTEMPTS if repeatable else 1):
             with attempt:
-                return _translated(lambda: method(request, timeout=timeout))
+                return _translated(lambda: method(request, timeout=timeout, metadata=self._metadata))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
 

@@ -93,7 +93,7 @@ def empty_target() -> Iterator[str]:
 def remote(monkeypatch: pytest.MonkeyPatch) -> ScriptedRemote:
     """The authority that every command of the test asks."""
     scripted = ScriptedRemote()
-    monkeypatch.setattr("msc_authority.rpc.remote.Remote", lambda target: scripted)
+    monkeypatch.setattr("msc_authority.rpc.remote.Remote", lambda target, credentials: scripted)
     monkeypatch.setenv("COLUMNS", "80")
     return scripted
 

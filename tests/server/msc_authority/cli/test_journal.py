@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from msc_authority.cli.journal import journal_app
 from msc_authority.rpc import record_client
+from msc_authority.rpc.dialing import Credentials
 from msc_policy.v1 import (
     JournalServiceServicer,
     RecordResponse,
@@ -83,8 +84,10 @@ class Desk:
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     real = record_client.RecordClient
 
-    def impatient(target: str, *, on_retry: Callable[[int, str], None]) -> record_client.RecordClient:
-        return real(target, on_retry=on_retry, deadline_s=10.0, sleep=lambda seconds: None)
+    def impatient(
+        target: str, *, credentials: Credentials, on_retry: Callable[[int, str], None]
+    ) -> record_client.RecordClient:
+        return real(target, credentials=credentials, on_retry=on_retry, deadline_s=10.0, sleep=lambda seconds: None)
 
     monkeypatch.setattr(record_client, "RecordClient", impatient)
     journal = RecordingJournal()

@@ -1,0 +1,36 @@
+"""Channels of the command line: plaintext or TLS, and what goes with each call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import grpc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What a caller shows, and whom it trusts; all PEM. `ca` None: it speaks plaintext."""
+
+    token: str = field(default="", repr=False)
+    ca: bytes | None = None
+    certificate: bytes | None = None
+    key: bytes | None = field(default=None, repr=False)
+    server_name: str = ""
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What goes with each call."""
+        return (("authorization", f"Bearer {self.token}"),) if self.token else ()
+
+
+NOTHING = Credentials()
+
+
+def dial(target: str, options: Sequence[tuple[str, int | str]], credentials: Credentials) -> grpc.Channel:
+    """Returns a channel to host:port, which connects on first use."""
+    if credentials.ca is None:
+        return grpc.insecure_channel(target, options=options)
+    ssl = grpc.ssl_channel_credentials(credentials.ca, credentials.key, credentials.certificate)
+    name = [("grpc.ssl_target_name_override", credentials.server_name)] if credentials.server_name else []
+    return grpc.secure_channel(target, ssl, options=[*options, *name])
