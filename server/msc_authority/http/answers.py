@@ -19,6 +19,7 @@ PROBLEM_SCHEMA = "Problem"
 _MEANING: Final = {
     400: "The body cannot be read.",
     403: "The Host header names another host, or a page of another site asked.",
+    408: "The body did not come in time.",
     409: "Another process was writing.",
     413: "The body is too large.",
     415: "The body is not JSON.",

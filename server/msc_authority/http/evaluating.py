@@ -22,7 +22,7 @@ def add_evaluating(app: FastAPI, insight: Insight) -> None:
         f"{API}/evaluate",
         response_model=EvaluateAnswer,
         response_description="What it led to.",
-        responses=problems(400, 409, 415, 422, 429, 503),
+        responses=problems(400, 408, 409, 415, 422, 429, 503),
         dependencies=[Depends(_is_json)],
     )
     async def evaluate(

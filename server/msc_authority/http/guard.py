@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 MAX_BODY_BYTES = 64 * 1024
 BODY_WITHIN_S = 10.0
 _HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
+_SOCKETS = "/_nicegui_ws/"
+"""The dashboard's connection, which falls back to plain requests and answers those of any site unless it is kept."""
 _PAGE_POLICY = (
     # The dashboard's library compiles its templates in the browser and writes styles into elements. Everything it
     # loads is from this server.
@@ -51,8 +53,10 @@ class _TooSlow(Exception):
 class Guard:
     """Refuses what must not reach the app, and answers what escapes from it."""
 
-    def __init__(self, app: ASGIApp, hosts: Hosts, new_id: Callable[[], str]) -> None:
-        self._app, self._hosts, self._new_id = app, hosts, new_id
+    def __init__(
+        self, app: ASGIApp, hosts: Hosts, new_id: Callable[[], str], body_within_s: float = BODY_WITHIN_S
+    ) -> None:
+        self._app, self._hosts, self._new_id, self._body_within_s = app, hosts, new_id, body_within_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes a request on, or answers it."""
@@ -65,7 +69,7 @@ class Guard:
             await self._app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        incoming = _Incoming(receive)
+        incoming = _Incoming(receive, self._body_within_s)
         outgoing = _Outgoing(send, incoming)
         refusal = self._refusal(scope, Headers(scope=scope))
         if refusal is not None:
@@ -77,20 +81,32 @@ class Guard:
             if outgoing.started:
                 _log.error("An answer over HTTP broke off: %s", error, exc_info=error)
                 return
-            answer = _expected(error) or unexpected_answer(error, self._new_id)
+            answer = self._expected(error) or unexpected_answer(error, self._new_id)
             await answer(scope, receive, _Outgoing(send))
+
+    def _expected(self, error: Exception) -> Response | None:
+        if isinstance(error, _TooLarge):
+            return _too_large()
+        if isinstance(error, _TooSlow):
+            detail = f"the body did not come within {self._body_within_s:g} s"
+            return problem_answer(HTTPStatus.REQUEST_TIMEOUT, "BODY_TOO_SLOW", detail, headers={"Connection": "close"})
+        return None
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         host = headers.get("host", "")
         if len(headers.getlist("host")) != 1 or not self._hosts.allow(host):
             detail = "this server does not answer for that host; add its name to http_allowed_hosts to have it do so"
             return problem_answer(HTTPStatus.FORBIDDEN, "HOST_NOT_ALLOWED", detail)
-        if (scope["type"] == "websocket" or scope["method"] not in _HARMLESS) and not _is_own(headers, host):
+        if not _is_harmless(scope) and not _is_own(headers, host):
             detail = "only this server's own pages, and programs, may ask for this; a page of another site may not"
             return problem_answer(HTTPStatus.FORBIDDEN, "ORIGIN_NOT_ALLOWED", detail)
         if _announced(headers) > MAX_BODY_BYTES:
             return _too_large()
         return None
+
+
+def _is_harmless(scope: Scope) -> bool:
+    return scope["type"] == "http" and scope["method"] in _HARMLESS and not scope["path"].startswith(_SOCKETS)
 
 
 def _is_own(headers: Headers, host: str) -> bool:
@@ -106,15 +122,6 @@ def _announced(headers: Headers) -> int:
     return int(length) if length.isascii() and length.isdigit() and len(length) < 19 else MAX_BODY_BYTES + 1
 
 
-def _expected(error: Exception) -> Response | None:
-    if isinstance(error, _TooLarge):
-        return _too_large()
-    if isinstance(error, _TooSlow):
-        detail = f"the body did not come within {BODY_WITHIN_S:g} s"
-        return problem_answer(HTTPStatus.REQUEST_TIMEOUT, "BODY_TOO_SLOW", detail, headers={"Connection": "close"})
-    return None
-
-
 def _too_large() -> Response:
     detail = f"a body may have {MAX_BODY_BYTES} bytes"
     # What was not read of it would be taken for the next request.
@@ -125,24 +132,27 @@ def _too_large() -> Response:
 class _Incoming:
     """Counts what comes in."""
 
-    def __init__(self, receive: Receive) -> None:
-        self._receive, self._received = receive, 0
-        self._complete, self._due = False, math.inf
+    def __init__(self, receive: Receive, within_s: float) -> None:
+        self._receive, self._received, self._within_s = receive, 0, within_s
+        self._complete, self._late, self._due = False, False, math.inf
 
     def check(self) -> None:
-        """Raises if too much came in."""
+        """Raises if too much came in, or not in time."""
         if self._received > MAX_BODY_BYTES:
             raise _TooLarge
+        if self._late:
+            raise _TooSlow
 
     async def __call__(self) -> Message:
         if self._complete:
             return await self._receive()
         # From the first look on: an application that takes its time does not make its caller late.
-        self._due = min(self._due, asyncio.get_running_loop().time() + BODY_WITHIN_S)
+        self._due = min(self._due, asyncio.get_running_loop().time() + self._within_s)
         try:
             async with asyncio.timeout_at(self._due):
                 message = await self._receive()
         except TimeoutError:
+            self._late = True
             raise _TooSlow from None
         if message["type"] == "http.request":
             self._received += len(message.get("body", b""))

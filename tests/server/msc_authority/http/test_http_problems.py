@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
 
 import pytest
+from fastapi import FastAPI
 from msc_http import LOOPBACK, a_face, problem_of, talking
 from msc_live import a_head
 from msc_observed import StillInsight, an_observation
@@ -16,8 +18,9 @@ from msc_authority.app.broker import Draining, Freshness
 from msc_authority.app.evaluate import EvaluationFailed, EvaluationOutcome, InvalidMetric
 from msc_authority.app.scheduler import TooManyEvaluations
 from msc_authority.core.evaluation import SuppliedMetrics
-from msc_authority.http.errors import REASONS
-from msc_authority.http.guard import MAX_BODY_BYTES
+from msc_authority.http.errors import REASONS, answer_errors
+from msc_authority.http.evaluating import add_evaluating
+from msc_authority.http.guard import MAX_BODY_BYTES, Guard
 from msc_authority.http.hosts import Hosts
 from msc_authority.ports import StaleState, StoreError, StoreUnavailable
 
@@ -272,6 +275,47 @@ async def test_programs_and_our_own_pages_may(headers: dict[str, str]) -> None:
         response = await client.post("/api/msc/evaluate", headers=headers)
 
     assert response.status_code == 200
+
+
+async def test_a_socket_in_the_guise_of_requests_is_not_for_other_sites_either() -> None:
+    path = "/_nicegui_ws/socket.io/?EIO=4&transport=polling"
+    async with talking() as client:
+        theirs = await client.get(path, headers={"Origin": "http://evil.example"})
+        ours = await client.get(path, headers={"Origin": "http://127.0.0.1:8000"})
+
+    assert (theirs.status_code, problem_of(theirs)["reason"]) == (403, "ORIGIN_NOT_ALLOWED")
+    assert ours.status_code == 404
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+    app = FastAPI()
+    add_evaluating(app, StillInsight())
+    answer_errors(app)
+    app.add_middleware(Guard, hosts=LOOPBACK, new_id=lambda: "id-1", body_within_s=0.0)
+    sent: list[dict[str, object]] = []
+    headers = [(b"host", b"127.0.0.1:8000"), (b"content-type", b"application/json"), (b"content-length", b"50")]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/msc/evaluate",
+        "headers": headers,
+        "query_string": b"",
+        "client": ("127.0.0.1", 50000),
+    }
+
+    async def receive() -> dict[str, object]:
+        await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)  # type: ignore[arg-type]  # plain dicts, as servers pass them
+
+    start, body = sent
+    assert start["status"] == 408
+    assert isinstance(body["body"], bytes)
+    assert json.loads(body["body"])["reason"] == "BODY_TOO_SLOW"
 
 
 async def test_a_socket_of_another_site_is_closed_before_it_opens() -> None:
