@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from itertools import chain
+from typing import TypeVar
 
 from msc_authority.app.alerts.conditions import reporting_clients
 from msc_authority.app.alerts.delivery import SinkTally
@@ -21,6 +22,7 @@ from msc_authority.core.policy import Policy, RiskMode, TradingState
 from msc_authority.http import metric_table as table
 from msc_authority.http.metric_table import Metric
 
+_Labels = TypeVar("_Labels", bound=tuple[str, ...])
 Sample = tuple[Metric, tuple[str, ...], float | None]
 """A metric, the values of its labels, and its value; None: unknown."""
 
@@ -151,7 +153,7 @@ def _signals(tally: SignalTally) -> Iterator[Sample]:
         yield table.LIMIT_ENFORCEMENTS, (limit,), count
 
 
-def _bounded(counts: Mapping[tuple[str, ...], int], most: int) -> dict[tuple[str, ...], int]:
+def _bounded(counts: Mapping[_Labels, int], most: int) -> dict[tuple[str, ...], int]:
     kept: Counter[tuple[str, ...]] = Counter()
     for number, (labels, count) in enumerate(counts.items()):
         kept[labels if number < most else (OTHER,) * len(labels)] += count
