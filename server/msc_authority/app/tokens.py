@@ -132,6 +132,9 @@ class TokenBook:
             StoreUnavailable: nobody can tell, because the store has not answered for too long.
         """
         token_id, secret = _parts(text)
+        if self._too_old():
+            # This process stood still, perhaps, and the store is well.
+            await self.read()
         token = self._find(token_id)
         if token is None:
             # It may have been made a moment ago.
@@ -165,9 +168,12 @@ class TokenBook:
 
     def _find(self, token_id: str) -> StoredToken | None:
         known = self._known
-        if known is None or self._clock.monotonic() - known.began > TRUSTED_S:
+        if known is None or self._too_old():
             raise StoreUnavailable("the database does not answer, so nobody can tell which tokens hold")
         return known.tokens.get(token_id)
+
+    def _too_old(self) -> bool:
+        return self._known is None or self._clock.monotonic() - self._known.began > TRUSTED_S
 
     def _note_use(self, token: StoredToken) -> None:
         now = self._clock.now()

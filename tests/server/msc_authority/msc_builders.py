@@ -35,6 +35,8 @@ from msc_authority.ports import (
 from msc_authority.ports_replicas import EvaluationRequests, Lease, Replicas
 
 from msc_authority.ports_operator import ActLog
+from msc_authority.ports_replicas import EvaluationRequests, Lease, Replicas
+from msc_authority.ports_tokens import TokenStore
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -81,6 +83,11 @@ class Store(Protocol):
     @property
     def log(self) -> EvaluationLog:
         """The evaluations."""
+        ...
+
+    @property
+    def tokens(self) -> TokenStore:
+        """The bearer tokens."""
         ...
 
     @property

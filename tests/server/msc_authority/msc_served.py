@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -96,17 +96,28 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    *, store: MemoryStore | None = None, max_watchers: int = 100, host: str = "127.0.0.1", port: int = 0
+    *,
+    store: MemoryStore | None = None,
+    time: ManualTime | None = None,
+    max_watchers: int = 100,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    configured: Mapping[str, object] | None = None,
 ) -> AsyncIterator[Served]:
-    """Yields an authority that has made its first evaluation, which changed nothing."""
-    time = ManualTime()
+    """Yields an authority that has made its first evaluation, which changed nothing. `configured`: further settings."""
+    time = time or ManualTime()
     store = store or MemoryStore(time)
     evaluator = StagedEvaluator(store, time)
     ids = itertools.count(1)
     machine = Machine(clock=time, timer=time, uniform=lowest, new_id=lambda: f"id-{next(ids)}")
-    settings = Settings(
-        grpc_host=host, grpc_port=port, allow_plaintext_remote=True, max_watchers=max_watchers, lease_ttl_s=DAY_S
-    )
+    usual = {
+        "grpc_host": host,
+        "grpc_port": port,
+        "allow_plaintext_remote": True,
+        "max_watchers": max_watchers,
+        "lease_ttl_s": DAY_S,
+    }
+    settings = Settings.model_validate({**usual, **(configured or {})})
     async with running(settings, store, machine, evaluator=evaluator) as authority:
         await until(lambda: store.log.latest() is not None)
         async with grpc.aio.insecure_channel(authority.address) as channel:
