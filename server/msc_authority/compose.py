@@ -17,6 +17,7 @@ from msc_authority.adapters.announce.local import LocalAnnouncements
 from msc_authority.app.evaluate import Evaluator
 from msc_authority.app.scheduler import Evaluates
 from msc_authority.compose_authority import Authority
+from msc_authority.compose_cache import cache_of, stores_of
 from msc_authority.compose_http import beside
 from msc_authority.compose_parts import (
     Machine,
@@ -28,6 +29,7 @@ from msc_authority.compose_parts import (
     valid_for_s,
 )
 from msc_authority.ports import Announcements
+from msc_authority.ports_cache import PolicyCache
 
 if TYPE_CHECKING:
     from msc_authority.settings import Settings
@@ -66,17 +68,12 @@ async def serve(
         CannotListen: of `rpc.serving` or `http.serving`; it cannot listen where it is configured to.
         StoreError: the database cannot be opened.
     """
-    from msc_authority.adapters.announce import open_announcements
-    from msc_authority.adapters.sql import open_store
-
     machine = machine or this_machine()
     # Before anything is said or opened: whoever reads "ready" may stop it in the same instant.
     with ExitStack() as hearing:
         told = hearing.enter_context(_told_to_stop(stop))
-        stores = open_store(settings.database_url, machine.clock)
-        announcements = open_announcements(settings.database_url)
-        lives = running(settings, stores, machine, announcements=announcements)
-        try:
+        with _opened(settings, machine) as (stores, announcements, cache):
+            lives = running(settings, stores, machine, announcements=announcements, cache=cache)
             # Around the authority: both stop at the same time, and the later of them is waited for.
             async with beside() as http, lives as authority:
                 url = http.begin(settings, authority, machine.new_id) if settings.serve_http else None
@@ -89,9 +86,21 @@ async def serve(
                 hearing.close()
                 _log.info("Stopping")
                 http.begin_stop()
-        finally:
-            announcements.close()
-            stores.close()
+
+
+@contextmanager
+def _opened(settings: Settings, machine: Machine) -> Iterator[tuple[Stores, Announcements, PolicyCache | None]]:
+    from msc_authority.adapters.announce import open_announcements
+
+    with ExitStack() as opened:
+        cache = cache_of(settings, machine.clock)
+        if cache is not None:
+            opened.callback(cache.close)
+        stores = stores_of(settings, machine.clock, cache)
+        opened.callback(stores.close)
+        announcements = open_announcements(settings.database_url)
+        opened.callback(announcements.close)
+        yield stores, announcements, cache
 
 
 @contextmanager
@@ -117,19 +126,20 @@ async def running(
     *,
     evaluator: Evaluates | None = None,
     announcements: Announcements | None = None,
+    cache: PolicyCache | None = None,
 ) -> AsyncIterator[Running]:
     """Yields an authority that answers calls, and stops it gracefully behind the block.
 
     `evaluator` None: the one that decides from the journal. `announcements` None: it tells nobody of new heads, and
-    finds those of others when it reads the store.
+    finds those of others when it reads the store. `cache` None: it has the store alone.
 
     Raises:
         PortInUse: it cannot listen on the configured port.
-        StoreUnavailable: the store does not answer.
+        StoreUnavailable: the store does not answer, and there is no cache with a policy.
     """
     make_evaluator = partial(_evaluator, settings, stores, machine) if evaluator is None else lambda _: evaluator
     announcements = announcements or LocalAnnouncements()
-    authority = await Authority.made(settings, stores, machine, make_evaluator, announcements)
+    authority = await Authority.made(settings, stores, machine, make_evaluator, announcements, cache)
     async with AsyncExitStack() as stack:
         stack.callback(authority.close)
         await authority.access.book.read()

@@ -23,13 +23,15 @@ from msc_authority.app.observer import Observer
 from msc_authority.app.scheduler import Evaluates, Scheduler
 from msc_authority.app.timing import pause
 from msc_authority.app.trace import EquityTracer
-from msc_authority.app.vitals import HeadKeeper, Vitals, read_current
+from msc_authority.app.vitals import HeadKeeper, Vitals
 from msc_authority.app.work import Worker
 from msc_authority.compose_access import Access
+from msc_authority.compose_cache import Cached, first_current
 from msc_authority.compose_operator import Operating
 from msc_authority.compose_parts import Machine, Running, Stores
 from msc_authority.compose_replicas import Together
 from msc_authority.ports import Announcements
+from msc_authority.ports_cache import PolicyCache
 from msc_authority.rpc.frames import Frames
 from msc_authority.rpc.health import Health
 from msc_authority.rpc.journal_service import JournalRecorder, journal_handlers
@@ -71,6 +73,7 @@ class Authority:
         broker: Broker,
         events: EventBus,
         announcements: Announcements,
+        cache: PolicyCache | None = None,
     ) -> None:
         clock, timer = machine.clock, machine.timer
         self._settings, self._broker, self._clock, self._timer = settings, broker, clock, timer
@@ -102,6 +105,7 @@ class Authority:
         # A thread of its own: the confirmation of the head does not queue behind callers.
         self._confirm = Worker(threads=1, name="confirm")
         self._keeper = HeadKeeper(store=stores.policies, broker=broker, worker=self._confirm, clock=clock, timer=timer)
+        self.cached = Cached(cache, machine, broker=broker, events=events, keeper=self._keeper)
         self._vitals = Vitals(
             broker=broker,
             events=events,
@@ -187,11 +191,12 @@ class Authority:
         machine: Machine,
         make_evaluator: MakesEvaluator,
         announcements: Announcements,
+        cache: PolicyCache | None = None,
     ) -> Authority:
-        """Returns one that starts from what the store says is the head. Raises StoreUnavailable."""
+        """Returns one that starts from what the store, or else the cache, says is the head. Raises StoreUnavailable."""
         events = EventBus(later=asyncio.get_running_loop().call_soon)
         events.subscribe(log_event, patient=True)
-        current = await asyncio.to_thread(read_current, stores.policies, machine.clock)
+        current = await asyncio.to_thread(first_current, stores, machine.clock, cache)
         broker = Broker(
             current=current,
             clock=machine.clock,
@@ -200,7 +205,7 @@ class Authority:
             max_watchers=settings.max_watchers,
             speed=machine.speed,
         )
-        return cls(settings, stores, machine, make_evaluator, broker, events, announcements)
+        return cls(settings, stores, machine, make_evaluator, broker, events, announcements, cache)
 
     def _handlers(self, stores: Stores) -> Sequence[grpc.GenericRpcHandler]:
         fleet = self._fleet
@@ -234,6 +239,7 @@ class Authority:
         lives = {
             "vitals": self._vitals.run,
             "confirm": self._keeper.run,
+            **self.cached.lives(),
             **self.together.lives(self._keeper, self._scheduler),
             "schedule": self._scheduler.run,
             "signals": self._activity.run,
@@ -278,6 +284,7 @@ class Authority:
         """Waits for blocking calls that have begun."""
         for worker in (self._evaluations, self._reads, self._confirm, self._tail, self._folds, self._pages):
             worker.close()
+        self.cached.close()
         self._operating.close()
         self.together.close()
         self.access.close()

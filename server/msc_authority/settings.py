@@ -80,6 +80,19 @@ def _for_ever_or(least: int) -> Callable[[int], int]:
     return checked
 
 
+def _redis_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        # Asking for the port checks it.
+        place = parts.path if parts.scheme == "unix" else parts.hostname and parts.port != 0
+        if place and parts.scheme in {"redis", "rediss", "unix"}:
+            return url
+    except ValueError:
+        pass
+    # Without repeating it: it may hold a password.
+    raise ValueError("must be redis://HOST, rediss://HOST for TLS, or unix:///PATH") from None
+
+
 def _role_words(value: object) -> object:
     if not isinstance(value, Mapping):
         raise ValueError("must be a table of names and their roles")
@@ -111,7 +124,14 @@ class Settings(BaseModel):
         description="Folder that holds the authority's state.",
     )
     database_url: str = Field(default="", description="Database, sqlite or postgresql. Empty: msc.db in home.")
-    redis_url: str | None = Field(default=None, description="Reserved: this version does not use Redis.")
+    redis_url: Annotated[str, AfterValidator(_redis_url)] | None = Field(
+        default=None, repr=False, description="Redis or Valkey beside the database, redis:// or rediss://. Unset: none."
+    )
+    redis_key_prefix: str = Field(
+        default="msc:",
+        pattern=r"^[A-Za-z0-9_.:{}-]{1,64}$",
+        description="What the keys in Redis begin with; one for each database.",
+    )
     grpc_host: str = Field(
         default="127.0.0.1",
         min_length=1,
@@ -257,10 +277,9 @@ class Settings(BaseModel):
 
     def notices(self) -> tuple[str, ...]:
         """Sentences about values that have no effect in this version, and about those that open doors."""
-        unused = {
-            "redis_url": "this version does not use Redis: the policy is stored in the database and streamed over gRPC",
-        }
-        said = [f"{key} is set, but {why}" for key, why in unused.items() if key in self.model_fields_set]
+        said = []
+        if "redis_key_prefix" in self.model_fields_set and self.redis_url is None:
+            said.append("redis_key_prefix is set, but redis_url is not: there is no Redis to keep keys in")
         hosts = (self.grpc_host, self.http_host) if self.serve_http else (self.grpc_host,)
         reachable = not all(map(is_loopback, hosts))
         if reachable and not self.tls:
@@ -270,9 +289,10 @@ class Settings(BaseModel):
         return tuple(said)
 
     def for_demo(self) -> Settings:
-        """The same settings on the subfolder `demo` of home, with a database of its own. No alert leaves the demo."""
+        """The same settings on the subfolder `demo` of home, with a database of its own. Nothing leaves the demo."""
         home = self.home / "demo"
-        return self.model_copy(update={"home": home, "database_url": sqlite_url(home), "alert_urls": ()})
+        own = {"home": home, "database_url": sqlite_url(home), "redis_url": None, "alert_urls": ()}
+        return self.model_copy(update=own)
 
 
 def sqlite_url(home: Path, name: str = DATABASE_FILE_NAME) -> str:

@@ -51,10 +51,13 @@ class Finding:
 
 
 def examine(settings: Settings, clock: Clock) -> Iterator[Finding]:
-    """Yields what is found about this machine's configuration, home, database, ports and clock. Changes nothing."""
+    """Yields what is found about this machine: configuration, home, database, Redis, ports, clock. Changes nothing."""
     yield from _configuration(settings)
     yield _home(settings.home)
     yield from _database(settings, clock)
+    from msc_authority.cli.checks_redis import redis_finding
+
+    yield redis_finding(settings, clock)
     port, answer, asked_at = _port(settings, clock)
     yield port
     yield _http(settings)

@@ -88,6 +88,8 @@ def _notices(loaded: Loaded, *, demo: bool) -> Iterator[str]:
         yield f"database_url ({loaded.origins['database_url']}) is not used: the demo keeps to a database of its own"
     if demo and "alert_urls" in loaded.origins:
         yield f"alert_urls ({loaded.origins['alert_urls']}) is not used: the demo sends no alerts"
+    if demo and "redis_url" in loaded.origins:
+        yield f"redis_url ({loaded.origins['redis_url']}) is not used: the demo keeps its policy to itself"
 
 
 @contextmanager
@@ -95,6 +97,7 @@ def _told() -> Iterator[None]:
     from msc_authority.adapters.tls_files import TlsUnusable
     from msc_authority.http import serving as http
     from msc_authority.ports import StoreError
+    from msc_authority.ports_cache import CacheUnusable
     from msc_authority.rpc.serving import CannotListen, PortInUse
 
     try:
@@ -108,6 +111,8 @@ def _told() -> Iterator[None]:
     except TlsUnusable as error:
         advice = "check tls_certificate, tls_key and tls_client_ca"
         raise CommandError(str(error), advice=advice, code=ExitCode.USAGE, reason="TLS") from error
+    except CacheUnusable as error:
+        raise CommandError(str(error), code=ExitCode.USAGE, reason="REDIS") from error
     except StoreError as error:
         raise CommandError(str(error), advice="msc doctor checks the database", reason="STORE") from error
     except BrokenPipeError:

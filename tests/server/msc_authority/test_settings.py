@@ -189,11 +189,12 @@ def test_loopback_addresses_are_fine(host: str, target: str) -> None:
     assert Settings(grpc_host=host).target == target
 
 
-def test_what_has_no_effect_yet_is_said(tmp_path: Path) -> None:
+def test_what_has_no_effect_is_said(tmp_path: Path) -> None:
     assert Settings(home=tmp_path).notices() == ()
-    notices = Settings(home=tmp_path, redis_url="redis://localhost").notices()
+    assert Settings(home=tmp_path, redis_url="redis://localhost", redis_key_prefix="desk:").notices() == ()
+    notices = Settings(home=tmp_path, redis_key_prefix="desk:").notices()
 
-    assert [notice.split(" ", maxsplit=1)[0] for notice in notices] == ["redis_url"]
+    assert [notice.split(" ", maxsplit=1)[0] for notice in notices] == ["redis_key_prefix"]
 
 
 def test_the_demo_has_a_home_and_a_database_of_its_own(tmp_path: Path) -> None:
@@ -204,8 +205,17 @@ def test_the_demo_has_a_home_and_a_database_of_its_own(tmp_path: Path) -> None:
     assert demo.grpc_port == 7000
 
 
-def test_no_alert_about_the_sample_leaves_the_demo(tmp_path: Path) -> None:
-    assert Settings(home=tmp_path, alert_urls=("https://hooks.example/x",)).for_demo().alert_urls == ()
+def test_neither_alerts_nor_the_policy_of_the_sample_leave_the_demo(tmp_path: Path) -> None:
+    given = Settings(home=tmp_path, alert_urls=("https://hooks.example/x",), redis_url="redis://localhost")
+    assert (given.for_demo().alert_urls, given.for_demo().redis_url) == ((), None)
+
+
+def test_a_password_in_the_address_of_redis_is_in_no_text_of_ours(tmp_path: Path) -> None:
+    assert "hunter2" not in repr(Settings(home=tmp_path, redis_url="redis://:hunter2@localhost"))
+    with pytest.raises(ConfigurationError) as raised:
+        load(environ={"MSC_HOME": str(tmp_path), "MSC_REDIS_URL": "redsi://:hunter2@localhost"})
+    assert "redis_url (from MSC_REDIS_URL): must be redis://HOST" in str(raised.value)
+    assert "hunter2" not in str(raised.value)
 
 
 def test_settings_made_directly_read_no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -27,7 +27,24 @@ class Key:
 
 
 KEYS = [
-    Key("redis_url", None, '"redis://localhost"', "redis://localhost", "redis://localhost", ()),
+    Key(
+        "redis_url",
+        None,
+        '"redis://localhost"',
+        "redis://localhost",
+        "redis://localhost",
+        ("localhost:6379", "http://localhost", "redis://", "redis://localhost:port", "redis://h:65536", "unix://"),
+        ("rediss://:secret@[::1]:6380/2", "unix:///run/valkey.sock", "redis://h?socket_timeout=2"),
+    ),
+    Key(
+        "redis_key_prefix",
+        "msc:",
+        '"{desk}:"',
+        "{desk}:",
+        "{desk}:",
+        ("two words", "star*", "x" * 65),
+        ("a", "x" * 64, "a_B-c.9:"),
+    ),
     Key("grpc_host", "127.0.0.1", '"localhost"', "localhost", "localhost", ("192.0.2.1",), ("::1", "127.9.9.9")),
     Key("grpc_port", 7443, "7444", "7444", 7444, ("-1", "65536", "1.5", "x"), ("0", "65535")),
     Key("serve_http", True, "false", "false", False, ("perhaps", "2"), ("0", "1", "yes", "no")),
@@ -89,6 +106,11 @@ KEYS = [
     ),
     Key("alert_min_severity", "warning", '"critical"', "critical", "critical", ("info", "CRITICAL"), ("warning",)),
     Key("log_format", "human", '"json"', "json", "json", ("xml", "JSON")),
+    Key("auto_migrate", None, "false", "false", False, ("perhaps", "2"), ("0", "1", "yes", "no")),
+    Key("keep_executions_days", 400, "30", "30", 30, ("6", "-1", "36501", "1.5", "x"), ("0", "7", "36500")),
+    Key("keep_evaluations_days", 400, "30", "30", 30, ("6", "-1", "36501", "1.5", "x"), ("0", "7", "36500")),
+    Key("keep_trades_days", 0, "365", "365", 365, ("89", "-1", "36501", "1.5", "x"), ("0", "90", "36500")),
+    Key("keep_equity_days", 0, "365", "365", 365, ("89", "-1", "36501", "1.5", "x"), ("0", "90", "36500")),
     Key("log_level", "INFO", '"debug"', "debug", "DEBUG", ("LOUD",), ("warning", "Error", "CRITICAL")),
 ]
 NAMES = [key.name for key in KEYS]

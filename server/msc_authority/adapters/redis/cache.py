@@ -98,10 +98,12 @@ class RedisPolicyCache:
         """Returns what answers there, in words.
 
         Raises:
-            CacheError: nothing does.
+            CacheError: nothing does, or what takes nothing from us.
         """
         with self._turn, cache_errors():
-            found = self._client.info("server")
+            found = self._client.info()
+        if found.get("role") == "slave":
+            raise CacheError("it copies another Redis, and takes nothing from us", CacheFault.READ_ONLY)
         name = "valkey" if "valkey_version" in found else "redis"
         return f"{name.capitalize()} {found[f'{name}_version']}"
 

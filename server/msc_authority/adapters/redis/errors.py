@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from redis import exceptions
 
-from msc_authority.masking import mask_text
 from msc_authority.ports_cache import CacheError, CacheFault
 
 
@@ -48,7 +47,7 @@ def cache_errors() -> Iterator[None]:
 
 
 def _translated(error: exceptions.RedisError) -> CacheError:
-    says = mask_text(str(error)) or type(error).__name__
+    says = str(error) or type(error).__name__
     if isinstance(error, exceptions.TimeoutError):
         return CacheError(f"Redis did not answer in time: {says}", CacheFault.SLOW)
     case = next((case for case in _CASES if re.search(case.words, says)), None)

@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from msc_authority.adapters.sql.errors import TAKEN_BACK, sqlstate_of, store_errors
+from msc_authority.adapters.sql.later import Opening
 from msc_authority.adapters.sql.postgres import LIMITS, Limits, engine_for
 from msc_authority.ports import StoreError, StoreUnavailable
 
@@ -59,10 +60,20 @@ class Database:
         # A writer of PostgreSQL looks again behind its lock, whatever the server's default isolation is.
         looking_again = {"msc_begin": "BEGIN IMMEDIATE"} if self.is_sqlite else {"isolation_level": "READ COMMITTED"}
         self._writer = self._engine.execution_options(**looking_again)
+        self._opening: Opening | None = None
+
+    def open_later(self, open_: Callable[[], None]) -> None:
+        """Has `open_` done before the first transaction, by whoever begins it; until it succeeds, there is none."""
+        self._opening = Opening(open_)
+
+    def _ensure_open(self) -> None:
+        if self._opening is not None:
+            self._opening.ensure()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that reads one consistent state."""
+        self._ensure_open()
         with store_errors(self.url), self._reader.begin() as connection:
             yield connection
 
@@ -74,6 +85,7 @@ class Database:
         and 2 and commit 2 first: a reader would put its cursor behind 2 and never see 1. SQLite has one writer anyway;
         taking its lock at BEGIN IMMEDIATE, not at the first write, makes waiting for it possible.
         """
+        self._ensure_open()
         with store_errors(self.url), self._writer.begin() as connection:
             if not self.is_sqlite:
                 _lock(connection, lock)

@@ -18,6 +18,7 @@ from msc_authority.adapters.sql.lineage import allocate_epoch, start_lineage
 from msc_authority.adapters.sql.policies import SqlPolicyStore
 from msc_authority.adapters.sql.postgres import LIMITS, Limits
 from msc_authority.adapters.sql.replicas import SqlEvaluationRequests, SqlLease, SqlReplicas
+from msc_authority.adapters.sql.retention import SqlRetention
 from msc_authority.adapters.sql.schema import bring_to_head, check_current, is_empty
 from msc_authority.adapters.sql.tables import msc_state
 from msc_authority.adapters.sql.tokens import SqlTokenStore
@@ -37,6 +38,7 @@ class SqlStore:
         self.log = SqlEvaluationLog(database)
         self.acts = SqlActLog(database)
         self.audit = SqlAuditLog(database)
+        self.retention = SqlRetention(database)
         self.lease = SqlLease(database)
         self.replicas = SqlReplicas(database)
         self.requests = SqlEvaluationRequests(database)
@@ -94,26 +96,34 @@ def open_store(
     migrate: bool | None = None,
     busy_timeout_s: float = BUSY_TIMEOUT_S,
     limits: Limits = LIMITS,
+    later: bool = False,
 ) -> SqlStore:
     """Opens the database at `url`, makes it where there is none, and brings it to the schema of this program.
 
     `migrate` is whether an older schema is changed, too; None: that of SQLite, which one program at a time works on.
     `busy_timeout_s` is how long SQLite waits for another process that writes; `limits` are those of PostgreSQL, whose
-    database has to be there.
+    database has to be there. `later`: nothing of this is done now, but before the first transaction, which it may fail.
 
     Raises:
         StoreUnavailable: it cannot be reached, or is locked.
         StoreError: the URL, the folder or the file cannot be used, or the schema is of a newer program.
     """
     database = Database(url, busy_timeout_s, limits)
-    try:
+    store = SqlStore(database, clock)
+
+    def make_ready() -> None:
         migrates = database.is_sqlite if migrate is None else migrate
         if migrates or is_empty(database):
             bring_to_head(database)
         else:
             check_current(database)
-        store = SqlStore(database, clock)
         store.found()
+
+    if later:
+        database.open_later(make_ready)
+        return store
+    try:
+        make_ready()
     except BaseException:
         database.close()
         raise

@@ -236,11 +236,11 @@ def test_a_clock_that_is_far_off_fails(settings: Settings) -> None:
 
 def test_what_has_no_effect_and_what_is_open_to_others_is_said(settings: Settings) -> None:
     # A documentation address: nothing listens on it.
-    changed = {"redis_url": "redis://localhost", "grpc_host": "192.0.2.1", "http_host": "192.0.2.2"}
+    changed = {"redis_key_prefix": "desk:", "grpc_host": "192.0.2.1", "http_host": "192.0.2.2"}
 
     details = [finding.detail for finding in examine(settings.model_copy(update=changed), ManualTime())]
 
-    assert any("redis_url" in detail for detail in details)
+    assert any("redis_key_prefix" in detail for detail in details)
     assert any("plaintext gRPC on 192.0.2.1" in detail for detail in details)
     assert any("plaintext HTTP on 192.0.2.2" in detail for detail in details)
 

@@ -112,12 +112,13 @@ def test_config_show_tells_value_and_origin_without_secrets(tmp_path: Path, monk
 
 
 def test_config_show_for_people_cuts_nothing_off_and_says_what_has_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MSC_REDIS_URL", "redis://:hunter2@localhost")
+    monkeypatch.setenv("MSC_DATABASE_URL", "postgresql://msc:hunter2@localhost/msc")
+    monkeypatch.setenv("MSC_REDIS_KEY_PREFIX", "desk:")
 
     result = msc("config", "show")
 
     assert "decision.hysteresis.exit_defensive_winrate_fraction = " in result.stdout
-    assert "this version does not use Redis" in result.stdout
+    assert "redis_url is not: there is no Redis to keep keys in" in result.stdout
     assert "hunter2" not in result.stdout
 
 
