@@ -27,6 +27,19 @@ from msc_authority.cli.insight import clients, health, strategies
 from msc_authority.cli.journal import journal_app
 from msc_authority.cli.migrate import migrate
 from msc_authority.cli.monitoring import monitoring_app
+from msc_authority.cli.operate import (
+    bench,
+    halt,
+    lift,
+    limit,
+    overrides,
+    pin,
+    reduce,
+    reinstate,
+    resume,
+    retire,
+    rollback,
+)
 from msc_authority.cli.policy import history, status
 from msc_authority.cli.replay import replay
 from msc_authority.cli.serve import serve
@@ -54,8 +67,9 @@ def build_app(audit: typer.Typer | None = None) -> typer.Typer:
     )
     app.callback()(_global)
     asking = (status, watch, history, strategies, health, evaluate, clients, events)
+    operating = (halt, reduce, resume, pin, limit, bench, retire, reinstate, rollback, overrides, lift)
     keeping = (backup, restore, migrate)
-    for function in (serve, top, *asking, replay, *keeping, doctor, version):
+    for function in (serve, top, *asking, *operating, replay, *keeping, doctor, version):
         app.command()(function)
     app.add_typer(alerts_app, name="alerts")
     app.add_typer(journal_app, name="journal")

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 _ADVICE = {
     "POLICY_NOT_FOUND": "msc history lists the versions there are",
+    "VERSION_NOT_FOUND": "msc history lists the versions there are",
+    "LOOSENING_NOT_ALLOWED": "--allow-loosening does it, for 1 h unless --for says, at most 24 h",
+    "OVERRIDE_NOT_FOUND": "msc overrides lists those in force",
+    "STRATEGY_UNKNOWN": "msc strategies lists those that have been met",
+    "STATE_UNREADABLE": "msc halt still works; then see the authority's log",
+    "LEDGER_UNREADABLE": "look at the database of the authority with msc doctor on its machine, then try again",
+    "OVERTAKEN": "msc overrides and msc history show what was done meanwhile",
     "STORE_UNAVAILABLE": "look at the database of the authority with msc doctor on its machine",
     "RATE_LIMITED": "wait a moment and try again",
     "TOKEN_MISSING": "give one with --token-file, MSC_TOKEN_FILE or MSC_TOKEN",

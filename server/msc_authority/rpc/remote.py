@@ -13,9 +13,11 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from msc_authority.rpc.dialing import NOTHING, Credentials, dial
 from msc_authority.rpc.plain import Plain, plain
+from msc_authority.rpc.remote_acts import Asked, act_request, lift_request, outcome_of, overrides_of
 from msc_authority.rpc.remote_error import RemoteError, remote_error
 from msc_policy.v1 import (
     CLIENT_ROLE_OTHER,
+    ActResponse,
     ClientInfo,
     EvaluateRequest,
     EvaluateResponse,
@@ -23,8 +25,10 @@ from msc_policy.v1 import (
     GetSystemHealthRequest,
     ListClientsRequest,
     ListEvaluationsRequest,
+    ListOverridesRequest,
     ListPolicyRevisionsRequest,
     ListStrategiesRequest,
+    OperatorServiceStub,
     Policy,
     PolicyAuthorityStub,
     PolicyRef,
@@ -96,6 +100,7 @@ class Remote:
         self._deadline_s, self._metadata = deadline_s, credentials.metadata
         self._channel = dial(target, CHANNEL_OPTIONS, credentials)
         self._stub = PolicyAuthorityStub(self._channel)
+        self._operator = OperatorServiceStub(self._channel)
 
     def __enter__(self) -> Self:
         """Returns itself."""
@@ -168,6 +173,19 @@ class Remote:
         answer = self._ask(self._stub.Evaluate, request, repeatable=repeatable, deadline_s=deadline_s)
         return _evaluated(answer)
 
+    def act(self, asked: Asked) -> Plain:
+        """Has one thing done at once, and says what became of it. Tried again only where that cannot do it twice."""
+        return _done(self._ask(self._operator.Act, act_request(asked), repeatable=_is_repeatable(asked)))
+
+    def lift(self, override_id: str, asked: Asked) -> Plain:
+        """Ends an override, as `act` does other things."""
+        request = lift_request(override_id, asked)
+        return _done(self._ask(self._operator.LiftOverride, request, repeatable=_is_repeatable(asked)).outcome)
+
+    def overrides(self) -> Plain:
+        """The overrides in force, and the head."""
+        return overrides_of(self._ask(self._operator.ListOverrides, ListOverridesRequest()))
+
     def watch(self, watcher: Watcher, *, wait_for_ready: bool = True) -> Watch:
         """Opens a watch; waits for the authority to come up if it is away."""
         client = ClientInfo(instance_id=watcher.instance_id, name=watcher.name, role=CLIENT_ROLE_OTHER, sdk="msc")
@@ -218,6 +236,15 @@ def _supplied(values: Mapping[str, float | int]) -> SuppliedMetrics:
 def _evaluated(answer: EvaluateResponse) -> Plain:
     document = plain(answer)
     return {**document, "candidate": _named(document["candidate"])}
+
+
+def _done(answer: ActResponse) -> Plain:
+    document = outcome_of(answer)
+    return {**document, "policy": _named(document["policy"])}
+
+
+def _is_repeatable(asked: Asked) -> bool:
+    return bool(asked.request_id) or asked.dry_run
 
 
 def _event(message: WatchPolicyResponse) -> Plain:
