@@ -36,7 +36,10 @@ class Role(StrEnum):
     @property
     def covers(self) -> frozenset[Role]:
         """The roles whose doings this one may do."""
-        return frozenset(Role) if self is Role.OPERATOR else frozenset({Role.READER, self})
+        return _COVERED[self]
+
+
+_COVERED = {role: frozenset(Role) if role is Role.OPERATOR else frozenset({Role.READER, role}) for role in Role}
 
 
 class Kind(Enum):

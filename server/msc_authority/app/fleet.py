@@ -30,6 +30,7 @@ FORGET_AFTER_S = 3600.0
 """Real seconds of silence after which a client that does not watch is forgotten."""
 MAX_EARLY_S = 0.1
 """A client may seem to have applied a revision so long before it was published: two clocks were read in turn."""
+_READ, _FAILED_READ = ReadTally(reads=1, failed=0), ReadTally(reads=1, failed=1)
 _RANK = {role: number for number, role in enumerate(ClientRole)}
 
 
@@ -97,7 +98,7 @@ class Fleet:
 
     def policy_read(self, *, failed: bool) -> None:
         """Counts a call of GetPolicy for the current policy."""
-        self._reads.note(self._clock.monotonic(), ReadTally(reads=1, failed=int(failed)))
+        self._reads.note(self._clock.monotonic(), _FAILED_READ if failed else _READ)
 
     def reads(self, monotonic: float) -> ReadTally:
         """Returns the policy reads of the last five minutes."""

@@ -16,10 +16,20 @@ if TYPE_CHECKING:
 _Request = TypeVar("_Request", bound=Message)
 
 
-def unary(kind: type[_Request], method: Callable[[_Request, Context], Awaitable[Message]]) -> Handler:
-    """Handler of a method with one request and one response."""
+def unary(
+    kind: type[_Request],
+    method: Callable[[_Request, Context], Awaitable[Message]],
+    *,
+    empty: Callable[[], bytes | None] = lambda: None,
+) -> Handler:
+    """Handler of a method with one request and one response.
+
+    `empty` returns the serialized response to a request without any field; None: `method` is to answer.
+    """
 
     async def call(raw: bytes, context: Context) -> bytes:
+        if not raw and (ready := empty()) is not None:
+            return ready
         return (await method(_parsed(kind, raw), context)).SerializeToString()
 
     return grpc.unary_unary_rpc_method_handler(call)

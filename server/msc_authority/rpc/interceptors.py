@@ -33,8 +33,27 @@ _KINDS = cast(
 )
 
 
+class WrappedOnce:
+    """The wrapped handler of each method. gRPC asks for it with every call; its own handlers stay the same."""
+
+    def __init__(self, wrap: Callable[[str, Handler], Handler]) -> None:
+        """`wrap` makes what is kept."""
+        self._wrap = wrap
+        self._made: dict[str, tuple[Handler, Handler]] = {}
+
+    def get(self, method: str, handler: Handler) -> Handler:
+        """Returns the handler of a method, wrapped."""
+        known = self._made.get(method)
+        if known is None or known[0] is not handler:
+            known = self._made[method] = (handler, self._wrap(method, handler))
+        return known[1]
+
+
 class _Around(grpc.aio.ServerInterceptor):
     """Wraps the behaviour of our methods; those of health and reflection are left as they are."""
+
+    def __init__(self) -> None:
+        self._known = WrappedOnce(self._wrapped)
 
     async def intercept_service(
         self,
@@ -46,7 +65,7 @@ class _Around(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or not method.startswith(OURS):
             return handler
-        return cast("grpc.RpcMethodHandler[_Request, _Response]", self._wrapped(method, cast("Handler", handler)))
+        return cast("grpc.RpcMethodHandler[_Request, _Response]", self._known.get(method, cast("Handler", handler)))
 
     def _wrapped(self, method: str, handler: Handler) -> Handler:
         for kind, make in _KINDS.items():
@@ -62,10 +81,13 @@ class LogCalls(_Around):
     """Writes one line at level DEBUG for each call that ended: method, peer, time, and how it ended."""
 
     def __init__(self, clock: Clock) -> None:
+        super().__init__()
         self._clock = clock
 
     def _around(self, method: str, behaviour: Behaviour) -> Behaviour:
         async def logged(request: object, context: Context) -> bytes | None:
+            if not _log.isEnabledFor(logging.DEBUG):
+                return await behaviour(request, context)
             began = self._clock.monotonic()
             end = "OK"
             try:
@@ -83,6 +105,7 @@ class AnswerErrors(_Around):
     """Ends a call whose behaviour raised with the status of the table, an unexpected one with an opaque status."""
 
     def __init__(self, new_id: Callable[[], str]) -> None:
+        super().__init__()
         self._new_id = new_id
 
     def _around(self, method: str, behaviour: Behaviour) -> Behaviour:

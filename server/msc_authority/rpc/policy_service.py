@@ -19,6 +19,7 @@ from msc_authority.app.work import Worker
 from msc_authority.core.policy import Policy, PolicyRef
 from msc_authority.ports import Clock, EvaluationLog, PolicyStore
 from msc_authority.rpc.calls import server_stream, unary
+from msc_authority.rpc.current_answer import CurrentAnswer
 from msc_authority.rpc.errors import EtagMismatch, FieldProblem, InvalidRequest, PolicyNotFound
 from msc_authority.rpc.mapping.basics import duration_to_proto, instant_to_proto
 from msc_authority.rpc.mapping.fleet import client_of, entry_to_proto, status_of
@@ -65,6 +66,14 @@ class PolicyService:
         self._broker, self._scheduler, self._fleet = broker, scheduler, fleet
         self._policies, self._log, self._worker, self._clock = policies, log, worker, clock
         self._served = served
+        self._current = CurrentAnswer(broker, clock, served)
+
+    def current_policy(self) -> bytes | None:
+        """Returns the serialized answer to who asks for the current policy and sets no condition; None: none yet."""
+        answer = self._current.get()
+        if answer is not None:
+            self._fleet.policy_read(failed=False)
+        return answer
 
     async def get_policy(self, request: pb.GetPolicyRequest, context: Context) -> pb.GetPolicyResponse:
         """Returns the current policy, or one revision."""
@@ -227,7 +236,7 @@ def policy_handlers(service: PolicyService, watch: WatchMethod) -> grpc.GenericR
     return grpc.method_handlers_generic_handler(
         SERVICE,
         {
-            "GetPolicy": unary(pb.GetPolicyRequest, service.get_policy),
+            "GetPolicy": unary(pb.GetPolicyRequest, service.get_policy, empty=service.current_policy),
             "WatchPolicy": server_stream(pb.WatchPolicyRequest, watch),
             "Evaluate": unary(pb.EvaluateRequest, service.evaluate),
             "ListPolicyRevisions": unary(pb.ListPolicyRevisionsRequest, service.list_policy_revisions),

@@ -25,11 +25,13 @@ class ServedPolicy:
 
     def message(self, policy: Policy) -> pb.Policy:
         """Returns a policy as its message."""
-        if self._last is None or self._last[0] is not policy:
+        last = self._last
+        if last is None or last[0] is not policy:
             coming = self._coming
-            prepared = coming is not None and coming[0] is policy
-            self._last = coming if prepared else (policy, policy_to_proto(policy))
-        return self._last[1]
+            if coming is None or coming[0] is not policy:
+                coming = (policy, policy_to_proto(policy))
+            last = self._last = coming
+        return last[1]
 
     def ref(self, head: Head) -> pb.PolicyRef:
         """Returns the reference of the head; version 0 has no etag."""

@@ -16,12 +16,12 @@ from msc_authority.app.permits import Permit
 from msc_authority.app.rates import RateLimited, StreamLimitReached
 from msc_authority.ports import StoreError
 from msc_authority.rpc.errors import Refusal, refusal_of
-from msc_authority.rpc.interceptors import abort
+from msc_authority.rpc.interceptors import WrappedOnce, abort
 from msc_authority.rpc.security.presented import presented_by
 
 if TYPE_CHECKING:
     from msc_authority.app.access import Identity
-    from msc_authority.rpc.calls import Context
+    from msc_authority.rpc.calls import Context, Handler
 
     Coroutine = Callable[[object, Context], Awaitable[object]]
     Generator = Callable[[object, Context], AsyncIterator[object]]
@@ -50,6 +50,7 @@ class CheckAccess(grpc.aio.ServerInterceptor):
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
+        self._known = WrappedOnce(self._guarded)
 
     async def intercept_service(
         self,
@@ -60,47 +61,67 @@ class CheckAccess(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
-        kind = next(kind for kind in _KINDS if getattr(handler, kind) is not None)
-        lasts = handler.request_streaming or handler.response_streaming
-        behaviour = getattr(handler, kind)
-        guard = self._around_generator if inspect.isasyncgenfunction(behaviour) else self._around
-        guarded = guard(handler_call_details.method, behaviour, lasts)
-        # Health and reflection bring serializers of their own.
-        made = _KINDS[kind](guarded, handler.request_deserializer, handler.response_serializer)
-        return cast("grpc.RpcMethodHandler[_Request, _Response]", made)
+        guarded = self._known.get(handler_call_details.method, cast("Handler", handler))
+        return cast("grpc.RpcMethodHandler[_Request, _Response]", guarded)
 
-    def _around(self, method: str, behaviour: Coroutine, lasts: bool) -> Coroutine:
+    def _guarded(self, method: str, handler: Handler) -> Handler:
+        kind = next(kind for kind in _KINDS if getattr(handler, kind) is not None)
+        behaviour = getattr(handler, kind)
+        # Health and reflection bring serializers of their own.
+        made = _KINDS[kind](
+            self._around(method, handler, behaviour), handler.request_deserializer, handler.response_serializer
+        )
+        return cast("Handler", made)
+
+    def _around(self, method: str, handler: Handler, behaviour: Coroutine | Generator) -> Coroutine | Generator:
+        if inspect.isasyncgenfunction(behaviour):
+            return self._around_generator(method, cast("Generator", behaviour))
+        if handler.request_streaming or handler.response_streaming:
+            return self._around_stream(method, cast("Coroutine", behaviour))
+        return self._around_answer(method, cast("Coroutine", behaviour))
+
+    def _around_answer(self, method: str, behaviour: Coroutine) -> Coroutine:
         async def guarded(request: object, context: Context) -> object:
-            with ExitStack() as stack:
-                identity, permit = await self._admitted(method, context, stack, lasts)
-                stack.enter_context(acting_as(identity))
-                if permit is not None:
-                    stack.enter_context(permit.serving())
+            with acting_as(await self._admitted(method, context)):
                 return await behaviour(request, context)
 
         return guarded
 
-    def _around_generator(self, method: str, behaviour: Generator, lasts: bool) -> Generator:
-        async def guarded(request: object, context: Context) -> AsyncIterator[object]:
+    def _around_stream(self, method: str, behaviour: Coroutine) -> Coroutine:
+        async def guarded(request: object, context: Context) -> object:
+            identity = await self._admitted(method, context)
             with ExitStack() as stack:
-                await self._admitted(method, context, stack, lasts)
+                permit = await self._permitted(identity, context, stack)
+                stack.enter_context(acting_as(identity))
+                stack.enter_context(permit.serving())
+                return await behaviour(request, context)
+
+        return guarded
+
+    def _around_generator(self, method: str, behaviour: Generator) -> Generator:
+        async def guarded(request: object, context: Context) -> AsyncIterator[object]:
+            identity = await self._admitted(method, context)
+            with ExitStack() as stack:
+                await self._permitted(identity, context, stack)
                 async for response in behaviour(request, context):
                     yield response
 
         return guarded
 
-    async def _admitted(
-        self, method: str, context: Context, stack: ExitStack, lasts: bool
-    ) -> tuple[Identity, Permit | None]:
-        task = asyncio.current_task()
+    async def _admitted(self, method: str, context: Context) -> Identity:
         try:
-            identity = await self._admission.admit(presented_by(context), need_of_rpc(method), method)
-            permit = None
-            if lasts and task is not None:
-                permit = stack.enter_context(self._admission.stream(identity, task.cancel))
-        except (AccessRefused, RateLimited, StreamLimitReached, StoreError) as error:
+            return await self._admission.admit(presented_by(context), need_of_rpc(method), method)
+        except (AccessRefused, RateLimited, StoreError) as error:
             await abort(context, _refusal(error))
-        return identity, permit
+
+    async def _permitted(self, identity: Identity, context: Context, stack: ExitStack) -> Permit:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a call is served by a task")
+        try:
+            return stack.enter_context(self._admission.stream(identity, task.cancel))
+        except StreamLimitReached as error:
+            await abort(context, _refusal(error))
 
 
 def _refusal(error: Exception) -> Refusal:

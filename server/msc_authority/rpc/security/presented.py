@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -13,20 +14,28 @@ if TYPE_CHECKING:
     from msc_authority.rpc.calls import Context
 
 _AUTHORIZATION = "authorization"
+_PEERS_REMEMBERED = 4096
 FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-real-ip", "x-envoy-external-address"})
 """What proxies say of who is behind them: whoever they forward is not on this machine."""
 
 
 def presented_by(context: Context) -> Presented:
     """Returns what the call shows: address, token, and the names of the certificate that was verified."""
-    host = host_of(context.peer())
-    metadata = [(str(key), value) for key, value in context.invocation_metadata() or ()]
-    return Presented(
-        host=host,
-        is_local=is_local(host) and not any(key in FORWARDED for key, _ in metadata),
-        authorization=tuple(str(value) for key, value in metadata if key == _AUTHORIZATION),
-        names=_names(context.auth_context()),
-    )
+    host, local = _where(context.peer())
+    authorization: tuple[str, ...] = ()
+    for key, value in context.invocation_metadata() or ():
+        if key == _AUTHORIZATION:
+            authorization = (*authorization, str(value))
+        elif key in FORWARDED:
+            local = False
+    return Presented(host=host, is_local=local, authorization=authorization, names=_names(context.auth_context()))
+
+
+@lru_cache(maxsize=_PEERS_REMEMBERED)
+def _where(peer: str) -> tuple[str, bool]:
+    # Every call of one connection comes from the same peer.
+    host = host_of(peer)
+    return host, is_local(host)
 
 
 def host_of(peer: str) -> str:
@@ -50,6 +59,8 @@ def is_local(host: str) -> bool:
 
 
 def _names(auth_context: Mapping[str, Iterable[bytes]]) -> tuple[str, ...]:
+    if not auth_context:
+        return ()
     # What is written into every certificate for, first; the common name is the older way to say it.
     found = [
         name.decode(errors="replace")
