@@ -99,6 +99,13 @@ class Journal(Protocol):
         """Returns the instant of the newest fact of any table, or None."""
         ...
 
+    def floor(self) -> LedgerCheckpoint | None:
+        """Returns the ledger with all evidence in it that may be gone from the journal; None: all of it is there.
+
+        Evidence no later than its watermark is refused with code TOO_OLD, unless it is a duplicate of what is there.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalledExecution:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from msc_authority.adapters.instants import text_of
 from msc_authority.core.evidence import EquityEvidence, TradeEvidence
 from msc_authority.core.facts import EquityPoint, Execution, Fact, Trade
@@ -29,6 +31,13 @@ def id_conflict(index: int, fact: Fact) -> RefusedFact:
         code="ID_CONFLICT",
         reason=f"{field} is stored already with other content: facts never change; give a new fact a new id",
     )
+
+
+def too_old(index: int, fact: Fact, pruned_up_to: datetime) -> RefusedFact:
+    """The refusal of a fact from a time that was pruned: nobody can say any more whether it was stored before."""
+    field = "closed_at" if isinstance(fact, Trade) else "at"
+    reason = f"facts up to {text_of(pruned_up_to)} were pruned, and none of that time is taken any more"
+    return RefusedFact(index=index, id=id_of(fact), field=field, code="TOO_OLD", reason=reason)
 
 
 def trade_evidence(trade: Trade) -> TradeEvidence:

@@ -157,6 +157,10 @@ class MemoryJournal:
         with self._lock:
             return self._newest
 
+    def floor(self) -> LedgerCheckpoint | None:
+        """Returns None: nothing is ever pruned here."""
+        return None
+
     def executions_count(self) -> int:
         """Returns how many execution reports have arrived."""
         with self._lock:

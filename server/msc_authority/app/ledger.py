@@ -15,6 +15,10 @@ from msc_authority.ports import EvaluationStore, Journal, JournalCursor, LedgerC
 _log = logging.getLogger(__name__)
 
 
+class JournalPruned(Exception):
+    """The ledger would have to be folded from rows of the journal that may be gone."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerReading:
     """The ledger with all evidence up to an instant in it, and how far the journal was read for it."""
@@ -38,31 +42,60 @@ def read_ledger(
     """Returns the ledger as of `as_of`: always the same as folding the whole journal in the order of time.
 
     Reads only what is new since `checkpoint`, unless something arrived late or the clock stepped back; then it
-    starts from the newest rewind point that nothing arrived late for, or from nothing.
+    starts from the newest rewind point that nothing arrived late for, or from the journal's floor: nothing, as long as
+    nothing was pruned.
+
+    Raises:
+        JournalPruned: it would have to be folded from rows that may be gone.
     """
-    end = journal.end()
-    base = _usable_base(checkpoint, store, journal, end, as_of)
+    end, floor = journal.end(), journal.floor()
+    base = _usable_base(checkpoint, floor, store, journal, end, as_of)
     try:
         ledger = Ledger.decode(base.payload, config) if base else Ledger.empty(config)
     except StateMismatch as mismatch:
         _log.warning("The stored ledger cannot be used (%s): folding the whole journal anew", mismatch)
-        base, ledger = None, Ledger.empty(config)
+        base, ledger = floor, ledger_at_floor(floor, config)
+    if floor is not None and base is floor and floor.watermark > as_of:
+        raise JournalPruned(
+            f"the journal is whole only from {floor.watermark.isoformat()} on, and the clock says {as_of.isoformat()}: "
+            "set the clock"
+        )
     new = journal.evidence_after(base.watermark if base else None, end)
     ledger.fold(takewhile(lambda evidence: evidence.at <= as_of, new))
     return LedgerReading(ledger=ledger, cursor=end)
 
 
+def ledger_at_floor(floor: LedgerCheckpoint | None, config: DecisionConfig) -> Ledger:
+    """Returns the ledger of the journal's floor; empty where nothing was pruned.
+
+    Raises:
+        JournalPruned: the floor was folded with other numbers than `config` holds.
+    """
+    if floor is None:
+        return Ledger.empty(config)
+    try:
+        return Ledger.decode(floor.payload, config)
+    except StateMismatch as mismatch:
+        raise JournalPruned(
+            f"the numbers that the ledger is folded with were changed ({mismatch}), and rows up to "
+            f"{floor.watermark.isoformat()} were pruned, so that it cannot be folded anew: set the numbers back, or "
+            "have what is left count alone with msc prune --start-anew"
+        ) from mismatch
+
+
 def _usable_base(
     checkpoint: LedgerCheckpoint | None,
+    floor: LedgerCheckpoint | None,
     store: EvaluationStore,
     journal: Journal,
     end: JournalCursor,
     as_of: datetime,
 ) -> LedgerCheckpoint | None:
     base = checkpoint
-    while base is not None:
+    # Behind a base that is older than the floor, rows may be gone.
+    while base is not None and (floor is None or base.watermark >= floor.watermark):
         late = journal.earliest_between(base.cursor, end)
         if base.watermark <= as_of and (late is None or base.watermark < late):
             return base
         base = store.rewind_point(as_of if late is None else min(late, as_of))
-    return None
+    return floor

@@ -9,14 +9,16 @@ from functools import partial
 from sqlalchemy import Connection, Select, func, select
 
 from msc_authority.adapters.evidence_order import merged
-from msc_authority.adapters.fact_keys import id_conflict
+from msc_authority.adapters.fact_keys import id_conflict, too_old
 from msc_authority.adapters.instants import aware_utc
 from msc_authority.adapters.sql.engine import Database, WriteLock
+from msc_authority.adapters.sql.horizons import floor_at, floor_in, pruned_up_to
 from msc_authority.adapters.sql.rows import EQUITY, EXECUTIONS, TRADES, F, FactTable
 from msc_authority.adapters.sql.tables import equity_points, trade_logs
 from msc_authority.core.evidence import EquityEvidence, Evidence, TradeEvidence
-from msc_authority.core.facts import EquityPoint, Execution, Fact, Trade, TradeSource
-from msc_authority.ports import JournalCursor, RecordOutcome, RefusedFact
+from msc_authority.core.facts import EquityPoint, Execution, Fact, Trade, TradeSource, happened_at
+from msc_authority.ports import JournalCursor, LedgerCheckpoint, RecordOutcome, RefusedFact
+from msc_authority.ports_upkeep import Kept
 
 _ROWS_AT_ONCE = 2000
 
@@ -87,6 +89,11 @@ class SqlJournal:
             newest = [connection.scalar(select(func.max(table.at))) for table in (EXECUTIONS, TRADES, EQUITY)]
         return max((at for at in newest if at is not None), default=None)
 
+    def floor(self) -> LedgerCheckpoint | None:
+        """Returns the ledger with all evidence in it that may be gone from the journal; None: all of it is there."""
+        with self._database.read() as connection:
+            return floor_in(connection)
+
 
 def _earliest(*instants: datetime | None) -> datetime | None:
     return min((at for at in instants if at is not None), default=None)
@@ -112,14 +119,39 @@ def _by_kind(facts: Sequence[Fact]) -> _ByKind:
 
 def _store_all(by_kind: _ByKind, connection: Connection) -> tuple[tuple[int, list[RefusedFact]], ...]:
     executions, trades, equity = by_kind
+    evidence = floor_at(connection) if trades or equity else None
     return (
-        _store(connection, EXECUTIONS, executions),
-        _store(connection, TRADES, trades),
-        _store(connection, EQUITY, equity),
+        _store(connection, EXECUTIONS, executions, pruned_up_to(connection, Kept.EXECUTIONS) if executions else None),
+        _store(connection, TRADES, trades, evidence),
+        _store(connection, EQUITY, equity, evidence),
     )
 
 
-def _store(connection: Connection, table: FactTable[F], facts: list[tuple[int, F]]) -> tuple[int, list[RefusedFact]]:
+def _store(
+    connection: Connection, table: FactTable[F], facts: list[tuple[int, F]], pruned: datetime | None
+) -> tuple[int, list[RefusedFact]]:
+    if pruned is None:
+        return _store_new(connection, table, facts)
+    old = [(index, fact) for index, fact in facts if happened_at(fact) <= pruned]
+    new = [(index, fact) for index, fact in facts if happened_at(fact) > pruned]
+    accepted, refused = _store_new(connection, table, new)
+    return accepted, refused + _refused_old(connection, table, old, pruned)
+
+
+def _refused_old(
+    connection: Connection, table: FactTable[F], facts: list[tuple[int, F]], pruned: datetime
+) -> list[RefusedFact]:
+    stored = table.fetch(connection, {table.key_of(fact) for _, fact in facts})
+    return [
+        id_conflict(index, fact) if table.key_of(fact) in stored else too_old(index, fact, pruned)
+        for index, fact in facts
+        if stored.get(table.key_of(fact)) != fact
+    ]
+
+
+def _store_new(
+    connection: Connection, table: FactTable[F], facts: list[tuple[int, F]]
+) -> tuple[int, list[RefusedFact]]:
     if not facts:
         return 0, []
     firsts: dict[Hashable, F] = {}

@@ -1,0 +1,439 @@
+"""Pruning: what is old goes, and no evaluation ever decides anything else than it would with the whole journal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from msc_builders import (
+    START,
+    ManualClock,
+    a_commit,
+    a_trade,
+    a_transition,
+    a_verdict,
+    an_entry,
+    an_equity_point,
+    an_execution,
+)
+
+from msc_authority.adapters.memory import MemoryJournal
+from msc_authority.adapters.sql import SqlStore
+from msc_authority.app.ledger import JournalPruned, LedgerReading, read_ledger
+from msc_authority.app.retention import BATCH_ROWS, KeepDays, KindPlan, Pruner
+from msc_authority.core.config import DecisionConfig
+from msc_authority.core.facts import Fact
+from msc_authority.core.ledger import Ledger
+from msc_authority.ports import LedgerCheckpoint, StaleState
+from msc_authority.ports_upkeep import Kept, PruneOrder
+
+CONFIG = DecisionConfig()
+OTHER = replace(CONFIG, tape=replace(CONFIG.tape, length_trades=CONFIG.tape.length_trades + 1))
+KEEP = KeepDays(executions=30, trades=90, equity=90, evaluations=30)
+DAYS = 200
+
+
+def day(number: float) -> datetime:
+    return START + timedelta(days=number)
+
+
+NOW = day(DAYS)
+
+
+def facts_of(number: int) -> list[Fact]:
+    """What arrives on a day: a trade, a reading, a report."""
+    return [
+        a_trade(f"T-{number}", closed_at=day(number), opened_at=day(number - 0.1), net_pnl=Decimal(number % 7 - 3)),
+        an_equity_point(day(number + 0.5), wallet_balance=Decimal(1000 + number % 11)),
+        an_execution(f"E-{number}", at=day(number)),
+    ]
+
+
+ALL = [fact for number in range(DAYS) for fact in facts_of(number)]
+
+
+@pytest.fixture
+def store(sql_store: SqlStore, clock: ManualClock) -> SqlStore:
+    """200 days of facts, evaluated now, with a rewind point of yesterday."""
+    sql_store.journal.record(ALL)
+    for number, as_of in enumerate((NOW - timedelta(days=1), NOW)):
+        evaluate(sql_store, as_of, f"recent-{number}")
+    clock.instant = NOW
+    return sql_store
+
+
+def reading_of(store: SqlStore, as_of: datetime, config: DecisionConfig = CONFIG) -> LedgerReading:
+    return read_ledger(
+        checkpoint=store.evaluations.load().checkpoint,
+        store=store.evaluations,
+        journal=store.journal,
+        config=config,
+        as_of=as_of,
+    )
+
+
+def evaluate(store: SqlStore, as_of: datetime, name: str, *, publish: bool = False) -> None:
+    entry = an_entry(name, started_at=as_of, verdict=a_verdict(as_of=as_of))
+    commit = a_commit(entry=entry, checkpoint=reading_of(store, as_of).checkpoint(as_of), keep_as_rewind_point=True)
+    store.evaluations.commit(commit if publish else replace(commit, publish=None), store.evaluations.load())
+
+
+def pruner(store: SqlStore, clock: ManualClock, keep: KeepDays = KEEP, config: DecisionConfig = CONFIG) -> Pruner:
+    return Pruner(
+        journal=store.journal,
+        evaluations=store.evaluations,
+        retention=store.retention,
+        clock=clock,
+        config=config,
+        keep=keep,
+    )
+
+
+def prune(store: SqlStore, clock: ManualClock, keep: KeepDays = KEEP) -> dict[Kept, KindPlan]:
+    its = pruner(store, clock, keep)
+    plans = its.prepare("ops")
+    for kind in Kept:
+        while its.prune_batch(kind) == BATCH_ROWS:
+            pass
+    return {plan.kind: plan for plan in plans}
+
+
+def whole(facts: list[Fact], as_of: datetime, config: DecisionConfig = CONFIG) -> bytes:
+    """The ledger as the whole journal gives it."""
+    journal = MemoryJournal()
+    journal.record(facts)
+    ledger = Ledger.empty(config)
+    ledger.fold(row for row in journal.evidence_after(None, journal.end()) if row.at <= as_of)
+    return ledger.encode()
+
+
+def left(store: SqlStore) -> tuple[int, int]:
+    """Rows of evidence, and of execution reports, that are still there."""
+    evidence = sum(1 for _ in store.journal.evidence_after(None, store.journal.end()))
+    return evidence, len(store.executions.executions_after(0, 1000))
+
+
+def test_what_is_older_than_its_days_goes(store: SqlStore, clock: ManualClock) -> None:
+    plans = prune(store, clock)
+
+    newest = day(DAYS - 0.5)
+    assert {kind: plan.upto for kind, plan in plans.items()} == {
+        Kept.EXECUTIONS: newest - timedelta(days=30),
+        Kept.TRADES: newest - timedelta(days=90),
+        Kept.EQUITY: newest - timedelta(days=90),
+        Kept.EVALUATIONS: NOW - timedelta(days=30),
+    }
+    assert (plans[Kept.TRADES].rows, plans[Kept.EQUITY].rows, plans[Kept.EXECUTIONS].rows) == (110, 110, 170)
+    assert left(store) == (2 * DAYS - 220, DAYS - 170)
+    assert all(not plan.held_back for plan in plans.values())
+
+
+def test_a_plan_changes_nothing(store: SqlStore, clock: ManualClock) -> None:
+    before, rows = left(store), store.audit.page(None, 1)
+
+    plans = pruner(store, clock).plan()
+
+    assert sum(plan.rows for plan in plans) == 390
+    assert left(store) == before
+    assert store.audit.page(None, 1) == rows
+    assert store.journal.floor() is None
+
+
+def test_nothing_goes_where_everything_is_kept_for_ever(store: SqlStore, clock: ManualClock) -> None:
+    before = left(store)
+
+    plans = prune(store, clock, KeepDays())
+
+    assert all(plan.upto is None for plan in plans.values())
+    assert left(store) == before
+    assert store.journal.floor() is None
+
+
+def test_the_next_evaluation_is_as_with_the_whole_journal(store: SqlStore, clock: ManualClock) -> None:
+    prune(store, clock)
+    new = facts_of(DAYS)
+    store.journal.record(new)
+
+    assert reading_of(store, day(DAYS + 1)).ledger.encode() == whole(ALL + new, day(DAYS + 1))
+
+
+def test_a_late_fact_is_folded_from_the_floor_as_from_the_beginning(store: SqlStore, clock: ManualClock) -> None:
+    prune(store, clock)
+    late = [a_trade("late", closed_at=day(150.2), opened_at=day(150), net_pnl=Decimal(-40))]
+
+    outcome = store.journal.record(late)
+
+    assert outcome.accepted == 1
+    assert reading_of(store, NOW).ledger.encode() == whole(ALL + late, NOW)
+
+
+def test_a_ledger_that_is_lost_is_folded_from_the_floor(store: SqlStore, clock: ManualClock) -> None:
+    prune(store, clock)
+
+    reading = read_ledger(checkpoint=None, store=store.evaluations, journal=store.journal, config=CONFIG, as_of=NOW)
+
+    assert reading.ledger.encode() == whole(ALL, NOW)
+
+
+def test_pruning_day_by_day_is_as_pruning_once(store: SqlStore, clock: ManualClock) -> None:
+    facts = list(ALL)
+    for number in range(DAYS, DAYS + 5):
+        facts += facts_of(number)
+        store.journal.record(facts_of(number))
+        clock.instant = day(number + 1)
+        evaluate(store, clock.instant, f"day-{number}")
+        prune(store, clock)
+
+    reading = read_ledger(
+        checkpoint=None, store=store.evaluations, journal=store.journal, config=CONFIG, as_of=clock.instant
+    )
+    floor = store.journal.floor()
+    assert floor is not None
+    assert floor.watermark == day(DAYS + 4.5 - 90)
+    assert reading.ledger.encode() == whole(facts, clock.instant)
+
+
+def test_facts_of_a_time_that_was_pruned_are_refused(store: SqlStore, clock: ManualClock) -> None:
+    prune(store, clock)
+    again, unknown = facts_of(20), a_trade("new", closed_at=day(20), opened_at=day(19))
+
+    outcome = store.journal.record([*again, unknown])
+
+    assert (outcome.accepted, outcome.duplicates) == (0, 0)
+    assert [(row.id, row.field, row.code) for row in outcome.refused] == [
+        ("T-20", "closed_at", "TOO_OLD"),
+        (f"main@{day(20.5):%Y-%m-%dT%H:%M:%S.%f}Z", "at", "TOO_OLD"),
+        ("E-20", "at", "TOO_OLD"),
+        ("new", "closed_at", "TOO_OLD"),
+    ]
+    assert "none of that time is taken any more" in outcome.refused[0].reason
+
+
+def test_an_old_fact_that_is_still_there_is_known_again(store: SqlStore, clock: ManualClock) -> None:
+    prune(store, clock, KeepDays(trades=0, equity=90))
+    trade, other = facts_of(20)[0], a_trade("T-21", closed_at=day(21), net_pnl=Decimal(99))
+
+    outcome = store.journal.record([trade, other])
+
+    assert outcome.duplicates == 1
+    assert [(row.index, row.id, row.code) for row in outcome.refused] == [(1, "T-21", "ID_CONFLICT")]
+
+
+def test_one_kind_may_be_kept_longer_than_the_other(store: SqlStore, clock: ManualClock) -> None:
+    plans = prune(store, clock, KeepDays(trades=150, equity=90))
+
+    assert (plans[Kept.TRADES].rows, plans[Kept.EQUITY].rows) == (50, 110)
+    assert read_ledger(
+        checkpoint=None, store=store.evaluations, journal=store.journal, config=CONFIG, as_of=NOW
+    ).ledger.encode() == whole(ALL, NOW)
+
+
+def test_nothing_goes_that_an_evaluation_may_fold_on_from(sql_store: SqlStore, clock: ManualClock) -> None:
+    sql_store.journal.record(ALL)
+    evaluate(sql_store, day(60), "long-ago")
+    clock.instant = NOW
+
+    plans = prune(sql_store, clock)
+
+    assert plans[Kept.TRADES].upto == plans[Kept.EQUITY].upto == day(60)
+    assert "may have to fold on from" in plans[Kept.TRADES].held_back
+    assert reading_of(sql_store, NOW).ledger.encode() == whole(ALL, NOW)
+
+
+def test_evidence_stays_until_it_was_evaluated(sql_store: SqlStore, clock: ManualClock) -> None:
+    sql_store.journal.record(ALL)
+    clock.instant = NOW
+
+    plans = prune(sql_store, clock)
+
+    assert plans[Kept.TRADES].held_back == "nothing was evaluated yet"
+    assert left(sql_store) == (2 * DAYS, DAYS - 170)
+
+
+def test_a_store_at_rest_loses_nothing_more(store: SqlStore, clock: ManualClock) -> None:
+    prune(store, clock)
+    before = left(store)
+    clock.instant = day(DAYS + 1000)
+
+    plans = prune(store, clock, replace(KEEP, evaluations=0))
+
+    assert [plan.rows for plan in plans.values()] == [0, 0, 0, 0]
+    assert left(store) == before
+
+
+def test_an_evaluation_before_the_floor_is_not_made(store: SqlStore, clock: ManualClock) -> None:
+    prune(store, clock)
+
+    with pytest.raises(JournalPruned, match="set the clock"):
+        reading_of(store, day(50))
+
+
+def test_other_numbers_are_not_folded_from_half_a_journal(store: SqlStore, clock: ManualClock) -> None:
+    prune(store, clock)
+
+    with pytest.raises(JournalPruned, match=r"rows up to 2026-.* were pruned.*msc prune --start-anew"):
+        reading_of(store, NOW, OTHER)
+
+
+def test_other_numbers_are_folded_from_a_whole_journal(store: SqlStore) -> None:
+    assert reading_of(store, NOW, OTHER).ledger.encode() == whole(ALL, NOW, OTHER)
+
+
+def test_a_person_may_have_what_is_left_count_alone(store: SqlStore, clock: ManualClock) -> None:
+    prune(store, clock)
+
+    since = pruner(store, clock, config=OTHER).start_anew("ops")
+
+    left_over = [fact for number in range(DAYS) for fact in facts_of(number)]
+    recent = [fact for fact in left_over if (getattr(fact, "closed_at", None) or getattr(fact, "at", NOW)) > since]
+    assert since == day(DAYS - 90.5)
+    assert reading_of(store, NOW, OTHER).ledger.encode() == whole(recent, NOW, OTHER)
+    assert store.audit.page(None, 1)[0].action == "raise_floor"
+
+
+def test_there_is_nothing_to_start_anew_where_nothing_was_pruned(store: SqlStore, clock: ManualClock) -> None:
+    with pytest.raises(JournalPruned, match="nothing was pruned"):
+        pruner(store, clock).start_anew("ops")
+
+
+def test_who_has_other_numbers_than_the_evaluations_prunes_no_evidence(store: SqlStore, clock: ManualClock) -> None:
+    its = pruner(store, clock, config=OTHER)
+
+    plans = {plan.kind: plan for plan in its.prepare("ops")}
+
+    assert "other numbers" in plans[Kept.TRADES].held_back
+    assert plans[Kept.TRADES].rows == plans[Kept.EQUITY].rows == 0
+    assert plans[Kept.EXECUTIONS].rows == 170
+    assert store.journal.floor() is None
+
+
+class Interrupted:
+    """The retention of a store, before which something late arrives a few times."""
+
+    def __init__(self, store: SqlStore, times: int) -> None:
+        self._store, self._times = store, times
+        its = store.retention
+        self.earliest_base, self.pruned_up_to, self.count = its.earliest_base, its.pruned_up_to, its.count
+        self.allow, self.prune = its.allow, its.prune
+
+    def raise_floor(self, floor: LedgerCheckpoint, now: datetime, actor: str) -> None:
+        if self._times:
+            self._times -= 1
+            self._store.journal.record([a_trade(f"late-{self._times}", closed_at=day(30.2), opened_at=day(30))])
+        self._store.retention.raise_floor(floor, now, actor)
+
+
+@pytest.mark.parametrize(("times", "goes"), [(2, True), (3, False)])
+def test_what_arrives_while_the_floor_is_folded_is_in_it(
+    store: SqlStore, clock: ManualClock, times: int, goes: bool
+) -> None:
+    its = Pruner(
+        journal=store.journal,
+        evaluations=store.evaluations,
+        retention=Interrupted(store, times),
+        clock=clock,
+        config=CONFIG,
+        keep=KEEP,
+    )
+    late = [a_trade(f"late-{number}", closed_at=day(30.2), opened_at=day(30)) for number in range(times)]
+
+    if goes:
+        its.prepare("ops")
+    else:
+        with pytest.raises(StaleState, match="arrived meanwhile"):
+            its.prepare("ops")
+
+    assert (store.journal.floor() is not None) is goes
+    assert reading_of(store, NOW).ledger.encode() == whole(ALL + late, NOW)
+
+
+def test_a_floor_that_misses_something_is_refused(store: SqlStore, clock: ManualClock) -> None:
+    journal = MemoryJournal()
+    journal.record(ALL)
+    ledger = Ledger.empty(CONFIG)
+    ledger.fold(row for row in journal.evidence_after(None, journal.end()) if row.at <= day(100))
+    floor = LedgerCheckpoint(watermark=day(100), cursor=store.journal.end(), payload=ledger.encode())
+    store.journal.record([a_trade("late", closed_at=day(30), opened_at=day(29))])
+
+    with pytest.raises(StaleState, match="arrived meanwhile"):
+        store.retention.raise_floor(floor, NOW, "ops")
+
+    assert store.journal.floor() is None
+
+
+@pytest.mark.parametrize("instant", [day(DAYS - 0.9), NOW + timedelta(days=1)])
+def test_a_floor_above_what_evaluations_fold_on_from_is_refused(store: SqlStore, instant: datetime) -> None:
+    floor = LedgerCheckpoint(watermark=instant, cursor=store.journal.end(), payload=b"{}")
+
+    with pytest.raises(StaleState, match="may have to fold on from before"):
+        store.retention.raise_floor(floor, NOW, "ops")
+
+
+def test_a_floor_never_comes_down(store: SqlStore, clock: ManualClock) -> None:
+    prune(store, clock)
+    floor = LedgerCheckpoint(watermark=day(5), cursor=store.journal.end(), payload=b"{}")
+
+    with pytest.raises(StaleState, match="never comes down"):
+        store.retention.raise_floor(floor, NOW, "ops")
+
+
+def test_evidence_above_the_floor_cannot_go(store: SqlStore, clock: ManualClock) -> None:
+    prune(store, clock)
+
+    for kind in (Kept.TRADES, Kept.EQUITY):
+        with pytest.raises(StaleState, match="later than the journal's floor"):
+            store.retention.allow(PruneOrder(kind=kind, upto=day(150), rows=1), NOW, "ops")
+
+
+def test_evaluations_that_published_or_moved_a_strategy_stay(sql_store: SqlStore, clock: ManualClock) -> None:
+    store = sql_store
+    evaluate(store, day(1), "published", publish=True)
+    evaluate(store, day(2), "nothing")
+    moved = an_entry(
+        "moved", started_at=day(3), verdict=a_verdict(as_of=day(3), transitions=(a_transition("RANGE_002"),))
+    )
+    checkpoint = reading_of(store, day(3)).checkpoint(day(3))
+    store.evaluations.commit(a_commit(entry=moved, publish=None, checkpoint=checkpoint), store.evaluations.load())
+    store.evaluations.record_failure(an_entry("failed", started_at=day(4), verdict=None, failure="x"))
+    evaluate(store, day(5), "newest")
+    clock.instant = NOW
+
+    plans = prune(store, clock)
+
+    assert plans[Kept.EVALUATIONS].rows == 2
+    assert [entry.evaluation_id for entry in store.log.page(None, 9)] == ["newest", "moved", "published"]
+    assert store.policies.head().policy is not None
+
+
+def test_each_removal_is_in_the_audit_log_before_it_begins(store: SqlStore, clock: ManualClock) -> None:
+    pruner(store, clock).prepare("ops")
+
+    lines = [(row.action, row.target, row.actor) for row in store.audit.page(None, 4)]
+
+    assert sorted(lines) == [
+        ("prune", "equity", "ops"),
+        ("prune", "executions", "ops"),
+        ("prune", "trades", "ops"),
+        ("raise_floor", f"journal up to {day(DAYS - 90.5):%Y-%m-%dT%H:%M:%S.%f}Z", "ops"),
+    ]
+    assert left(store) == (2 * DAYS, DAYS)
+
+
+def test_a_removal_that_was_cut_short_goes_on(store: SqlStore, clock: ManualClock) -> None:
+    pruner(store, clock).prepare("ops")
+
+    gone = [store.retention.prune(Kept.EXECUTIONS, 50) for _ in range(5)]
+
+    assert gone == [50, 50, 50, 20, 0]
+    assert left(store)[1] == DAYS - 170
+
+
+def test_whoever_follows_reports_goes_on_behind_those_that_went(store: SqlStore, clock: ManualClock) -> None:
+    end = store.executions.end()
+    prune(store, clock)
+    store.journal.record([an_execution("E-new", at=NOW)])
+
+    assert [each.execution.event_id for each in store.executions.executions_after(end, 10)] == ["E-new"]
+    assert store.executions.end() == end + 1
