@@ -93,15 +93,6 @@ def _redis_url(url: str) -> str:
     raise ValueError("must be redis://HOST, rediss://HOST for TLS, or unix:///PATH") from None
 
 
-def _for_ever_or(least: int) -> Callable[[int], int]:
-    def checked(days: int) -> int:
-        if 0 < days < least:
-            raise ValueError(f"must be 0, for ever, or at least {least}: less is looked at every day")
-        return days
-
-    return checked
-
-
 def _role_words(value: object) -> object:
     if not isinstance(value, Mapping):
         raise ValueError("must be a table of names and their roles")
@@ -215,16 +206,6 @@ class Settings(BaseModel):
     auto_migrate: bool | None = Field(
         default=None,
         description="Migrate an older database at the start. Unset: SQLite yes, PostgreSQL by msc migrate.",
-    )
-    keep_executions_days: KeptDays = Field(default=400, description="Days to keep execution reports. 0: for ever.")
-    keep_evaluations_days: KeptDays = Field(
-        default=400, description="Days to keep evaluations that published nothing. 0: for ever."
-    )
-    # For ever, unless somebody says otherwise: what is left alone can be folded anew after any change of the numbers.
-    keep_trades_days: EvidenceDays = Field(default=0, description="Days to keep closed trades. 0: for ever.")
-    keep_equity_days: EvidenceDays = Field(default=0, description="Days to keep readings of the account. 0: for ever.")
-    auto_migrate: bool | None = Field(
-        default=None, description="Migrate an older database at the start. Unset: SQLite yes, PostgreSQL by msc migrate."
     )
     keep_executions_days: KeptDays = Field(default=400, description="Days to keep execution reports. 0: for ever.")
     keep_evaluations_days: KeptDays = Field(
