@@ -13,131 +13,123 @@ from msc_authority.ports_cache import Before, CacheError, CacheFault, Put
 _log = logging.getLogger(__name__)
 
 NEWER_TOLD_AFTER = 3
-"""Puts in a row that found a newer policy until it is said: the first of them were overtaken by another authority."""
+"""Puts in a row that find a newer policy until it is told: one or two were overtaken by another authority's commit."""
+
+_MENDED = "The cache had other things under names of ours; policy {mine} was put there anew: {mended}"
+_WRONG = {
+    Before.NOTHING: "The cache had lost the policy; {mine} was put back",
+    Before.OLDER: "Somebody had put an older policy into the cache, {theirs}; overwritten by {mine}",
+    Before.UNREADABLE: "What the cache had as the policy is not what this program wrote; overwritten by {mine}",
+    Before.OUTDATED: "The cache had policy {mine} as an older version of this program writes it; written anew",
+}
+_NEWER = (
+    "The cache has policy {theirs}, and the newest in the database is {mine}; it is left there until it expires. "
+    "Another database uses the same keys (set redis_key_prefix), or a backup was restored without a new epoch"
+)
+_FOREIGN = "The cache has policy {theirs} of another database than {mine}, which is served; it is not taken"
+_TOO_OLD = "The cache has policy {theirs}, older than {mine}, which is served; it is not taken"
 
 
 class Complaints:
-    """Judges what was found in the cache, and remembers what of it was said."""
+    """Judges what was found in the cache, and remembers what of it was told."""
 
     def __init__(self, events: EventBus, clock: Clock) -> None:
         """Nothing is wrong yet."""
         self._events, self._clock = events, clock
-        self._known: PolicyRef | None = None
-        self._said = ""
+        self._put: PolicyRef | None = None
         self._newer_in_a_row = 0
+        self._told = ""
         self._failing_since: float | None = None
-        self._faults_said: set[CacheFault] = set()
+        self._faults_told: set[CacheFault] = set()
         self.faults: Counter[CacheFault] = Counter()
         """Calls that failed, by why."""
         self.found: Counter[Before] = Counter()
         """What puts found."""
-        self.lost = 0
-        """How often the policy that had been put was not there any more."""
-        self.mended = 0
-        """How often what was no policy of ours, or an older one put back by hand, was overwritten."""
-        self.refused = 0
-        """How often a head in the cache was not believed."""
+        self.overwritten: Counter[Before] = Counter()
+        """Puts that found what should not have been there, or nothing where something should."""
+        self.not_taken = 0
+        """Heads in the cache that were not believed."""
         self.integrity_errors = 0
-        """How often the cache had other content under the reference of the head."""
+        """How often the cache turned out to have other content under the reference of the head."""
 
     @property
     def failing(self) -> bool:
         """Whether the cache cannot be used now."""
         return self._failing_since is not None
 
-    def forget(self) -> None:
-        """Takes it that nothing is expected to be there."""
-        self._known = None
-
     def failed(self, error: CacheError) -> None:
-        """Takes that the cache cannot be used."""
+        """Takes note that the cache cannot be used."""
         self.faults[error.fault] += 1
         if self._failing_since is None:
             self._failing_since = self._clock.monotonic()
-        level = logging.DEBUG if error.fault in self._faults_said else logging.WARNING
-        self._faults_said.add(error.fault)
+        level = logging.DEBUG if error.fault in self._faults_told else logging.WARNING
+        self._faults_told.add(error.fault)
         _log.log(level, "The cache cannot be used, and nothing waits for it: %s", error)
 
     def worked(self) -> None:
-        """Takes that it can."""
+        """Takes note that it can."""
         if self._failing_since is not None:
             _log.info("The cache is used again, after %.1f s", self._clock.monotonic() - self._failing_since)
         self._failing_since = None
-        self._faults_said.clear()
+        self._faults_told.clear()
+
+    def expired(self) -> None:
+        """Takes note that the policy is not valid any more, so that it is right if the cache has nothing."""
+        self._put = None
 
     def judge(self, head: Head, put: Put) -> None:
         """Looks at what a put of the head found."""
         self.found[put.before] += 1
         self._newer_in_a_row = self._newer_in_a_row + 1 if put.before is Before.NEWER else 0
-        known, mine = self._known, name_of(head.ref)
+        wrong = _MENDED if put.mended else _WRONG[put.before] if self._is_wrong(put) else ""
         if put.kept:
-            self._known = head.ref
-        theirs = name_of(put.ref) if put.ref else "none"
-        if put.mended:
-            self.mended += 1
-            self._say("The cache had other things under names of ours; written anew: %s", ", ".join(put.mended))
-        elif put.before is Before.NOTHING and known is not None:
-            self.lost += 1
-            self._say("The cache had lost the policy; %s was put back", mine)
-        elif put.before is Before.OLDER and known is not None and put.ref is not None and put.ref < known:
-            self.mended += 1
-            self._say("The cache had an older policy put back, %s; overwritten by %s", theirs, mine)
-        elif put.before is Before.UNREADABLE:
-            self.mended += 1
-            self._say("What the cache had as the policy is none that this program wrote; overwritten by %s", mine)
-        elif put.before is Before.OUTDATED:
-            self._say("The cache had the policy as an older version of this program writes it; %s written anew", mine)
+            self._put = head.ref
+        if wrong:
+            self.overwritten[put.before] += 1
+            self._tell(wrong, head.ref, put.ref, mended=", ".join(put.mended))
         elif put.before is Before.OTHER:
             self._broken(head.ref)
-        elif put.before is Before.NEWER:
-            self._newer(theirs, mine)
-        else:
-            self._said = ""
+        elif self._newer_in_a_row >= NEWER_TOLD_AFTER:
+            self._tell(_NEWER, head.ref, put.ref, level=logging.ERROR)
+        elif put.kept:
+            self._told = ""
 
-    def _newer(self, theirs: str, mine: str) -> None:
-        if self._newer_in_a_row < NEWER_TOLD_AFTER:
-            return
-        self._say(
-            "The cache has policy %s, and the newest in the database is %s; it is left there until it expires. Another "
-            "database uses the same keys (set redis_key_prefix), or a backup was restored without a new epoch",
-            theirs,
-            mine,
-            level=logging.ERROR,
-        )
+    def _is_wrong(self, put: Put) -> bool:
+        match put.before:
+            case Before.NOTHING:
+                return self._put is not None
+            case Before.OLDER:
+                # One older than what was put last was put back; else it is the one that the head follows.
+                return self._put is not None and put.ref is not None and put.ref < self._put
+            case _:
+                return put.before in _WRONG
 
     def may_be_taken(self, found: Head, held: Head) -> bool:
-        """Returns whether a head from the cache is believed while the database says nothing; says why it is not."""
-        if found.ref.epoch != held.ref.epoch:
-            self.refused += 1
-            self._say(
-                "The cache has policy %s of another database than %s served here; it is not taken",
-                name_of(found.ref),
-                name_of(held.ref),
-            )
-        elif found.ref < held.ref:
-            self.refused += 1
-            self._say(
-                "The cache has policy %s, older than %s served here; it is not taken",
-                *map(name_of, (found.ref, held.ref)),
-            )
-        elif found.ref == held.ref and _etag(found) != _etag(held):
-            self.refused += 1
+        """Returns whether a head from the cache is believed while the database says nothing; tells why it is not."""
+        broken = found.ref == held.ref and _etag(found) != _etag(held)
+        if found.ref.epoch == held.ref.epoch and found.ref >= held.ref and not broken:
+            self._told = ""
+            return True
+        self.not_taken += 1
+        if broken:
             self._broken(held.ref)
         else:
-            self._said = ""
-            return True
+            self._tell(_FOREIGN if found.ref.epoch != held.ref.epoch else _TOO_OLD, held.ref, found.ref)
         return False
 
     def _broken(self, ref: PolicyRef) -> None:
-        text = f"Policy {name_of(ref)} has other content in the cache than in the database: two writers are at work"
-        if self._said != text:
-            self._said = text
+        text = f"Policy {name_of(ref)} has other content in the cache than here: two writers are at work"
+        if self._told != text:
+            self._told = text
             self.integrity_errors += 1
             self._events.emit(IntegrityBroken(ref=ref, text=text))
 
-    def _say(self, text: str, *args: object, level: int = logging.WARNING) -> None:
-        _log.log(logging.DEBUG if self._said == text else level, text, *args)
-        self._said = text
+    def _tell(
+        self, text: str, mine: PolicyRef, theirs: PolicyRef | None, *, mended: str = "", level: int = logging.WARNING
+    ) -> None:
+        said = text.format(mine=name_of(mine), theirs=name_of(theirs) if theirs else "?", mended=mended)
+        _log.log(logging.DEBUG if self._told == text else level, "%s", said)
+        self._told = text
 
 
 def _etag(head: Head) -> str:

@@ -130,7 +130,7 @@ class CacheKeeper:
         ttl_s = self._broker.freshness().ttl_s
         if ttl_s is None or ttl_s <= 0:
             # Nothing is to be kept any longer than it is valid, and what was is gone by now.
-            self._complaints.forget()
+            self._complaints.expired()
             return
         put = await self._worker.run(
             partial(self._cache.put, current.head, confirmed_at=current.confirmed_at, ttl_s=ttl_s)

@@ -1,4 +1,4 @@
-"""Runs tests that are coroutines, and lends them a PostgreSQL."""
+"""Runs tests that are coroutines, and lends them a PostgreSQL and a Valkey."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from msc_postgres import PostgresServer, postgres_or_skip
+from msc_valkey import ValkeyServer, valkey_or_skip
 
 DEADLINE_S = 60.0
 
@@ -36,3 +37,18 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
     url = postgres.new_database()
     yield url
     postgres.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[ValkeyServer]:
+    """A Valkey for all tests of this process that leave it as it was, but for its keys."""
+    with valkey_or_skip(ValkeyServer) as server:
+        yield server
+
+
+@pytest.fixture
+def valkey_url(valkey: ValkeyServer) -> str:
+    """Where a Valkey is that has no keys."""
+    with valkey.client() as client:
+        client.flushall()
+    return valkey.url
