@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
@@ -194,22 +195,52 @@ class _Kept(Generic[_T]):
     generation: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    error: Exception
+    at: float
+
+
 class _Remembered(Generic[_T]):
-    """What the store said, told again for a moment: many who ask cost one read. Threads may share it."""
+    """What the store said, told again for a moment: many who ask cost one read. Threads may share it.
+
+    Who asks while it is being read gets what that led to, an error included: a store that takes its time to fail must
+    not make a queue of those who wait for it.
+    """
 
     def __init__(self, read: Callable[[], _T], worker: Worker, clock: Clock) -> None:
         self._read, self._worker, self._clock = read, worker, clock
+        self._reading = threading.Lock()
         self._generation = 0
         self._kept: _Kept[_T] | None = None
+        self._failed: _Failed | None = None
 
     def forget(self) -> None:
         # What is being read while this is called may be from before.
         self._generation += 1
 
     async def get(self) -> _T:
-        kept, now, generation = self._kept, self._clock.monotonic(), self._generation
-        if kept is not None and kept.generation == generation and now - kept.read_at < REMEMBERED_S:
-            return kept.value
-        value = await self._worker.run(self._read)
-        self._kept = _Kept(value, now, generation)
-        return value
+        asked_at, generation = self._clock.monotonic(), self._generation
+        kept = self._fresh()
+        return kept.value if kept else await self._worker.run(partial(self._read_once, asked_at, generation))
+
+    def _fresh(self) -> _Kept[_T] | None:
+        kept = self._kept
+        if kept is None or kept.generation != self._generation:
+            return None
+        return kept if self._clock.monotonic() - kept.read_at < REMEMBERED_S else None
+
+    def _read_once(self, asked_at: float, generation: int) -> _T:
+        with self._reading:
+            kept, failed = self._fresh(), self._failed
+            if kept is not None:
+                return kept.value
+            if failed is not None and failed.at > asked_at:
+                raise failed.error
+            try:
+                value = self._read()
+            except Exception as error:
+                self._failed = _Failed(error, self._clock.monotonic())
+                raise
+            self._kept, self._failed = _Kept(value, self._clock.monotonic(), generation), None
+            return value

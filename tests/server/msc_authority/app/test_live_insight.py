@@ -19,7 +19,7 @@ from msc_authority.adapters.memory import MemoryStore
 from msc_authority.app.broker import Draining
 from msc_authority.app.evaluate import InvalidMetric
 from msc_authority.app.events import EvaluationBroken, EvaluationDone, Event
-from msc_authority.app.insight import Insight
+from msc_authority.app.insight import Evaluations, Insight
 from msc_authority.app.live_insight import LiveInsight
 from msc_authority.app.modes import ModeSpan
 from msc_authority.app.scheduler import Scheduler
@@ -38,11 +38,13 @@ class CountedLog:
         self._log = store.log
         self.reads = 0
         self.error: Exception | None = None
+        self.takes: Callable[[], None] = lambda: None
         self.strategies = store.log.strategies
         self.by_request, self.page = store.log.by_request, store.log.page
 
     def latest(self) -> EvaluationEntry | None:
         self.reads += 1
+        self.takes()
         if self.error:
             raise self.error
         return self._log.latest()
@@ -162,6 +164,25 @@ async def test_many_who_ask_within_a_second_cost_one_read() -> None:
         await scene.insight.evaluations()
 
     assert scene.log.reads == 2
+
+
+@pytest.mark.parametrize("error", [None, StoreUnavailable("gone")])
+async def test_many_who_ask_at_once_cost_one_read_whatever_it_leads_to(error: Exception | None) -> None:
+    async with living() as scene:
+        all_asked = threading.Event()
+
+        def takes() -> None:
+            assert all_asked.wait(30.0)
+            scene.time.leap(0.5)
+
+        scene.log.error, scene.log.takes = error, takes
+        asking = [asyncio.ensure_future(scene.insight.evaluations()) for _ in range(20)]
+        await asyncio.sleep(0)
+        all_asked.set()
+        found = await asyncio.gather(*asking, return_exceptions=True)
+
+    assert scene.log.reads == 1
+    assert {type(one) for one in found} == {type(error) if error else Evaluations}
 
 
 @pytest.mark.parametrize("event", [EvaluationDone(entry=an_entry()), EvaluationBroken(trigger="start", text="no")])
