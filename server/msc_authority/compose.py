@@ -28,10 +28,12 @@ from msc_authority.compose_parts import (
     this_machine,
     valid_for_s,
 )
+from msc_authority.compose_upkeep import kept_up
 from msc_authority.ports import Announcements
 from msc_authority.ports_cache import PolicyCache
 
 if TYPE_CHECKING:
+    from msc_authority.adapters.sql import SqlStore
     from msc_authority.settings import Settings
 
 __all__ = ["Machine", "Running", "Stores", "run", "running", "serve", "simulated_machine", "this_machine"]
@@ -75,7 +77,7 @@ async def serve(
         with _opened(settings, machine) as (stores, announcements, cache):
             lives = running(settings, stores, machine, announcements=announcements, cache=cache)
             # Around the authority: both stop at the same time, and the later of them is waited for.
-            async with beside() as http, lives as authority:
+            async with beside() as http, lives as authority, kept_up(settings, stores, machine, authority.leading):
                 url = http.begin(settings, authority, machine.new_id) if settings.serve_http else None
                 # What exists now lives as long as the process; the collector need not look at it again.
                 gc.freeze()
@@ -89,7 +91,7 @@ async def serve(
 
 
 @contextmanager
-def _opened(settings: Settings, machine: Machine) -> Iterator[tuple[Stores, Announcements, PolicyCache | None]]:
+def _opened(settings: Settings, machine: Machine) -> Iterator[tuple[SqlStore, Announcements, PolicyCache | None]]:
     from msc_authority.adapters.announce import open_announcements
 
     with ExitStack() as opened:

@@ -276,6 +276,7 @@ class Authority:
             admission=self.access.admission,
             tls=self.access.tls,
             deliveries=self.sinks.tallies,
+            leading=lambda: self.together.leadership.leading,
         )
         _log.info("Serving on %s, policy %s", running.address, name_of(running.head.ref))
         return running

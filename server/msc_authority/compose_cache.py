@@ -11,6 +11,7 @@ from msc_authority.app.work import Worker
 from msc_authority.ports import StoreUnavailable
 
 if TYPE_CHECKING:
+    from msc_authority.adapters.sql import SqlStore
     from msc_authority.app.broker import Broker, Current
     from msc_authority.app.events import EventBus
     from msc_authority.app.vitals import HeadKeeper
@@ -29,7 +30,7 @@ def cache_of(settings: Settings, clock: Clock) -> PolicyCache | None:
     return open_cache(settings.redis_url, clock, prefix=settings.redis_key_prefix)
 
 
-def stores_of(settings: Settings, clock: Clock, cache: PolicyCache | None) -> Stores:
+def stores_of(settings: Settings, clock: Clock, cache: PolicyCache | None) -> SqlStore:
     """Returns the open store; one that opens later, where there is a policy in the cache to serve until then.
 
     Raises:

@@ -109,7 +109,8 @@ class Running:
 
     `admission` lets callers in, `tls` has the certificates that are shown to them (None: it speaks plaintext).
     `insight` answers what people and programs ask about it, `deliveries` what became of alerts that were sent out.
-    `http_url` is where a browser finds it; None: it serves no HTTP.
+    `http_url` is where a browser finds it; None: it serves no HTTP. `leading` says whether it is the one of several
+    that evaluates.
     """
 
     host: str
@@ -123,6 +124,7 @@ class Running:
     tls: TlsSource | None = None
     deliveries: Callable[[], Sequence[SinkTally]] = tuple
     http_url: str | None = None
+    leading: Callable[[], bool] = lambda: True
 
     @property
     def address(self) -> str:

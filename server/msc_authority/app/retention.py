@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
 from msc_authority.app.ledger import JournalPruned, ledger_at_floor
+from msc_authority.app.work import unless_stopped
 from msc_authority.core.codec import StateMismatch
 from msc_authority.core.config import DecisionConfig
 from msc_authority.core.ledger import Ledger
@@ -62,10 +64,11 @@ class Pruner:
         clock: Clock,
         config: DecisionConfig,
         keep: KeepDays,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Takes what it works on."""
+        """Takes what it works on. What takes long is given up with Stopped once `stopping` says so."""
         self._journal, self._evaluations, self._retention = journal, evaluations, retention
-        self._clock, self._config, self._keep = clock, config, keep
+        self._clock, self._config, self._keep, self._stopping = clock, config, keep, stopping
 
     def plan(self) -> tuple[KindPlan, ...]:
         """Returns what may go now, kind by kind. Changes nothing."""
@@ -150,5 +153,6 @@ class Pruner:
     def _folded_to(self, upto: datetime, floor: LedgerCheckpoint | None) -> LedgerCheckpoint:
         ledger, end = ledger_at_floor(floor, self._config), self._journal.end()
         rows = self._journal.evidence_after(floor.watermark if floor else None, end)
-        ledger.fold(takewhile(lambda evidence: evidence.at <= upto, rows))
+        due = takewhile(lambda evidence: evidence.at <= upto, rows)
+        ledger.fold(unless_stopped(due, self._stopping))
         return LedgerCheckpoint(watermark=upto, cursor=end, payload=ledger.encode())

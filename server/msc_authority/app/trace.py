@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from msc_authority.app.ledger import JournalPruned, ledger_at_floor
 from msc_authority.app.timing import Timer, pause
 from msc_authority.app.trace_fold import SPAN, Stopped, TraceFold
 from msc_authority.app.work import Worker
@@ -97,7 +98,7 @@ class EquityTracer:
         known, self._fold = self._fold, None
         after = self._base_of(known, end) if known is not None else None
         if known is None or after is None:
-            fold, after = TraceFold(self._config), self._beginning(now, end)
+            fold, after = self._begun(now, end)
         else:
             fold = known
         try:
@@ -128,6 +129,16 @@ class EquityTracer:
         if late is None or fold.watermark is None or fold.watermark < late:
             return fold.watermark
         return fold.rewind(late)
+
+    def _begun(self, now: datetime, end: JournalCursor) -> tuple[TraceFold, datetime | None]:
+        after, floor = self._beginning(now, end), self._journal.floor()
+        if floor is None or (after is not None and after >= floor.watermark):
+            return TraceFold(self._config), after
+        try:
+            return TraceFold(self._config, ledger_at_floor(floor, self._config)), floor.watermark
+        except JournalPruned:
+            # Evaluations fail for the same reason, and say so; what is left can be drawn all the same.
+            return TraceFold(self._config), floor.watermark
 
     def _beginning(self, now: datetime, end: JournalCursor) -> datetime | None:
         # A drawdown is from the high of a window before it. The curve of closed trades has its scale from all of them.

@@ -77,10 +77,10 @@ class TraceFold:
     What is folded is always complete up to `watermark`: all evidence that had arrived when it was read.
     """
 
-    def __init__(self, config: DecisionConfig) -> None:
-        """Starts with nothing."""
+    def __init__(self, config: DecisionConfig, ledger: Ledger | None = None) -> None:
+        """Starts with nothing, or with `ledger`, which is its own from then on."""
         self._config = config
-        self._ledger = Ledger.empty(config)
+        self._ledger = ledger or Ledger.empty(config)
         self._samples: list[Sample] = []
         self._bins: dict[str, _Bins] = {}
         self._rewinds: list[_Rewind] = []

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 _T = TypeVar("_T")
+
+
+class Stopped(Exception):
+    """What was under way was given up, because the process stops."""
+
+
+def unless_stopped(items: Iterable[_T], stopping: Callable[[], bool]) -> Iterator[_T]:
+    """Yields the items. Raises Stopped as soon as `stopping` says so."""
+    for item in items:
+        if stopping():
+            raise Stopped
+        yield item
 
 
 class Worker:

@@ -41,6 +41,7 @@ from msc_authority.cli.operate import (
     rollback,
 )
 from msc_authority.cli.policy import history, status
+from msc_authority.cli.prune import prune
 from msc_authority.cli.replay import replay
 from msc_authority.cli.serve import serve
 from msc_authority.cli.token import token_app
@@ -68,7 +69,7 @@ def build_app(audit: typer.Typer | None = None) -> typer.Typer:
     app.callback()(_global)
     asking = (status, watch, history, strategies, health, evaluate, clients, events)
     operating = (halt, reduce, resume, pin, limit, bench, retire, reinstate, rollback, overrides, lift)
-    keeping = (backup, restore, migrate)
+    keeping = (backup, restore, migrate, prune)
     for function in (serve, top, *asking, *operating, replay, *keeping, doctor, version):
         app.command()(function)
     app.add_typer(alerts_app, name="alerts")

@@ -18,11 +18,14 @@ from msc_builders import (
     an_equity_point,
     an_execution,
 )
+from msc_live import ManualTime
+from msc_traced import a_tracer
 
 from msc_authority.adapters.memory import MemoryJournal
 from msc_authority.adapters.sql import SqlStore
 from msc_authority.app.ledger import JournalPruned, LedgerReading, read_ledger
 from msc_authority.app.retention import BATCH_ROWS, KeepDays, KindPlan, Pruner
+from msc_authority.app.trace import EquityTrace
 from msc_authority.core.config import DecisionConfig
 from msc_authority.core.facts import Fact
 from msc_authority.core.ledger import Ledger
@@ -437,3 +440,19 @@ def test_whoever_follows_reports_goes_on_behind_those_that_went(store: SqlStore,
 
     assert [each.execution.event_id for each in store.executions.executions_after(end, 10)] == ["E-new"]
     assert store.executions.end() == end + 1
+
+
+async def test_what_is_drawn_is_what_it_was_before_anything_went(store: SqlStore, clock: ManualClock) -> None:
+    before = await trace_of(store)
+    prune(store, clock)
+
+    assert await trace_of(store) == before
+    assert before.points
+
+
+async def trace_of(store: SqlStore) -> EquityTrace:
+    time = ManualTime()
+    time.leap((NOW - time.now()).total_seconds())
+    async with a_tracer(store.journal, time) as tracer:
+        assert await tracer.refresh()
+        return tracer.trace
