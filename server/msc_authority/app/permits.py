@@ -24,14 +24,17 @@ class Permit:
 
     def __init__(self, identity: Identity, when_lost: Lost) -> None:
         self.identity = identity
+        self.lost: Unauthenticated | None = None
+        """Why the stream may not go on; None: it may."""
         self._when_lost = when_lost
 
     def when_lost(self, call: Lost) -> None:
         """Has `call` called instead, once, should the permit be lost: on the thread that reviews."""
         self._when_lost = call
 
-    def lose(self) -> None:
+    def lose(self, why: Unauthenticated) -> None:
         """Says that it is lost."""
+        self.lost = why
         self._when_lost()
 
     @contextmanager
@@ -74,14 +77,14 @@ class Permits:
                     still_open = permit in self._open
                     self._open.discard(permit)
                 if still_open:
-                    _log.info("A stream of %s ends: %s", permit.identity.name, why)
-                    permit.lose()
+                    _log.info("A stream of %s ends: %s", permit.identity.name, why.reason)
+                    permit.lose(why)
 
-    def _why_lost(self, identity: Identity) -> str | None:
+    def _why_lost(self, identity: Identity) -> Unauthenticated | None:
         try:
             self._book.check(identity)
         except Unauthenticated as error:
-            return error.reason
+            return error
         except StoreUnavailable:
             # Who is in stays in: what it is told carries its age.
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import grpc
@@ -94,7 +94,8 @@ class CheckAccess(grpc.aio.ServerInterceptor):
                 permit = await self._permitted(identity, context, stack)
                 stack.enter_context(acting_as(identity))
                 stack.enter_context(permit.serving())
-                return await behaviour(request, context)
+                async with _told(permit, context):
+                    return await behaviour(request, context)
 
         return guarded
 
@@ -102,9 +103,9 @@ class CheckAccess(grpc.aio.ServerInterceptor):
         async def guarded(request: object, context: Context) -> AsyncIterator[object]:
             identity = await self._admitted(method, context)
             with ExitStack() as stack:
-                await self._permitted(identity, context, stack)
-                async for response in behaviour(request, context):
-                    yield response
+                async with _told(await self._permitted(identity, context, stack), context):
+                    async for response in behaviour(request, context):
+                        yield response
 
         return guarded
 
@@ -122,6 +123,19 @@ class CheckAccess(grpc.aio.ServerInterceptor):
             return stack.enter_context(self._admission.stream(identity, task.cancel))
         except StreamLimitReached as error:
             await abort(context, _refusal(error))
+
+
+@asynccontextmanager
+async def _told(permit: Permit, context: Context) -> AsyncIterator[None]:
+    # A call that is only cancelled tells its caller nothing.
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if permit.lost is None or task is None:
+            raise
+        task.uncancel()
+        await abort(context, _refusal(permit.lost))
 
 
 def _refusal(error: Exception) -> Refusal:
