@@ -113,6 +113,7 @@ def _database(settings: Settings, clock: Clock) -> Iterator[Finding]:
     try:
         database = Database(settings.database_url)
         try:
+            yield from _database_server(database)
             yield from _open_database(database, settings, clock, is_sqlite=file is not None)
         finally:
             database.close()
@@ -123,6 +124,24 @@ def _database(settings: Settings, clock: Clock) -> Iterator[Finding]:
             detail=mask_text(f"{settings.database_url}: {error}"),
             advice="check database_url, that its server runs, and that this user may use it",
         )
+
+
+def _database_server(database: Database) -> Iterator[Finding]:
+    from msc_authority.adapters.sql.about import server_facts
+
+    if database.is_sqlite:
+        return
+    with database.read() as connection:
+        facts = server_facts(connection)
+    detail = f"PostgreSQL {facts.version}, {facts.connections} of {facts.max_connections} connections in use"
+    outcome, advice = Outcome.OK, ""
+    if not facts.takes_writes:
+        outcome, advice = Outcome.FAIL, "point database_url at the primary, or make it writable: nothing can be decided"
+    elif facts.in_clear:
+        outcome, advice = Outcome.WARN, "add sslmode=verify-full and sslrootcert to database_url"
+    writes = "takes writes" if facts.takes_writes else "takes NO writes" + (", it is a replica" * facts.is_replica)
+    detail += f"; it {writes}; {facts.tls or ('no TLS' if facts.address else 'a local socket')}"
+    yield Finding(check="database server", outcome=outcome, detail=detail, advice=advice)
 
 
 def _sqlite_file(url: str) -> Path | None:
@@ -153,7 +172,9 @@ def _open_database(database: Database, settings: Settings, clock: Clock, *, is_s
         yield from _facts(SqlJournal(database).newest_fact_at(), settings, clock)
     elif found is None or found in REVISIONS:
         detail = f"{where} opens, schema {found or 'none yet'} is older than {HEAD_REVISION}"
-        yield Finding(check="database", outcome=Outcome.OK, detail=detail, advice="msc serve brings it up to date")
+        serves = is_sqlite or found is None
+        advice = "msc serve brings it up to date" if serves else "run msc migrate: msc serve changes no shared database"
+        yield Finding(check="database", outcome=Outcome.OK if serves else Outcome.FAIL, detail=detail, advice=advice)
     else:
         yield Finding(
             check="database",
