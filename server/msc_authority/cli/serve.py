@@ -149,6 +149,10 @@ def _progress() -> Iterator[Callable[[ReplayStep], None]]:
 
 def _announcer(settings: Settings, sample: Demo | None, *, as_json: bool) -> Callable[[Running], None]:
     def announce(running: Running) -> None:
+        from msc_authority.cli import systemd
+
+        ref = running.head.ref
+        systemd.ready(f"Serving on {running.address}, policy {ref.epoch}:{ref.version}")
         if as_json:
             print_json(_ready(settings, running, sample))
         else:
