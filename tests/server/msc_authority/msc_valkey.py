@@ -50,6 +50,10 @@ class ValkeyServer:
         assert self._process is not None
         return self._process
 
+    def configure(self, **configuration: str) -> None:
+        """Changes the configuration of the next start."""
+        self._configuration |= {name.replace("_", "-"): value for name, value in configuration.items()}
+
     def start(self) -> Self:
         """Starts the server, and returns when it listens."""
         self.launch()

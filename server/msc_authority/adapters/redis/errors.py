@@ -14,25 +14,39 @@ from msc_authority.ports_cache import CacheError, CacheFault
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """Words by which an answer of Redis is known, also inside what a script says, and what follows from it."""
+    """By what an answer is known, in the driver's classes or in Redis' words, for scripts hand on the words only."""
 
     words: str
     fault: CacheFault
-    advice: str
+    advice: str = ""
 
 
 _CASES = (
+    _Case(r"TimeoutError", CacheFault.SLOW),
+    _Case(r"Authentication|NOAUTH|WRONGPASS", CacheFault.DENIED, "check user and password in redis_url"),
     _Case(
-        r"NOAUTH|WRONGPASS|invalid username-password|invalid password|without any password",
+        r"NoPermission|NOPERM|ACL failure|no permissions",
         CacheFault.DENIED,
-        "check user and password in redis_url",
+        "give its user the commands and keys that the README of adapters/redis lists",
     ),
-    _Case(r"NOPERM|no permissions", CacheFault.DENIED, "give its user the commands and keys that the README lists"),
-    _Case(r"READONLY", CacheFault.READ_ONLY, "redis_url has to lead to the primary"),
-    _Case(r"LOADING|MASTERDOWN", CacheFault.LOADING, ""),
-    _Case(r"\bOOM\b|MISCONF", CacheFault.FULL, "give Redis more memory, or have it evict what others keep there"),
-    _Case(r"MOVED|CROSSSLOT|CLUSTERDOWN", CacheFault.REFUSED, "in a cluster, redis_key_prefix has to be like {msc}:"),
+    _Case(r"ReadOnly|READONLY", CacheFault.READ_ONLY, "redis_url has to lead to the primary"),
+    _Case(r"BusyLoading|LOADING|MasterDown|MASTERDOWN", CacheFault.LOADING),
+    _Case(r"OutOfMemory|\bOOM\b|MISCONF", CacheFault.FULL, "give Redis room, or have it evict what others keep there"),
+    _Case(r"WRONGTYPE", CacheFault.UNREADABLE, "another program uses a key of ours"),
+    _Case(r"Moved|MOVED|CrossSlot|CROSSSLOT|ClusterDown", CacheFault.REFUSED, "a cluster needs redis_key_prefix {msc}:"),
+    _Case(r"ConnectionError", CacheFault.LOST),
 )
+_OTHER = _Case("", CacheFault.REFUSED)
+_VERBS = {
+    CacheFault.LOST: "cannot be reached",
+    CacheFault.SLOW: "does not answer in time",
+    CacheFault.DENIED: "denies it",
+    CacheFault.READ_ONLY: "only copies another",
+    CacheFault.LOADING: "is not ready",
+    CacheFault.FULL: "is full",
+    CacheFault.UNREADABLE: "has what cannot be read",
+    CacheFault.REFUSED: "refuses",
+}
 
 
 @contextmanager
@@ -43,19 +57,11 @@ def cache_errors() -> Iterator[None]:
     except exceptions.RedisError as error:
         raise _translated(error) from error
     except OSError as error:
-        raise CacheError(f"Redis cannot be reached: {error}", CacheFault.LOST) from error
+        raise CacheError(f"Redis {_VERBS[CacheFault.LOST]}: {error}", CacheFault.LOST) from error
 
 
 def _translated(error: exceptions.RedisError) -> CacheError:
-    says = str(error) or type(error).__name__
-    if isinstance(error, exceptions.TimeoutError):
-        return CacheError(f"Redis did not answer in time: {says}", CacheFault.SLOW)
-    case = next((case for case in _CASES if re.search(case.words, says)), None)
-    if case is not None:
-        advice = f"; {case.advice}" if case.advice else ""
-        return CacheError(f"Redis refuses: {says}{advice}", case.fault)
-    if isinstance(error, exceptions.AuthenticationError):
-        return CacheError(f"Redis refuses: {says}; check user and password in redis_url", CacheFault.DENIED)
-    if isinstance(error, exceptions.ConnectionError):
-        return CacheError(f"Redis cannot be reached: {says}", CacheFault.LOST)
-    return CacheError(f"Redis refuses: {says}", CacheFault.REFUSED)
+    says, kind = str(error), type(error).__name__
+    case = next((case for case in _CASES if re.search(case.words, f"{kind} {says}")), _OTHER)
+    advice = f"; {case.advice}" if case.advice else ""
+    return CacheError(f"Redis {_VERBS[case.fault]}: {says or kind}{advice}", case.fault)
