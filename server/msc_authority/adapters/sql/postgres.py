@@ -73,6 +73,7 @@ def engine_for(url: URL, limits: Limits, options: Mapping[str, object]) -> Engin
         return connection_kind.to(*words, silence_s=limits.silence_s, **named)
 
     event.listen(engine, "do_connect", connect)
+    event.listen(engine, "connect", _keep_what_is_acknowledged)
     event.listen(engine, "checkout", _forget_mode)
     event.listen(engine, "handle_error", _leave_replica)
     return engine
@@ -131,6 +132,14 @@ def _session_settings(limits: Limits) -> str:
 
 def _text(value: str | tuple[str, ...]) -> str:
     return value if isinstance(value, str) else " ".join(value)
+
+
+def _keep_what_is_acknowledged(connection: PatientConnection, _record: ConnectionPoolEntry) -> None:
+    # Whoever is told that a fact is stored forgets it. Settings stronger than `on` stay.
+    connection.execute(
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+    )
+    connection.commit()
 
 
 def _forget_mode(connection: PatientConnection, _record: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:

@@ -192,6 +192,17 @@ def test_the_sessions_isolation_is_ours_whatever_the_servers_default_is(postgres
     database.close()
 
 
+@pytest.mark.parametrize(("servers", "ours"), [("off", "on"), ("on", "on"), ("remote_apply", "remote_apply")])
+def test_what_is_acknowledged_is_on_disk_whatever_the_servers_default_is(
+    servers: str, ours: str, postgres: PostgresServer, postgres_url: str
+) -> None:
+    postgres.sql(f"ALTER DATABASE {make_url(postgres_url).database} SET synchronous_commit = {servers}")
+    database = Database(postgres_url)
+    with database.write(WriteLock.JOURNAL) as writing:
+        assert writing.scalar(text("SHOW synchronous_commit")) == ours
+    database.close()
+
+
 def test_without_the_driver_the_error_names_the_extra(clock: ManualClock) -> None:
     program = (
         "import sys\n"
