@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -64,6 +65,10 @@ class Door:
         )
         self.tokens.add(minted.stored)
         return minted
+
+    def read_now(self) -> None:
+        """Reads the tokens, for a test that is no coroutine."""
+        asyncio.run(self.book.read())
 
     def close(self) -> None:
         """Ends its thread."""

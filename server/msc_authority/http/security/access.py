@@ -48,7 +48,7 @@ class Access:
         with ExitStack() as stack:
             try:
                 identity = await self._admitted(scope)
-                receiving = self._lasting(scope, receive, identity, stack)
+                cut = self._lasting(scope, receive, send, identity, stack)
             except (AccessRefused, RateLimited, StreamLimitReached, StoreUnavailable) as error:
                 await _refuse(error, scope, receive, send)
                 return
@@ -56,7 +56,11 @@ class Access:
                 await _not_here(scope)(scope, receive, send)
                 return
             stack.enter_context(acting_as(identity))
-            await self._app(scope, receiving, send)
+            if cut is None:
+                await self._app(scope, receive, send)
+                return
+            await self._app(scope, cut.receive, cut.send)
+            await cut.finish()
 
     async def _admitted(self, scope: Scope) -> Identity | None:
         """Returns who asks; None: nothing is there."""
@@ -66,26 +70,30 @@ class Access:
             return None
         return await self._admission.admit(presented_by(scope), need, f"{method} {scope['path']}"[:200])
 
-    def _lasting(self, scope: Scope, receive: Receive, identity: Identity | None, stack: ExitStack) -> Receive:
+    def _lasting(
+        self, scope: Scope, receive: Receive, send: Send, identity: Identity | None, stack: ExitStack
+    ) -> _Cut | None:
         if identity is None or (scope["type"] == "http" and scope["path"] not in STREAMS):
-            return receive
-        cut = _Cut(receive, scope["type"])
+            return None
+        cut = _Cut(receive, send, scope["type"])
         stack.enter_context(self._admission.stream(identity, cut.from_any_thread))
         return cut
 
 
 class _Cut:
-    """What comes in, until the permit is lost: then it looks as if the other side had gone."""
+    """Both ways of a stream, until its permit is lost: then it looks as if the other side had gone."""
 
-    def __init__(self, receive: Receive, kind: str) -> None:
-        self._receive, self._kind = receive, kind
+    def __init__(self, receive: Receive, send: Send, kind: str) -> None:
+        self._receive, self._send, self._kind = receive, send, kind
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        self._unfinished = False
 
     def from_any_thread(self) -> None:
         """Has it end."""
         self._loop.call_soon_threadsafe(self._over.set)
 
-    async def __call__(self) -> Message:
+    async def receive(self) -> Message:
+        """Returns what comes in."""
         message, over = asyncio.ensure_future(self._receive()), asyncio.ensure_future(self._over.wait())
         try:
             await asyncio.wait((message, over), return_when=asyncio.FIRST_COMPLETED)
@@ -95,6 +103,19 @@ class _Cut:
         finally:
             message.cancel()
             over.cancel()
+
+    async def send(self, message: Message) -> None:
+        """Passes on what goes out."""
+        if message["type"] == "http.response.start":
+            self._unfinished = True
+        elif message["type"] == "http.response.body":
+            self._unfinished = bool(message.get("more_body", False))
+        await self._send(message)
+
+    async def finish(self) -> None:
+        """Ends an answer that was cut, so that the other side, which has not gone, sees an end."""
+        if self._over.is_set() and self._unfinished:
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
