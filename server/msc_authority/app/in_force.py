@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Protocol
 
 from msc_authority.app.events import EvaluationDone, Event, EventBus, OperatorActed, PolicyPublished
 from msc_authority.app.operate import StateUnreadable
@@ -15,7 +16,8 @@ from msc_authority.core.codec import StateMismatch
 from msc_authority.core.overrides import Override
 from msc_authority.core.overriding import expired, next_expiry
 from msc_authority.core.state import ControllerState
-from msc_authority.ports import Clock, EvaluationStore, StoreError
+from msc_authority.ports import Clock, StoreError
+from msc_authority.ports_operator import StoredController
 
 _log = logging.getLogger(__name__)
 
@@ -26,13 +28,21 @@ RETRY_S = 1.0
 EndsThem = Callable[[], Awaitable[None]]
 
 
+class HasController(Protocol):
+    """Has the controller's stored state. See `msc_authority.ports.EvaluationStore`."""
+
+    def controller(self) -> StoredController:
+        """Returns it, without the ledger."""
+        ...
+
+
 class InForce:
     """The overrides as the store has them. Lives on the event loop; what it says may be read from any thread."""
 
     def __init__(
         self,
         *,
-        store: EvaluationStore,
+        store: HasController,
         worker: Worker,
         clock: Clock,
         timer: Timer,

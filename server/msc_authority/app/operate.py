@@ -72,11 +72,12 @@ class Overtaken(ActRefused):
 class ActOutcome:
     """What an act came to. `before` is the head it was done to; None: it was done earlier, under the same request id.
 
-    `override` is the one that was put in force, `overrides` are all that are. `head.ref` tells whether the policy
-    changed; in a preview it did not, and `entry.changes` are those there would be.
+    `override` is the one that was put in force, `overrides` are all that are. `content` is what the policy says
+    afterwards; in a preview what it would say, and `entry.changes` are those there would be.
     """
 
     entry: ActEntry
+    summary: str
     before: PolicyRef | None
     head: Head
     content: PolicyContent | None
@@ -198,6 +199,7 @@ class Operator:
         overrides = in_force(self._state(stored.controller, now).overrides, now)
         return ActOutcome(
             entry=entry,
+            summary=f"{entry.act} of {entry.target} by {entry.actor}: {entry.reason}",
             before=None,
             head=stored.head,
             content=stored.head.policy.content if stored.head.policy else None,
@@ -348,12 +350,13 @@ class Operator:
                 return override_id
 
     def _outcome(self, plan: _Plan, stored: StoredState, head: Head) -> ActOutcome:
-        published = head.ref != stored.head.ref
+        stays = plan.commit.publish is None and head.policy is not None
         return ActOutcome(
-            entry=replace(plan.commit.entry, committed=head.ref if published else None),
+            entry=replace(plan.commit.entry, committed=head.ref if head.ref != stored.head.ref else None),
+            summary=plan.done.because.text,
             before=stored.head.ref,
             head=head,
-            content=plan.content,
+            content=head.policy.content if stays and head.policy else plan.content,
             override=plan.done.placed,
             overrides=plan.done.state.overrides,
         )

@@ -19,9 +19,11 @@ _WHAT_WIDTH = 22
 def outcome_rows(answer: Document, *, dry_run: bool) -> list[tuple[str, str]]:
     """Lines on what became of an act: before and after, the new version, the override, and what else is in force."""
     policy = cast("Document | None", answer["policy"])
-    because = cast("Sequence[Document]", policy["reasons"]) if policy else ()
-    rows = [("because", text(because[0]["text"]))] if because else []
-    rows += [("outcome", _outcome(answer, dry_run=dry_run)), ("changed", _changed(answer))]
+    rows = [
+        ("wanted" if dry_run else "done", text(answer["summary"])),
+        ("outcome", _outcome(answer, dry_run=dry_run)),
+        ("changed", _changed(answer)),
+    ]
     if policy is not None:
         rows += [(name, value) for name, value in policy_facts(policy) if name in {"risk mode", "strategies"}]
     override = cast("Document | None", answer["override"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -50,15 +49,12 @@ def _trade(trade_id: str, strategy_id: str, at: datetime, pnl: Decimal) -> Fact:
     )
 
 
-@dataclass
 class Operating:
     """What persons do is done by `operator`, what evaluations do by `evaluator`; time moves when told."""
 
-    clock: ManualClock = field(default_factory=ManualClock)
-    store: Store = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.store = MemoryStore(self.clock)
+    def __init__(self, clock: ManualClock | None = None, store: Store | None = None) -> None:
+        self.clock = clock or ManualClock()
+        self.store = store or MemoryStore(self.clock)
         self.build()
 
     def build(self, evaluations: EvaluationStore | None = None, new_id: Callable[[], str] | None = None) -> None:

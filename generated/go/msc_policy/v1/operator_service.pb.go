@@ -1059,14 +1059,16 @@ type ActResponse struct {
 	Before *PolicyRef `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`
 	// The head afterwards. Equal to before: the policy stayed, for something tighter is in force.
 	Head *PolicyRef `protobuf:"bytes,3,opt,name=head,proto3" json:"head,omitempty"`
-	// The policy afterwards; with validate_only what it would be, without a reference.
+	// The policy afterwards; with validate_only what it would be, without a reference where that would be a new one.
 	Policy *Policy `protobuf:"bytes,4,opt,name=policy,proto3" json:"policy,omitempty"`
 	// How it differs from before.
 	Changes []*FieldChange `protobuf:"bytes,5,rep,name=changes,proto3" json:"changes,omitempty"`
 	// The override that was put in force. Unset: the act puts none, or it has ended since.
 	Override *Override `protobuf:"bytes,6,opt,name=override,proto3" json:"override,omitempty"`
 	// Every override in force afterwards, the oldest first.
-	Overrides     []*Override `protobuf:"bytes,7,rep,name=overrides,proto3" json:"overrides,omitempty"`
+	Overrides []*Override `protobuf:"bytes,7,rep,name=overrides,proto3" json:"overrides,omitempty"`
+	// What was done, by whom and why, in one sentence.
+	Summary       string `protobuf:"bytes,8,opt,name=summary,proto3" json:"summary,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1148,6 +1150,13 @@ func (x *ActResponse) GetOverrides() []*Override {
 		return x.Overrides
 	}
 	return nil
+}
+
+func (x *ActResponse) GetSummary() string {
+	if x != nil {
+		return x.Summary
+	}
+	return ""
 }
 
 // Asks for the overrides in force.
@@ -1447,7 +1456,7 @@ const file_msc_policy_v1_operator_service_proto_rawDesc = "" +
 	"\x06retire\x18\v \x01(\v2\x1b.msc_policy.v1.RetireActionH\x00R\x06retire\x12>\n" +
 	"\treinstate\x18\f \x01(\v2\x1e.msc_policy.v1.ReinstateActionH\x00R\treinstate\x12;\n" +
 	"\brollback\x18\r \x01(\v2\x1d.msc_policy.v1.RollbackActionH\x00R\brollbackB\b\n" +
-	"\x06action\"\xd5\x02\n" +
+	"\x06action\"\xef\x02\n" +
 	"\vActResponse\x12\x15\n" +
 	"\x06act_id\x18\x01 \x01(\tR\x05actId\x120\n" +
 	"\x06before\x18\x02 \x01(\v2\x18.msc_policy.v1.PolicyRefR\x06before\x12,\n" +
@@ -1455,7 +1464,8 @@ const file_msc_policy_v1_operator_service_proto_rawDesc = "" +
 	"\x06policy\x18\x04 \x01(\v2\x15.msc_policy.v1.PolicyR\x06policy\x124\n" +
 	"\achanges\x18\x05 \x03(\v2\x1a.msc_policy.v1.FieldChangeR\achanges\x123\n" +
 	"\boverride\x18\x06 \x01(\v2\x17.msc_policy.v1.OverrideR\boverride\x125\n" +
-	"\toverrides\x18\a \x03(\v2\x17.msc_policy.v1.OverrideR\toverrides\"\x16\n" +
+	"\toverrides\x18\a \x03(\v2\x17.msc_policy.v1.OverrideR\toverrides\x12\x18\n" +
+	"\asummary\x18\b \x01(\tR\asummary\"\x16\n" +
 	"\x14ListOverridesRequest\"|\n" +
 	"\x15ListOverridesResponse\x125\n" +
 	"\toverrides\x18\x01 \x03(\v2\x17.msc_policy.v1.OverrideR\toverrides\x12,\n" +

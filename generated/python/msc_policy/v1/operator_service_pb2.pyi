@@ -513,8 +513,11 @@ class ActResponse(_message.Message):
     CHANGES_FIELD_NUMBER: _builtins.int
     OVERRIDE_FIELD_NUMBER: _builtins.int
     OVERRIDES_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
     act_id: _builtins.str
     """Id of the act in the history and the audit log."""
+    summary: _builtins.str
+    """What was done, by whom and why, in one sentence."""
     @_builtins.property
     def before(self) -> _policy_pb2.PolicyRef:
         """The head it was done to. Unset: the same request_id did it before."""
@@ -525,7 +528,7 @@ class ActResponse(_message.Message):
 
     @_builtins.property
     def policy(self) -> _policy_pb2.Policy:
-        """The policy afterwards; with validate_only what it would be, without a reference."""
+        """The policy afterwards; with validate_only what it would be, without a reference where that would be a new one."""
 
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[_insight_pb2.FieldChange]:
@@ -549,10 +552,11 @@ class ActResponse(_message.Message):
         changes: _abc.Iterable[_insight_pb2.FieldChange] | None = ...,
         override: Global___Override | None = ...,
         overrides: _abc.Iterable[Global___Override] | None = ...,
+        summary: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "head", b"head", "override", b"override", "policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act_id", b"act_id", "before", b"before", "changes", b"changes", "head", b"head", "override", b"override", "overrides", b"overrides", "policy", b"policy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act_id", b"act_id", "before", b"before", "changes", b"changes", "head", b"head", "override", b"override", "overrides", b"overrides", "policy", b"policy", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -59,6 +59,7 @@ def outcome_to_proto(outcome: ActOutcome) -> pb.ActResponse:
         changes=changes_to_proto(outcome.entry.changes),
         override=override_to_proto(outcome.override) if outcome.override else None,
         overrides=map(override_to_proto, outcome.overrides),
+        summary=outcome.summary,
     )
 
 
