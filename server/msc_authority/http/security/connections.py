@@ -35,7 +35,7 @@ class _Connection(Protocol):
     def data_received(self, data: bytes) -> None: ...
 
 
-def http_protocol(head_within_s: float = HEAD_WITHIN_S) -> type[asyncio.Protocol]:
+def http_protocol() -> type[asyncio.Protocol]:
     """Returns the protocol of uvicorn for HTTP, with bounds on the head of a request and on connections."""
     from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
@@ -70,7 +70,7 @@ def http_protocol(head_within_s: float = HEAD_WITHIN_S) -> type[asyncio.Protocol
 
         def _await_head(self) -> None:
             if self._hurry is None:
-                self._hurry = self.loop.call_later(head_within_s, self.transport.abort)
+                self._hurry = self.loop.call_later(HEAD_WITHIN_S, self.transport.abort)
 
         def _has_head(self) -> None:
             self._head_bytes = 0
