@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol
 
@@ -16,6 +16,11 @@ _CHANCES = 2**48
 def new_id() -> str:
     """Returns 32 hexadecimal digits that nobody else has."""
     return os.urandom(16).hex()
+
+
+def shuffled(items: Iterable[str]) -> list[str]:
+    """Returns them in an order that every process draws for itself."""
+    return sorted(items, key=lambda _: os.urandom(8))
 
 
 class Clock(Protocol):

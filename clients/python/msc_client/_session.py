@@ -24,6 +24,7 @@ from msc_client._messages import (
     Unchanged,
     WatchMessage,
 )
+from msc_client._second import SAME_REPLICA_RETRIES, is_better, is_from
 from msc_client._states import TRANSITIONS, Cause
 from msc_client._trouble import Trouble
 from msc_client.config import ClientConfig
@@ -64,7 +65,7 @@ class Session:
         self._due_ns = self._candidate_due_ns = self._gap_again_ns = now_ns
         self._last_message_ns = self._live_since_ns = now_ns
         self._watchdog_s = config.watchdog_s
-        self._attempt = 0
+        self._attempt = self._retries = 0
         self._replica_age_s = 0.0
         self._aged = False
         self._last_switch_ns: int | None = None
@@ -241,9 +242,9 @@ class Session:
 
     # The second stream: opened while the first still lives, and kept only if it is better
 
-    def _open_candidate(self, why: str, now_ns: int) -> None:
+    def _open_candidate(self, why: str, now_ns: int, *, retries: int = 0) -> None:
         if self._candidate is None and self.state is _S.LIVE:
-            self._candidate = self._open(why)
+            self._candidate, self._retries = self._open(why), retries
             self._candidate_due_ns = now_ns + ns(self._config.first_message_s)
 
     def _drop_candidate(self) -> None:
@@ -261,22 +262,16 @@ class Session:
         return True
 
     def _judge_candidate(self, message: WatchMessage | Garbled, now_ns: int) -> None:
-        if isinstance(message, Garbled) or not self._is_better(message):
+        if isinstance(message, Garbled) or not is_better(message, self.applied, self._replica_age_s):
             self._drop_candidate()
+            if self._retries and is_from(message, self.server_id):
+                self._open_candidate("replica_age", now_ns, retries=self._retries - 1)
             return
         if self._stream is not None:
             self._effects.append(do.CancelStream(stream=self._stream))
         self._stream, self._candidate = self._candidate, None
         self._live_since_ns = self._last_message_ns = now_ns
         self._take(message, now_ns)
-
-    def _is_better(self, message: WatchMessage) -> bool:
-        event, freshness = message.event, message.freshness
-        if isinstance(event, Goodbye):
-            return False
-        if isinstance(event, Snapshot) and (self.applied is None or event.document.ref > self.applied):
-            return True
-        return freshness is not None and freshness.replica_age_s < self._replica_age_s
 
     # Messages
 
@@ -377,7 +372,7 @@ class Session:
             self._log(do.WARNING, "replica_age", text)
         if self._last_switch_ns is None or now_ns - self._last_switch_ns >= ns(self._config.switch_interval_s):
             self._last_switch_ns = now_ns
-            self._open_candidate("replica_age", now_ns)
+            self._open_candidate("replica_age", now_ns, retries=SAME_REPLICA_RETRIES)
 
     def _goodbye(self, goodbye: Goodbye, now_ns: int) -> None:
         backoff_s = self._backoff_s(now_ns)

@@ -75,6 +75,7 @@ class Watch:
         replica_age_s: float = 0.0,
         ttl_s: float = 3600.0,
         heartbeat_s: float | None = None,
+        server_id: str = "r1",
         stream: int | None = None,
         size_bytes: int = 500,
         freshness: bool = True,
@@ -83,7 +84,7 @@ class Watch:
             head=head,
             freshness=Freshness(replica_age_s=replica_age_s, ttl_s=ttl_s) if freshness else None,
             event=event,
-            info=None if heartbeat_s is None else StreamInfo(server_id="r1", heartbeat_interval_s=heartbeat_s),
+            info=None if heartbeat_s is None else StreamInfo(server_id=server_id, heartbeat_interval_s=heartbeat_s),
             size_bytes=size_bytes,
         )
         return self.feed(Received(stream=self.stream if stream is None else stream, message=message))

@@ -11,7 +11,7 @@ from msc_client_harness import QUICK, until
 
 from msc_client import ConnectionState, PolicySource, Role, TlsFiles
 from msc_client._credentials import Credentials
-from msc_client._transport.channel import CHANNEL_OPTIONS, SERVICE_CONFIG, channel_target, open_channel
+from msc_client._transport.channel import CHANNEL_OPTIONS, SERVICE_CONFIG, channel_target, open_channel, spread
 
 
 def test_the_channel_options_are_exactly_those_of_the_contract() -> None:
@@ -53,6 +53,18 @@ def test_the_service_config_retries_unary_calls_only_and_watches_health() -> Non
 )
 def test_targets_become_addresses(target: str, address: str) -> None:
     assert channel_target(target) == address
+
+
+def test_each_process_has_the_addresses_of_a_list_in_an_order_of_its_own() -> None:
+    listed = [f"10.0.0.{n}:7443" for n in range(8)]
+    orders = {spread(f"ipv4:{','.join(listed)}") for _ in range(50)}
+    assert len(orders) > 1
+    assert all(sorted(order.removeprefix("ipv4:").split(",")) == listed for order in orders)
+
+
+@pytest.mark.parametrize("address", ["ipv4:10.0.0.1:7443", "dns:///a,b", "one:7443", "unix:/tmp/a,b"])
+def test_what_is_no_list_of_addresses_stays_as_it_is(address: str) -> None:
+    assert spread(address) == address
 
 
 # Certificates

@@ -16,6 +16,7 @@ from msc_client._events import (
     Start,
 )
 from msc_client._messages import Heartbeat, StreamEnd, Unchanged
+from msc_client._second import SAME_REPLICA_RETRIES
 from msc_client.testing import make_policy
 
 # The second stream
@@ -60,6 +61,37 @@ def test_an_aged_replica_is_said_and_another_is_tried_at_most_once_a_minute() ->
     watch.clock.advance(5)
     watch.say(Heartbeat(), head=make_policy(5).ref, replica_age_s=20, stream=1)
     assert watch.stream == 3
+
+
+def test_a_second_stream_that_comes_out_at_the_same_aged_replica_is_tried_again_at_once() -> None:
+    watch = Watch().live()
+    watch.say(Heartbeat(), head=make_policy(5).ref, replica_age_s=40, stream=1)
+    effects = watch.say(Unchanged(), head=make_policy(5).ref, replica_age_s=40, heartbeat_s=5.0, stream=2)
+    assert effects == [CancelStream(stream=2), OpenStream(stream=3, known=make_policy(5).ref)]
+    watch.say(Unchanged(), head=make_policy(5).ref, replica_age_s=0.1, heartbeat_s=5.0, server_id="r2", stream=3)
+    assert watch.session.open_streams == (3,)
+    assert watch.session.server_id == "r2"
+    assert watch.tier() is Tier.FRESH
+
+
+def test_where_there_is_only_the_aged_replica_it_is_tried_a_few_times_and_then_left_for_a_minute() -> None:
+    watch = Watch().live()
+    watch.say(Heartbeat(), head=make_policy(5).ref, replica_age_s=40, stream=1)
+    while len(watch.session.open_streams) > 1:
+        watch.say(Unchanged(), head=make_policy(5).ref, replica_age_s=40, heartbeat_s=5.0)
+    assert watch.stream == 2 + SAME_REPLICA_RETRIES
+    watch.clock.advance(15)
+    watch.say(Heartbeat(), head=make_policy(5).ref, replica_age_s=55, stream=1)
+    assert watch.stream == 2 + SAME_REPLICA_RETRIES
+
+
+def test_another_replica_that_knows_no_better_is_not_tried_again() -> None:
+    watch = Watch().live()
+    watch.say(Heartbeat(), head=make_policy(5).ref, replica_age_s=40, stream=1)
+    effects = watch.say(
+        Unchanged(), head=make_policy(5).ref, replica_age_s=40, heartbeat_s=5.0, server_id="r2", stream=2
+    )
+    assert effects == [CancelStream(stream=2)]
 
 
 def test_a_fresher_replica_takes_over_before_the_old_stream_is_left() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import grpc
 
+from msc_client._clock import shuffled
 from msc_client._credentials import Credentials
 
 _log = logging.getLogger("msc_client")
@@ -70,7 +71,7 @@ def open_channel(target: str, credentials: Credentials) -> grpc.Channel:
     Raises:
         OSError: a certificate file cannot be read, or is empty.
     """
-    address, tls = channel_target(target), credentials.tls
+    address, tls = spread(channel_target(target)), credentials.tls
     if tls is None:
         if credentials.has_token and not _stays_here(target):
             _log.warning("the token travels unencrypted to %s: set tls or MSC_TLS_CA", target, extra=_PLAIN_TOKEN)
@@ -120,6 +121,17 @@ def channel_target(target: str) -> str:
         if found:
             return f"{family}:{','.join(dict.fromkeys(found))}"
     return f"dns:///{parts[0]}"
+
+
+def spread(address: str) -> str:
+    """Returns a list of addresses in an order of this process's own, anything else as it is.
+
+    The first stream goes to the replica that is connected first, which mostly is the first one of the list.
+    """
+    family, colon, listed = address.partition(":")
+    if family not in ("ipv4", "ipv6") or "," not in listed:
+        return address
+    return f"{family}{colon}{','.join(shuffled(listed.split(',')))}"
 
 
 def _addresses(part: str) -> list[tuple[str, str]]:
