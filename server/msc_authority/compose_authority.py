@@ -146,6 +146,7 @@ class Authority:
             server_id=self._server_id,
             period_s=settings.evaluation_period_s / machine.speed,
             speed=machine.speed,
+            standing=self.together.standing,
         )
         self.board = Board()
         # It folds a journal for seconds: nothing is to queue behind that.
@@ -218,6 +219,7 @@ class Authority:
             served=self._served,
             worker=self._reads,
             clock=self._clock,
+            standing=self.together.standing,
         )
         watches = WatchService(
             maker=self._maker, fleet=fleet, clock=self._clock, heartbeat_s=self._settings.heartbeat_s

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from msc_authority.app.demands import Demands, MakesEvaluations
 from msc_authority.app.leadership import Leadership
-from msc_authority.app.presence import Presence
+from msc_authority.app.observation import ReplicaView, Standing
+from msc_authority.app.presence import Presence, is_alive
 from msc_authority.app.work import Worker
 from msc_authority.ports import Head
 
@@ -34,6 +35,7 @@ class Together:
     ) -> None:
         """Nothing runs yet."""
         self._settings, self._stores, self._machine, self._broker = settings, stores, machine, broker
+        self._server_id = server_id
         # A thread of its own: a lease is renewed in time, whatever else is asked of the store.
         self._leases = Worker(threads=1, name="lease")
         self._worker = Worker(threads=STORE_THREADS, name="replicas")
@@ -64,6 +66,30 @@ class Together:
             worker=self._worker,
             new_id=machine.new_id,
             confirmed_head=self._confirmed_head,
+        )
+
+    def standing(self) -> Standing:
+        """Returns this authority among the others, as far as is known here."""
+        leader_id = self.leadership.leader_id
+        return Standing(
+            leading=self.leadership.leading,
+            term=self.leadership.present_term,
+            leader_address=self.leadership.leader_address,
+            changes=self.leadership.transitions,
+            sent_away=self.presence.sent_away,
+            replicas=tuple(
+                ReplicaView(
+                    server_id=replica.server_id,
+                    address=replica.address,
+                    watchers=replica.watchers,
+                    started_at=replica.started_at,
+                    seen_ago_s=replica.seen_ago_s,
+                    alive=is_alive(replica),
+                    leads=replica.server_id == leader_id,
+                    here=replica.server_id == self._server_id,
+                )
+                for replica in self.presence.replicas
+            ),
         )
 
     async def stand_at(self, port: int) -> None:

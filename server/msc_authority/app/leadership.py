@@ -117,6 +117,13 @@ class Leadership:
         return self._seen.address if self._seen is not None and not self._seen.held else ""
 
     @property
+    def leader_id(self) -> str:
+        """Names the start of the process that leads, as far as is known; empty: nobody leads."""
+        if self.leading:
+            return self._holder
+        return self._seen.holder if self._seen is not None and not self._seen.held else ""
+
+    @property
     def present_term(self) -> int:
         """The newest term that is known of; 0: none."""
         return self._seen.term if self._seen is not None else 0

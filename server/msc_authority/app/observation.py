@@ -81,6 +81,36 @@ class ModeShares:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaView:
+    """One of several authorities on the store. `alive`: it was heard of lately; `here`: it is the one that looks."""
+
+    server_id: str
+    address: str
+    watchers: int
+    started_at: datetime
+    seen_ago_s: float
+    alive: bool
+    leads: bool
+    here: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """This authority among others on the store. `leader_address` empty: nobody leads, as far as is known.
+
+    `changes` counts, since this process started, how often it began to lead and why it ceased to.
+    """
+
+    leading: bool = True
+    term: int = 0
+    leader_address: str = ""
+    changes: Mapping[str, int] = field(default_factory=dict)
+    sent_away: int = 0
+    """Watchers that were asked to go to other replicas since this process started."""
+    replicas: tuple[ReplicaView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """The authority at one instant.
 
@@ -124,3 +154,4 @@ class Observation:
     """What persons have put in force, the oldest first."""
     loop_lag_s: float
     draining: bool
+    standing: Standing = Standing()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from msc_authority.app.observation import (
     ModeShares,
     Observation,
     ReadTally,
+    Standing,
 )
 from msc_authority.app.signals import SignalActivity
 from msc_authority.app.vitals import UNCONFIRMED_AFTER_S
@@ -128,6 +129,7 @@ class Observer:
         server_id: str,
         period_s: float,
         speed: float = 1.0,
+        standing: Callable[[], Standing] = Standing,
     ) -> None:
         """Takes what it looks at, and makes the first observation.
 
@@ -136,6 +138,7 @@ class Observer:
         self._broker, self._fleet, self._schedule, self._pulse = broker, fleet, schedule, pulse
         self._signals, self._rows, self._modes, self._in_force = signals, rows, modes, in_force
         self._clock, self._server_id, self._period_s, self._speed = clock, server_id, period_s, speed
+        self._standing = standing
         self._started_at, self._began = clock.now(), clock.monotonic()
         self._without_policy_since: float | None = self._began
         self._heard = _Heard(clock)
@@ -180,6 +183,7 @@ class Observer:
             overrides=self._in_force.overrides,
             loop_lag_s=self._pulse.loop_lag_s,
             draining=self._broker.draining,
+            standing=self._standing(),
         )
         return self._latest
 

@@ -23,6 +23,7 @@ _ADVICE = {
     "LEDGER_UNREADABLE": "look at the database of the authority with msc doctor on its machine, then try again",
     "OVERTAKEN": "msc overrides and msc history show what was done meanwhile",
     "STORE_UNAVAILABLE": "look at the database of the authority with msc doctor on its machine",
+    "NOT_LEADER": "msc status shows the replicas; one of them takes over within seconds",
     "RATE_LIMITED": "wait a moment and try again",
     "TOKEN_MISSING": "give one with --token-file, MSC_TOKEN_FILE or MSC_TOKEN",
     "TOKEN_EXPIRED": "have another one made with msc token create",
@@ -47,16 +48,15 @@ def asking(target: str) -> Iterator[Remote]:
 
 
 def check_target(target: str) -> None:
-    """Refuses what cannot be host:port.
+    """Refuses what cannot be host:port, or several of them.
 
     Raises:
-        CommandError: `target` is not host:port.
+        CommandError: it is not.
     """
-    host, colon, port = target.rpartition(":")
-    if not (colon and host and port.isascii() and port.isdigit() and 0 < int(port) <= 65_535):
-        raise CommandError(
-            f"{target!r} is not HOST:PORT", advice="give --target or MSC_TARGET as 127.0.0.1:7443", code=ExitCode.USAGE
-        )
+    from msc_authority.rpc.targets import problem_of
+
+    if problem := problem_of(target):
+        raise CommandError(problem, advice="give --target or MSC_TARGET as 127.0.0.1:7443", code=ExitCode.USAGE)
 
 
 def told(error: RemoteError, target: str) -> CommandError:

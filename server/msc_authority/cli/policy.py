@@ -24,6 +24,7 @@ from msc_authority.cli.output import (
 
 if TYPE_CHECKING:
     from msc_authority.rpc.plain import Plain
+    from msc_authority.rpc.remote import Remote
 
 Document = Mapping[str, object]
 
@@ -42,9 +43,9 @@ def status(
     policy = cast("dict[str, object]", answer["policy"])
     freshness = cast("dict[str, object]", answer["freshness"] or {})
     if as_json:
-        print_json({**policy, **{key: answer[key] for key in ("head", "freshness", "server_time")}})
+        print_json({**policy, **{key: answer[key] for key in ("head", "freshness", "server_time", "replicas")}})
     else:
-        _show(policy, freshness)
+        _show(policy, freshness, cast("Sequence[Document]", answer["replicas"]))
     expired = version == 0 and _used_up(freshness.get("ttl_s"))
     raise typer.Exit(ExitCode.BAD_NEWS if expired else ExitCode.OK)
 
@@ -54,12 +55,22 @@ def _asked(target: str, version: int) -> Plain:
 
     with asking(target) as remote:
         try:
-            return remote.policy(version)
+            return {**remote.policy(version), "replicas": _replicas(remote)}
         except RemoteError as error:
             if version or error.reason != "POLICY_NOT_FOUND":
                 raise
             advice = "msc evaluate makes the first one, and an empty journal makes it DEFENSIVE"
             raise CommandError("there is no policy yet", advice=advice, reason=error.reason) from error
+
+
+def _replicas(remote: Remote) -> object:
+    from msc_authority.rpc.remote_error import RemoteError
+
+    try:
+        return remote.health()["replicas"]
+    except RemoteError:
+        # The policy is served from memory, this is not: a database that is away hides nothing but who is there.
+        return []
 
 
 @command
@@ -145,7 +156,23 @@ def _grant_text(grant: Document) -> str:
     return f" ({str(grant['state']).lower()}, risk ×{number(grant['risk_multiplier'])})"
 
 
-def _show(policy: Document, freshness: Document) -> None:
+def replica_rows(replicas: Sequence[Document]) -> list[tuple[str, str]]:
+    """The lines about several authorities; none for one that is alone."""
+    if len(replicas) < 2:
+        return []
+    leader = next((str(replica["address"]) for replica in replicas if replica["leads"]), "NONE: nobody evaluates")
+    here = [
+        f"{replica['address']} ({replica['watchers']} watching, heard of {duration(replica['seen_ago_s'])} ago)"
+        f"{' - this one' if replica['answering'] else ''}"
+        for replica in replicas
+    ]
+    return [
+        ("leader", text(leader)),
+        *(("replicas" if position == 0 else "", text(line)) for position, line in enumerate(here)),
+    ]
+
+
+def _show(policy: Document, freshness: Document, replicas: Sequence[Document]) -> None:
     reasons = cast("Sequence[Document]", policy["reasons"])
     ttl = freshness.get("ttl_s")
     validity = "USED UP: evaluations are missing" if _used_up(ttl) else f"valid another {duration(ttl)}"
@@ -154,6 +181,7 @@ def _show(policy: Document, freshness: Document) -> None:
         ("committed", instant(policy["created_at"])),
         *policy_facts(policy),
         ("freshness", f"confirmed {duration(freshness.get('replica_age_s'))} ago, {validity}"),
+        *replica_rows(replicas),
         *(("because" if position == 0 else "", text(reason["text"])) for position, reason in enumerate(reasons)),
     ]
     console().print(fact_table(rows))

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import grpc
 
+from msc_authority.rpc.targets import channel_target
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
@@ -28,9 +30,10 @@ NOTHING = Credentials()
 
 
 def dial(target: str, options: Sequence[tuple[str, int | str]], credentials: Credentials) -> grpc.Channel:
-    """Returns a channel to host:port, which connects on first use."""
+    """Returns a channel to host:port, or to whichever of several answers, which connects on first use."""
+    address = channel_target(target)
     if credentials.ca is None:
-        return grpc.insecure_channel(target, options=options)
+        return grpc.insecure_channel(address, options=options)
     ssl = grpc.ssl_channel_credentials(credentials.ca, credentials.key, credentials.certificate)
     name = [("grpc.ssl_target_name_override", credentials.server_name)] if credentials.server_name else []
-    return grpc.secure_channel(target, ssl, options=[*options, *name])
+    return grpc.secure_channel(address, ssl, options=[*options, *name])

@@ -14,6 +14,7 @@ from msc_authority.app.access import actor
 from msc_authority.app.broker import Broker
 from msc_authority.app.evaluate import EvaluationOutcome
 from msc_authority.app.fleet import Fleet
+from msc_authority.app.observation import Standing
 from msc_authority.app.scheduler import Scheduler
 from msc_authority.app.work import Worker
 from msc_authority.core.policy import Policy, PolicyRef
@@ -22,7 +23,7 @@ from msc_authority.rpc.calls import server_stream, unary
 from msc_authority.rpc.current_answer import CurrentAnswer
 from msc_authority.rpc.errors import EtagMismatch, FieldProblem, InvalidRequest, PolicyNotFound
 from msc_authority.rpc.mapping.basics import duration_to_proto, instant_to_proto
-from msc_authority.rpc.mapping.fleet import client_of, entry_to_proto, status_of
+from msc_authority.rpc.mapping.fleet import client_of, entry_to_proto, replica_to_proto, status_of
 from msc_authority.rpc.mapping.insight import evaluation_to_proto, ranking_to_proto, supplied_of
 from msc_authority.rpc.mapping.policies import (
     changes_to_proto,
@@ -62,7 +63,9 @@ class PolicyService:
         served: ServedPolicy,
         worker: Worker,
         clock: Clock,
+        standing: Callable[[], Standing] = Standing,
     ) -> None:
+        self._standing = standing
         self._broker, self._scheduler, self._fleet = broker, scheduler, fleet
         self._policies, self._log, self._worker, self._clock = policies, log, worker, clock
         self._served = served
@@ -201,6 +204,7 @@ class PolicyService:
             head=self._served.ref(self._broker.current.head),
             freshness=freshness_to_proto(self._broker.freshness()),
             last_failure=evaluation_to_proto(failure) if failure else None,
+            replicas=map(replica_to_proto, self._standing().replicas),
         )
 
     async def report_client_status(

@@ -1486,7 +1486,9 @@ type GetSystemHealthResponse struct {
 	// How far the answering replica can vouch for it.
 	Freshness *Freshness `protobuf:"bytes,4,opt,name=freshness,proto3" json:"freshness,omitempty"`
 	// Set when the newest evaluation failed.
-	LastFailure   *Evaluation `protobuf:"bytes,5,opt,name=last_failure,json=lastFailure,proto3" json:"last_failure,omitempty"`
+	LastFailure *Evaluation `protobuf:"bytes,5,opt,name=last_failure,json=lastFailure,proto3" json:"last_failure,omitempty"`
+	// Every replica that shares the store and was heard of lately, by address.
+	Replicas      []*Replica `protobuf:"bytes,6,rep,name=replicas,proto3" json:"replicas,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1556,6 +1558,113 @@ func (x *GetSystemHealthResponse) GetLastFailure() *Evaluation {
 	return nil
 }
 
+func (x *GetSystemHealthResponse) GetReplicas() []*Replica {
+	if x != nil {
+		return x.Replicas
+	}
+	return nil
+}
+
+// One of several authorities on one store.
+type Replica struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names one start of it, as in StreamInfo.
+	ServerId string `protobuf:"bytes,1,opt,name=server_id,json=serverId,proto3" json:"server_id,omitempty"`
+	// Where it is reached, as host:port.
+	Address string `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
+	// Watches open on it when it was last heard of.
+	Watchers uint32 `protobuf:"varint,3,opt,name=watchers,proto3" json:"watchers,omitempty"`
+	// When it started, UTC.
+	StartedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
+	// How long ago it was last heard of.
+	SeenAgo *durationpb.Duration `protobuf:"bytes,5,opt,name=seen_ago,json=seenAgo,proto3" json:"seen_ago,omitempty"`
+	// It evaluates and publishes; at most one does.
+	Leads bool `protobuf:"varint,6,opt,name=leads,proto3" json:"leads,omitempty"`
+	// It gave this answer.
+	Answering     bool `protobuf:"varint,7,opt,name=answering,proto3" json:"answering,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Replica) Reset() {
+	*x = Replica{}
+	mi := &file_msc_policy_v1_policy_authority_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Replica) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Replica) ProtoMessage() {}
+
+func (x *Replica) ProtoReflect() protoreflect.Message {
+	mi := &file_msc_policy_v1_policy_authority_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Replica.ProtoReflect.Descriptor instead.
+func (*Replica) Descriptor() ([]byte, []int) {
+	return file_msc_policy_v1_policy_authority_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Replica) GetServerId() string {
+	if x != nil {
+		return x.ServerId
+	}
+	return ""
+}
+
+func (x *Replica) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Replica) GetWatchers() uint32 {
+	if x != nil {
+		return x.Watchers
+	}
+	return 0
+}
+
+func (x *Replica) GetStartedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartedAt
+	}
+	return nil
+}
+
+func (x *Replica) GetSeenAgo() *durationpb.Duration {
+	if x != nil {
+		return x.SeenAgo
+	}
+	return nil
+}
+
+func (x *Replica) GetLeads() bool {
+	if x != nil {
+		return x.Leads
+	}
+	return false
+}
+
+func (x *Replica) GetAnswering() bool {
+	if x != nil {
+		return x.Answering
+	}
+	return false
+}
+
 // A client's report.
 type ReportClientStatusRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1569,7 +1678,7 @@ type ReportClientStatusRequest struct {
 
 func (x *ReportClientStatusRequest) Reset() {
 	*x = ReportClientStatusRequest{}
-	mi := &file_msc_policy_v1_policy_authority_proto_msgTypes[21]
+	mi := &file_msc_policy_v1_policy_authority_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1581,7 +1690,7 @@ func (x *ReportClientStatusRequest) String() string {
 func (*ReportClientStatusRequest) ProtoMessage() {}
 
 func (x *ReportClientStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_msc_policy_v1_policy_authority_proto_msgTypes[21]
+	mi := &file_msc_policy_v1_policy_authority_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1594,7 +1703,7 @@ func (x *ReportClientStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportClientStatusRequest.ProtoReflect.Descriptor instead.
 func (*ReportClientStatusRequest) Descriptor() ([]byte, []int) {
-	return file_msc_policy_v1_policy_authority_proto_rawDescGZIP(), []int{21}
+	return file_msc_policy_v1_policy_authority_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ReportClientStatusRequest) GetClient() *ClientInfo {
@@ -1624,7 +1733,7 @@ type ReportClientStatusResponse struct {
 
 func (x *ReportClientStatusResponse) Reset() {
 	*x = ReportClientStatusResponse{}
-	mi := &file_msc_policy_v1_policy_authority_proto_msgTypes[22]
+	mi := &file_msc_policy_v1_policy_authority_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1636,7 +1745,7 @@ func (x *ReportClientStatusResponse) String() string {
 func (*ReportClientStatusResponse) ProtoMessage() {}
 
 func (x *ReportClientStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_msc_policy_v1_policy_authority_proto_msgTypes[22]
+	mi := &file_msc_policy_v1_policy_authority_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1649,7 +1758,7 @@ func (x *ReportClientStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportClientStatusResponse.ProtoReflect.Descriptor instead.
 func (*ReportClientStatusResponse) Descriptor() ([]byte, []int) {
-	return file_msc_policy_v1_policy_authority_proto_rawDescGZIP(), []int{22}
+	return file_msc_policy_v1_policy_authority_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ReportClientStatusResponse) GetHead() *PolicyRef {
@@ -1675,7 +1784,7 @@ type ListClientsRequest struct {
 
 func (x *ListClientsRequest) Reset() {
 	*x = ListClientsRequest{}
-	mi := &file_msc_policy_v1_policy_authority_proto_msgTypes[23]
+	mi := &file_msc_policy_v1_policy_authority_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1687,7 +1796,7 @@ func (x *ListClientsRequest) String() string {
 func (*ListClientsRequest) ProtoMessage() {}
 
 func (x *ListClientsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_msc_policy_v1_policy_authority_proto_msgTypes[23]
+	mi := &file_msc_policy_v1_policy_authority_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1700,7 +1809,7 @@ func (x *ListClientsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListClientsRequest.ProtoReflect.Descriptor instead.
 func (*ListClientsRequest) Descriptor() ([]byte, []int) {
-	return file_msc_policy_v1_policy_authority_proto_rawDescGZIP(), []int{23}
+	return file_msc_policy_v1_policy_authority_proto_rawDescGZIP(), []int{24}
 }
 
 // The fleet.
@@ -1716,7 +1825,7 @@ type ListClientsResponse struct {
 
 func (x *ListClientsResponse) Reset() {
 	*x = ListClientsResponse{}
-	mi := &file_msc_policy_v1_policy_authority_proto_msgTypes[24]
+	mi := &file_msc_policy_v1_policy_authority_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1728,7 +1837,7 @@ func (x *ListClientsResponse) String() string {
 func (*ListClientsResponse) ProtoMessage() {}
 
 func (x *ListClientsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_msc_policy_v1_policy_authority_proto_msgTypes[24]
+	mi := &file_msc_policy_v1_policy_authority_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1741,7 +1850,7 @@ func (x *ListClientsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListClientsResponse.ProtoReflect.Descriptor instead.
 func (*ListClientsResponse) Descriptor() ([]byte, []int) {
-	return file_msc_policy_v1_policy_authority_proto_rawDescGZIP(), []int{24}
+	return file_msc_policy_v1_policy_authority_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListClientsResponse) GetClients() []*ClientEntry {
@@ -1863,7 +1972,7 @@ const file_msc_policy_v1_policy_authority_proto_rawDesc = "" +
 	"strategies\x18\x01 \x03(\v2\x1e.msc_policy.v1.StrategyRankingR\n" +
 	"strategies\x12/\n" +
 	"\x05as_of\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\"\x18\n" +
-	"\x16GetSystemHealthRequest\"\xc1\x02\n" +
+	"\x16GetSystemHealthRequest\"\xf5\x02\n" +
 	"\x17GetSystemHealthResponse\x129\n" +
 	"\n" +
 	"evaluation\x18\x01 \x01(\v2\x19.msc_policy.v1.EvaluationR\n" +
@@ -1871,7 +1980,17 @@ const file_msc_policy_v1_policy_authority_proto_rawDesc = "" +
 	"\x12next_evaluation_in\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x10nextEvaluationIn\x12,\n" +
 	"\x04head\x18\x03 \x01(\v2\x18.msc_policy.v1.PolicyRefR\x04head\x126\n" +
 	"\tfreshness\x18\x04 \x01(\v2\x18.msc_policy.v1.FreshnessR\tfreshness\x12<\n" +
-	"\flast_failure\x18\x05 \x01(\v2\x19.msc_policy.v1.EvaluationR\vlastFailure\"\x83\x01\n" +
+	"\flast_failure\x18\x05 \x01(\v2\x19.msc_policy.v1.EvaluationR\vlastFailure\x122\n" +
+	"\breplicas\x18\x06 \x03(\v2\x16.msc_policy.v1.ReplicaR\breplicas\"\x81\x02\n" +
+	"\aReplica\x12\x1b\n" +
+	"\tserver_id\x18\x01 \x01(\tR\bserverId\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x1a\n" +
+	"\bwatchers\x18\x03 \x01(\rR\bwatchers\x129\n" +
+	"\n" +
+	"started_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x124\n" +
+	"\bseen_ago\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\aseenAgo\x12\x14\n" +
+	"\x05leads\x18\x06 \x01(\bR\x05leads\x12\x1c\n" +
+	"\tanswering\x18\a \x01(\bR\tanswering\"\x83\x01\n" +
 	"\x19ReportClientStatusRequest\x121\n" +
 	"\x06client\x18\x01 \x01(\v2\x19.msc_policy.v1.ClientInfoR\x06client\x123\n" +
 	"\x06status\x18\x02 \x01(\v2\x1b.msc_policy.v1.ClientStatusR\x06status\"\x91\x01\n" +
@@ -1920,7 +2039,7 @@ func file_msc_policy_v1_policy_authority_proto_rawDescGZIP() []byte {
 }
 
 var file_msc_policy_v1_policy_authority_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_msc_policy_v1_policy_authority_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_msc_policy_v1_policy_authority_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_msc_policy_v1_policy_authority_proto_goTypes = []any{
 	(SnapshotReason)(0),                 // 0: msc_policy.v1.SnapshotReason
 	(GoodbyeReason)(0),                  // 1: msc_policy.v1.GoodbyeReason
@@ -1945,90 +2064,94 @@ var file_msc_policy_v1_policy_authority_proto_goTypes = []any{
 	(*ListStrategiesResponse)(nil),      // 20: msc_policy.v1.ListStrategiesResponse
 	(*GetSystemHealthRequest)(nil),      // 21: msc_policy.v1.GetSystemHealthRequest
 	(*GetSystemHealthResponse)(nil),     // 22: msc_policy.v1.GetSystemHealthResponse
-	(*ReportClientStatusRequest)(nil),   // 23: msc_policy.v1.ReportClientStatusRequest
-	(*ReportClientStatusResponse)(nil),  // 24: msc_policy.v1.ReportClientStatusResponse
-	(*ListClientsRequest)(nil),          // 25: msc_policy.v1.ListClientsRequest
-	(*ListClientsResponse)(nil),         // 26: msc_policy.v1.ListClientsResponse
-	(*PolicyRef)(nil),                   // 27: msc_policy.v1.PolicyRef
-	(*Policy)(nil),                      // 28: msc_policy.v1.Policy
-	(*Freshness)(nil),                   // 29: msc_policy.v1.Freshness
-	(*timestamppb.Timestamp)(nil),       // 30: google.protobuf.Timestamp
-	(*ClientInfo)(nil),                  // 31: msc_policy.v1.ClientInfo
-	(*durationpb.Duration)(nil),         // 32: google.protobuf.Duration
-	(*ClientStatus)(nil),                // 33: msc_policy.v1.ClientStatus
-	(*Evaluation)(nil),                  // 34: msc_policy.v1.Evaluation
-	(*FieldChange)(nil),                 // 35: msc_policy.v1.FieldChange
-	(*StrategyRanking)(nil),             // 36: msc_policy.v1.StrategyRanking
-	(*ClientEntry)(nil),                 // 37: msc_policy.v1.ClientEntry
+	(*Replica)(nil),                     // 23: msc_policy.v1.Replica
+	(*ReportClientStatusRequest)(nil),   // 24: msc_policy.v1.ReportClientStatusRequest
+	(*ReportClientStatusResponse)(nil),  // 25: msc_policy.v1.ReportClientStatusResponse
+	(*ListClientsRequest)(nil),          // 26: msc_policy.v1.ListClientsRequest
+	(*ListClientsResponse)(nil),         // 27: msc_policy.v1.ListClientsResponse
+	(*PolicyRef)(nil),                   // 28: msc_policy.v1.PolicyRef
+	(*Policy)(nil),                      // 29: msc_policy.v1.Policy
+	(*Freshness)(nil),                   // 30: msc_policy.v1.Freshness
+	(*timestamppb.Timestamp)(nil),       // 31: google.protobuf.Timestamp
+	(*ClientInfo)(nil),                  // 32: msc_policy.v1.ClientInfo
+	(*durationpb.Duration)(nil),         // 33: google.protobuf.Duration
+	(*ClientStatus)(nil),                // 34: msc_policy.v1.ClientStatus
+	(*Evaluation)(nil),                  // 35: msc_policy.v1.Evaluation
+	(*FieldChange)(nil),                 // 36: msc_policy.v1.FieldChange
+	(*StrategyRanking)(nil),             // 37: msc_policy.v1.StrategyRanking
+	(*ClientEntry)(nil),                 // 38: msc_policy.v1.ClientEntry
 }
 var file_msc_policy_v1_policy_authority_proto_depIdxs = []int32{
-	27, // 0: msc_policy.v1.GetPolicyRequest.min_ref:type_name -> msc_policy.v1.PolicyRef
-	28, // 1: msc_policy.v1.GetPolicyResponse.policy:type_name -> msc_policy.v1.Policy
-	27, // 2: msc_policy.v1.GetPolicyResponse.head:type_name -> msc_policy.v1.PolicyRef
-	29, // 3: msc_policy.v1.GetPolicyResponse.freshness:type_name -> msc_policy.v1.Freshness
-	30, // 4: msc_policy.v1.GetPolicyResponse.server_time:type_name -> google.protobuf.Timestamp
-	27, // 5: msc_policy.v1.WatchPolicyRequest.known:type_name -> msc_policy.v1.PolicyRef
-	31, // 6: msc_policy.v1.WatchPolicyRequest.client:type_name -> msc_policy.v1.ClientInfo
-	32, // 7: msc_policy.v1.WatchPolicyRequest.heartbeat_interval:type_name -> google.protobuf.Duration
-	33, // 8: msc_policy.v1.WatchPolicyRequest.status:type_name -> msc_policy.v1.ClientStatus
-	27, // 9: msc_policy.v1.WatchPolicyResponse.head:type_name -> msc_policy.v1.PolicyRef
-	29, // 10: msc_policy.v1.WatchPolicyResponse.freshness:type_name -> msc_policy.v1.Freshness
-	30, // 11: msc_policy.v1.WatchPolicyResponse.server_time:type_name -> google.protobuf.Timestamp
+	28, // 0: msc_policy.v1.GetPolicyRequest.min_ref:type_name -> msc_policy.v1.PolicyRef
+	29, // 1: msc_policy.v1.GetPolicyResponse.policy:type_name -> msc_policy.v1.Policy
+	28, // 2: msc_policy.v1.GetPolicyResponse.head:type_name -> msc_policy.v1.PolicyRef
+	30, // 3: msc_policy.v1.GetPolicyResponse.freshness:type_name -> msc_policy.v1.Freshness
+	31, // 4: msc_policy.v1.GetPolicyResponse.server_time:type_name -> google.protobuf.Timestamp
+	28, // 5: msc_policy.v1.WatchPolicyRequest.known:type_name -> msc_policy.v1.PolicyRef
+	32, // 6: msc_policy.v1.WatchPolicyRequest.client:type_name -> msc_policy.v1.ClientInfo
+	33, // 7: msc_policy.v1.WatchPolicyRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	34, // 8: msc_policy.v1.WatchPolicyRequest.status:type_name -> msc_policy.v1.ClientStatus
+	28, // 9: msc_policy.v1.WatchPolicyResponse.head:type_name -> msc_policy.v1.PolicyRef
+	30, // 10: msc_policy.v1.WatchPolicyResponse.freshness:type_name -> msc_policy.v1.Freshness
+	31, // 11: msc_policy.v1.WatchPolicyResponse.server_time:type_name -> google.protobuf.Timestamp
 	6,  // 12: msc_policy.v1.WatchPolicyResponse.info:type_name -> msc_policy.v1.StreamInfo
 	7,  // 13: msc_policy.v1.WatchPolicyResponse.snapshot:type_name -> msc_policy.v1.Snapshot
 	8,  // 14: msc_policy.v1.WatchPolicyResponse.unchanged:type_name -> msc_policy.v1.Unchanged
 	9,  // 15: msc_policy.v1.WatchPolicyResponse.heartbeat:type_name -> msc_policy.v1.Heartbeat
 	10, // 16: msc_policy.v1.WatchPolicyResponse.goodbye:type_name -> msc_policy.v1.Goodbye
-	32, // 17: msc_policy.v1.StreamInfo.heartbeat_interval:type_name -> google.protobuf.Duration
-	28, // 18: msc_policy.v1.Snapshot.policy:type_name -> msc_policy.v1.Policy
+	33, // 17: msc_policy.v1.StreamInfo.heartbeat_interval:type_name -> google.protobuf.Duration
+	29, // 18: msc_policy.v1.Snapshot.policy:type_name -> msc_policy.v1.Policy
 	0,  // 19: msc_policy.v1.Snapshot.reason:type_name -> msc_policy.v1.SnapshotReason
 	1,  // 20: msc_policy.v1.Goodbye.reason:type_name -> msc_policy.v1.GoodbyeReason
-	32, // 21: msc_policy.v1.Goodbye.reconnect_after:type_name -> google.protobuf.Duration
+	33, // 21: msc_policy.v1.Goodbye.reconnect_after:type_name -> google.protobuf.Duration
 	11, // 22: msc_policy.v1.EvaluateRequest.what_if:type_name -> msc_policy.v1.SuppliedMetrics
-	34, // 23: msc_policy.v1.EvaluateResponse.evaluation:type_name -> msc_policy.v1.Evaluation
-	28, // 24: msc_policy.v1.EvaluateResponse.candidate:type_name -> msc_policy.v1.Policy
-	35, // 25: msc_policy.v1.EvaluateResponse.changes:type_name -> msc_policy.v1.FieldChange
-	27, // 26: msc_policy.v1.EvaluateResponse.head:type_name -> msc_policy.v1.PolicyRef
+	35, // 23: msc_policy.v1.EvaluateResponse.evaluation:type_name -> msc_policy.v1.Evaluation
+	29, // 24: msc_policy.v1.EvaluateResponse.candidate:type_name -> msc_policy.v1.Policy
+	36, // 25: msc_policy.v1.EvaluateResponse.changes:type_name -> msc_policy.v1.FieldChange
+	28, // 26: msc_policy.v1.EvaluateResponse.head:type_name -> msc_policy.v1.PolicyRef
 	16, // 27: msc_policy.v1.ListPolicyRevisionsResponse.revisions:type_name -> msc_policy.v1.PolicyRevision
-	28, // 28: msc_policy.v1.PolicyRevision.policy:type_name -> msc_policy.v1.Policy
-	35, // 29: msc_policy.v1.PolicyRevision.changes:type_name -> msc_policy.v1.FieldChange
-	34, // 30: msc_policy.v1.ListEvaluationsResponse.evaluations:type_name -> msc_policy.v1.Evaluation
-	36, // 31: msc_policy.v1.ListStrategiesResponse.strategies:type_name -> msc_policy.v1.StrategyRanking
-	30, // 32: msc_policy.v1.ListStrategiesResponse.as_of:type_name -> google.protobuf.Timestamp
-	34, // 33: msc_policy.v1.GetSystemHealthResponse.evaluation:type_name -> msc_policy.v1.Evaluation
-	32, // 34: msc_policy.v1.GetSystemHealthResponse.next_evaluation_in:type_name -> google.protobuf.Duration
-	27, // 35: msc_policy.v1.GetSystemHealthResponse.head:type_name -> msc_policy.v1.PolicyRef
-	29, // 36: msc_policy.v1.GetSystemHealthResponse.freshness:type_name -> msc_policy.v1.Freshness
-	34, // 37: msc_policy.v1.GetSystemHealthResponse.last_failure:type_name -> msc_policy.v1.Evaluation
-	31, // 38: msc_policy.v1.ReportClientStatusRequest.client:type_name -> msc_policy.v1.ClientInfo
-	33, // 39: msc_policy.v1.ReportClientStatusRequest.status:type_name -> msc_policy.v1.ClientStatus
-	27, // 40: msc_policy.v1.ReportClientStatusResponse.head:type_name -> msc_policy.v1.PolicyRef
-	32, // 41: msc_policy.v1.ReportClientStatusResponse.next_report_after:type_name -> google.protobuf.Duration
-	37, // 42: msc_policy.v1.ListClientsResponse.clients:type_name -> msc_policy.v1.ClientEntry
-	27, // 43: msc_policy.v1.ListClientsResponse.head:type_name -> msc_policy.v1.PolicyRef
-	2,  // 44: msc_policy.v1.PolicyAuthority.GetPolicy:input_type -> msc_policy.v1.GetPolicyRequest
-	4,  // 45: msc_policy.v1.PolicyAuthority.WatchPolicy:input_type -> msc_policy.v1.WatchPolicyRequest
-	12, // 46: msc_policy.v1.PolicyAuthority.Evaluate:input_type -> msc_policy.v1.EvaluateRequest
-	14, // 47: msc_policy.v1.PolicyAuthority.ListPolicyRevisions:input_type -> msc_policy.v1.ListPolicyRevisionsRequest
-	17, // 48: msc_policy.v1.PolicyAuthority.ListEvaluations:input_type -> msc_policy.v1.ListEvaluationsRequest
-	19, // 49: msc_policy.v1.PolicyAuthority.ListStrategies:input_type -> msc_policy.v1.ListStrategiesRequest
-	21, // 50: msc_policy.v1.PolicyAuthority.GetSystemHealth:input_type -> msc_policy.v1.GetSystemHealthRequest
-	23, // 51: msc_policy.v1.PolicyAuthority.ReportClientStatus:input_type -> msc_policy.v1.ReportClientStatusRequest
-	25, // 52: msc_policy.v1.PolicyAuthority.ListClients:input_type -> msc_policy.v1.ListClientsRequest
-	3,  // 53: msc_policy.v1.PolicyAuthority.GetPolicy:output_type -> msc_policy.v1.GetPolicyResponse
-	5,  // 54: msc_policy.v1.PolicyAuthority.WatchPolicy:output_type -> msc_policy.v1.WatchPolicyResponse
-	13, // 55: msc_policy.v1.PolicyAuthority.Evaluate:output_type -> msc_policy.v1.EvaluateResponse
-	15, // 56: msc_policy.v1.PolicyAuthority.ListPolicyRevisions:output_type -> msc_policy.v1.ListPolicyRevisionsResponse
-	18, // 57: msc_policy.v1.PolicyAuthority.ListEvaluations:output_type -> msc_policy.v1.ListEvaluationsResponse
-	20, // 58: msc_policy.v1.PolicyAuthority.ListStrategies:output_type -> msc_policy.v1.ListStrategiesResponse
-	22, // 59: msc_policy.v1.PolicyAuthority.GetSystemHealth:output_type -> msc_policy.v1.GetSystemHealthResponse
-	24, // 60: msc_policy.v1.PolicyAuthority.ReportClientStatus:output_type -> msc_policy.v1.ReportClientStatusResponse
-	26, // 61: msc_policy.v1.PolicyAuthority.ListClients:output_type -> msc_policy.v1.ListClientsResponse
-	53, // [53:62] is the sub-list for method output_type
-	44, // [44:53] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	29, // 28: msc_policy.v1.PolicyRevision.policy:type_name -> msc_policy.v1.Policy
+	36, // 29: msc_policy.v1.PolicyRevision.changes:type_name -> msc_policy.v1.FieldChange
+	35, // 30: msc_policy.v1.ListEvaluationsResponse.evaluations:type_name -> msc_policy.v1.Evaluation
+	37, // 31: msc_policy.v1.ListStrategiesResponse.strategies:type_name -> msc_policy.v1.StrategyRanking
+	31, // 32: msc_policy.v1.ListStrategiesResponse.as_of:type_name -> google.protobuf.Timestamp
+	35, // 33: msc_policy.v1.GetSystemHealthResponse.evaluation:type_name -> msc_policy.v1.Evaluation
+	33, // 34: msc_policy.v1.GetSystemHealthResponse.next_evaluation_in:type_name -> google.protobuf.Duration
+	28, // 35: msc_policy.v1.GetSystemHealthResponse.head:type_name -> msc_policy.v1.PolicyRef
+	30, // 36: msc_policy.v1.GetSystemHealthResponse.freshness:type_name -> msc_policy.v1.Freshness
+	35, // 37: msc_policy.v1.GetSystemHealthResponse.last_failure:type_name -> msc_policy.v1.Evaluation
+	23, // 38: msc_policy.v1.GetSystemHealthResponse.replicas:type_name -> msc_policy.v1.Replica
+	31, // 39: msc_policy.v1.Replica.started_at:type_name -> google.protobuf.Timestamp
+	33, // 40: msc_policy.v1.Replica.seen_ago:type_name -> google.protobuf.Duration
+	32, // 41: msc_policy.v1.ReportClientStatusRequest.client:type_name -> msc_policy.v1.ClientInfo
+	34, // 42: msc_policy.v1.ReportClientStatusRequest.status:type_name -> msc_policy.v1.ClientStatus
+	28, // 43: msc_policy.v1.ReportClientStatusResponse.head:type_name -> msc_policy.v1.PolicyRef
+	33, // 44: msc_policy.v1.ReportClientStatusResponse.next_report_after:type_name -> google.protobuf.Duration
+	38, // 45: msc_policy.v1.ListClientsResponse.clients:type_name -> msc_policy.v1.ClientEntry
+	28, // 46: msc_policy.v1.ListClientsResponse.head:type_name -> msc_policy.v1.PolicyRef
+	2,  // 47: msc_policy.v1.PolicyAuthority.GetPolicy:input_type -> msc_policy.v1.GetPolicyRequest
+	4,  // 48: msc_policy.v1.PolicyAuthority.WatchPolicy:input_type -> msc_policy.v1.WatchPolicyRequest
+	12, // 49: msc_policy.v1.PolicyAuthority.Evaluate:input_type -> msc_policy.v1.EvaluateRequest
+	14, // 50: msc_policy.v1.PolicyAuthority.ListPolicyRevisions:input_type -> msc_policy.v1.ListPolicyRevisionsRequest
+	17, // 51: msc_policy.v1.PolicyAuthority.ListEvaluations:input_type -> msc_policy.v1.ListEvaluationsRequest
+	19, // 52: msc_policy.v1.PolicyAuthority.ListStrategies:input_type -> msc_policy.v1.ListStrategiesRequest
+	21, // 53: msc_policy.v1.PolicyAuthority.GetSystemHealth:input_type -> msc_policy.v1.GetSystemHealthRequest
+	24, // 54: msc_policy.v1.PolicyAuthority.ReportClientStatus:input_type -> msc_policy.v1.ReportClientStatusRequest
+	26, // 55: msc_policy.v1.PolicyAuthority.ListClients:input_type -> msc_policy.v1.ListClientsRequest
+	3,  // 56: msc_policy.v1.PolicyAuthority.GetPolicy:output_type -> msc_policy.v1.GetPolicyResponse
+	5,  // 57: msc_policy.v1.PolicyAuthority.WatchPolicy:output_type -> msc_policy.v1.WatchPolicyResponse
+	13, // 58: msc_policy.v1.PolicyAuthority.Evaluate:output_type -> msc_policy.v1.EvaluateResponse
+	15, // 59: msc_policy.v1.PolicyAuthority.ListPolicyRevisions:output_type -> msc_policy.v1.ListPolicyRevisionsResponse
+	18, // 60: msc_policy.v1.PolicyAuthority.ListEvaluations:output_type -> msc_policy.v1.ListEvaluationsResponse
+	20, // 61: msc_policy.v1.PolicyAuthority.ListStrategies:output_type -> msc_policy.v1.ListStrategiesResponse
+	22, // 62: msc_policy.v1.PolicyAuthority.GetSystemHealth:output_type -> msc_policy.v1.GetSystemHealthResponse
+	25, // 63: msc_policy.v1.PolicyAuthority.ReportClientStatus:output_type -> msc_policy.v1.ReportClientStatusResponse
+	27, // 64: msc_policy.v1.PolicyAuthority.ListClients:output_type -> msc_policy.v1.ListClientsResponse
+	56, // [56:65] is the sub-list for method output_type
+	47, // [47:56] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_msc_policy_v1_policy_authority_proto_init() }
@@ -2052,7 +2175,7 @@ func file_msc_policy_v1_policy_authority_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_msc_policy_v1_policy_authority_proto_rawDesc), len(file_msc_policy_v1_policy_authority_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

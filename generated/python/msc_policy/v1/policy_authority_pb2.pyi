@@ -797,6 +797,7 @@ class GetSystemHealthResponse(_message.Message):
     HEAD_FIELD_NUMBER: _builtins.int
     FRESHNESS_FIELD_NUMBER: _builtins.int
     LAST_FAILURE_FIELD_NUMBER: _builtins.int
+    REPLICAS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def evaluation(self) -> _insight_pb2.Evaluation:
         """The last evaluation that succeeded. Unset: none yet."""
@@ -817,6 +818,10 @@ class GetSystemHealthResponse(_message.Message):
     def last_failure(self) -> _insight_pb2.Evaluation:
         """Set when the newest evaluation failed."""
 
+    @_builtins.property
+    def replicas(self) -> _containers.RepeatedCompositeFieldContainer[Global___Replica]:
+        """Every replica that shares the store and was heard of lately, by address."""
+
     def __init__(
         self,
         *,
@@ -825,14 +830,65 @@ class GetSystemHealthResponse(_message.Message):
         head: _policy_pb2.PolicyRef | None = ...,
         freshness: _policy_pb2.Freshness | None = ...,
         last_failure: _insight_pb2.Evaluation | None = ...,
+        replicas: _abc.Iterable[Global___Replica] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation", "freshness", b"freshness", "head", b"head", "last_failure", b"last_failure", "next_evaluation_in", b"next_evaluation_in"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation", "freshness", b"freshness", "head", b"head", "last_failure", b"last_failure", "next_evaluation_in", b"next_evaluation_in"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation", "freshness", b"freshness", "head", b"head", "last_failure", b"last_failure", "next_evaluation_in", b"next_evaluation_in", "replicas", b"replicas"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetSystemHealthResponse: _TypeAlias = GetSystemHealthResponse  # noqa: Y015
+
+@_typing.final
+class Replica(_message.Message):
+    """One of several authorities on one store."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_ID_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    WATCHERS_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    SEEN_AGO_FIELD_NUMBER: _builtins.int
+    LEADS_FIELD_NUMBER: _builtins.int
+    ANSWERING_FIELD_NUMBER: _builtins.int
+    server_id: _builtins.str
+    """Names one start of it, as in StreamInfo."""
+    address: _builtins.str
+    """Where it is reached, as host:port."""
+    watchers: _builtins.int
+    """Watches open on it when it was last heard of."""
+    leads: _builtins.bool
+    """It evaluates and publishes; at most one does."""
+    answering: _builtins.bool
+    """It gave this answer."""
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp:
+        """When it started, UTC."""
+
+    @_builtins.property
+    def seen_ago(self) -> _duration_pb2.Duration:
+        """How long ago it was last heard of."""
+
+    def __init__(
+        self,
+        *,
+        server_id: _builtins.str = ...,
+        address: _builtins.str = ...,
+        watchers: _builtins.int = ...,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+        seen_ago: _duration_pb2.Duration | None = ...,
+        leads: _builtins.bool = ...,
+        answering: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["seen_ago", b"seen_ago", "started_at", b"started_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "answering", b"answering", "leads", b"leads", "seen_ago", b"seen_ago", "server_id", b"server_id", "started_at", b"started_at", "watchers", b"watchers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Replica: _TypeAlias = Replica  # noqa: Y015
 
 @_typing.final
 class ReportClientStatusRequest(_message.Message):

@@ -14,7 +14,7 @@ from msc_authority.app.alerts.conditions import reporting_clients
 from msc_authority.app.alerts.values import Alert, AlertState, Severity
 from msc_authority.app.broker import Current, Freshness
 from msc_authority.app.insight import Evaluations, Insight
-from msc_authority.app.observation import ClientView, ModeShares, Observation
+from msc_authority.app.observation import ClientView, ModeShares, Observation, ReplicaView, Standing
 from msc_authority.app.signals import SignalTally
 from msc_authority.core.policy import RiskMode
 from msc_authority.http.models.basics import Answer, Count, Instant, RefAnswer
@@ -107,6 +107,44 @@ class AlertCounts(Answer):
         return cls(firing=len(firing), critical=sum(alert.severity is Severity.CRITICAL for alert in firing))
 
 
+class ReplicaAnswer(Answer):
+    """One of several authorities on the same database."""
+
+    server_id: Annotated[str, Field(description="Names one start of it.")]
+    address: Annotated[str, Field(description="Where it speaks gRPC, as host:port.")]
+    watchers: Annotated[Count, Field(description="Watches open on it when it was last heard of.")]
+    started_at: datetime
+    alive: Annotated[bool, Field(description="It was heard of within the last seconds.")]
+    leads: Annotated[bool, Field(description="It evaluates; at most one does.")]
+    here: Annotated[bool, Field(description="It gives this answer.")]
+
+    @classmethod
+    def of(cls, view: ReplicaView) -> Self:
+        """Returns the answer for a replica."""
+        return cls(
+            server_id=view.server_id,
+            address=view.address,
+            watchers=view.watchers,
+            started_at=view.started_at,
+            alive=view.alive,
+            leads=view.leads,
+            here=view.here,
+        )
+
+
+class LeaderAnswer(Answer):
+    """Who evaluates."""
+
+    here: Annotated[bool, Field(description="This authority does.")]
+    address: Annotated[str | None, Field(description="Where the one that does speaks gRPC; null: nobody does.")]
+    term: Annotated[Count, Field(description="Grows by one whenever another begins to.")]
+
+    @classmethod
+    def of(cls, standing: Standing) -> Self:
+        """Returns the answer for a standing."""
+        return cls(here=standing.leading, address=standing.leader_address or None, term=standing.term)
+
+
 class VersionsAnswer(Answer):
     """What runs here."""
 
@@ -131,6 +169,10 @@ class StatusAnswer(Answer):
     next_evaluation_in_s: Annotated[float, Field(description="Seconds until the next scheduled evaluation.")]
     last_evaluation: EvaluationAnswer | None
     last_failure: Annotated[FailureAnswer | None, Field(description="The newest evaluation, if it failed.")]
+    leader: LeaderAnswer
+    replicas: Annotated[
+        list[ReplicaAnswer], Field(description="The authorities on this database that were heard of, by address.")
+    ]
     watchers: Annotated[Count, Field(description="Watches open here.")]
     clients: ClientCounts
     signals: SignalCounts
@@ -156,6 +198,8 @@ class StatusAnswer(Answer):
                 "freshness": FreshnessAnswer.of(insight.freshness()),
                 "next_evaluation_in_s": insight.next_evaluation_in_s(),
                 "mode_shares": SharesAnswer.of(seen.mode_shares),
+                "leader": LeaderAnswer.of(seen.standing),
+                "replicas": [ReplicaAnswer.of(view) for view in seen.standing.replicas],
                 "watchers": seen.watchers,
                 "clients": ClientCounts.of([view for _, view in reporting_clients(seen)]),
                 "signals": SignalCounts.of(seen.signals.last_hour),

@@ -19,6 +19,7 @@ from msc_authority.app.clients import (
     FleetEntry,
 )
 from msc_authority.app.fleet import versions_behind
+from msc_authority.app.observation import ReplicaView
 from msc_authority.core.policy import PolicyRef
 from msc_authority.rpc.errors import FieldProblem, InvalidRequest
 from msc_authority.rpc.mapping.basics import duration_to_proto, instant_of, instant_to_proto, seconds_of
@@ -151,4 +152,17 @@ def _status_to_proto(status: ClientStatus) -> pb.ClientStatus:
             reconnect_causes=status.counters.reconnect_causes,
         ),
         applied_for=None if status.applied_for_s is None else duration_to_proto(status.applied_for_s),
+    )
+
+
+def replica_to_proto(view: ReplicaView) -> pb.Replica:
+    """Returns one of several authorities as it goes over the wire."""
+    return pb.Replica(
+        server_id=view.server_id,
+        address=view.address,
+        watchers=view.watchers,
+        started_at=instant_to_proto(view.started_at),
+        seen_ago=duration_to_proto(view.seen_ago_s),
+        leads=view.leads,
+        answering=view.here,
     )

@@ -47,12 +47,14 @@ EVALUATION = {
     "trigger",
     "failure",
 }
+REPLICA = {"server_id", "address", "watchers", "started_at", "seen_ago_s", "leads", "answering"}
 # Command: fields of its lines; then, by path, the fields of what is inside.
 COMMANDS: dict[str, tuple[set[str], dict[str, set[str]]]] = {
     "status": (
-        POLICY | {"head", "freshness", "server_time"},
+        POLICY | {"head", "freshness", "server_time", "replicas"},
         {
             "head": REF,
+            "replicas": REPLICA,
             "freshness": FRESHNESS,
             "reasons": REASON,
             "evaluation_metrics": {
@@ -102,7 +104,7 @@ COMMANDS: dict[str, tuple[set[str], dict[str, set[str]]]] = {
         {"reason": REASON},
     ),
     "health": (
-        {"evaluation", "next_evaluation_in_s", "head", "freshness", "last_failure"},
+        {"evaluation", "next_evaluation_in_s", "head", "freshness", "last_failure", "replicas"},
         {
             "evaluation": EVALUATION,
             "evaluation.metrics": {
