@@ -20,6 +20,7 @@ from msc_authority.cli.credentials import (
     sources,
 )
 from msc_authority.cli.doctor import doctor
+from msc_authority.cli.epoch import new_epoch
 from msc_authority.cli.errors import debugging
 from msc_authority.cli.evaluate import evaluate
 from msc_authority.cli.events import events
@@ -69,7 +70,7 @@ def build_app(audit: typer.Typer | None = None) -> typer.Typer:
     app.callback()(_global)
     asking = (status, watch, history, strategies, health, evaluate, clients, events)
     operating = (halt, reduce, resume, pin, limit, bench, retire, reinstate, rollback, overrides, lift)
-    keeping = (backup, restore, migrate, prune)
+    keeping = (backup, restore, new_epoch, migrate, prune)
     for function in (serve, top, *asking, *operating, replay, *keeping, doctor, version):
         app.command()(function)
     app.add_typer(alerts_app, name="alerts")
