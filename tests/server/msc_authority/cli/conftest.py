@@ -6,9 +6,11 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 
 import pytest
 from msc_answers import ScriptedRemote
+from msc_operating import good_hours
 from typer.testing import CliRunner, Result
 
 from msc_authority.adapters.clock import SystemClock
@@ -85,6 +87,14 @@ def target() -> Iterator[str]:
 def empty_target() -> Iterator[str]:
     """Address of an authority without any fact."""
     authority = LiveAuthority([])
+    yield authority.start()
+    authority.stop()
+
+
+@pytest.fixture
+def operable() -> Iterator[str]:
+    """Address of an authority of the test's own, after four good hours: DEFENSIVE, TREND and RANGE on trial."""
+    authority = LiveAuthority(good_hours(4, SystemClock().now() - timedelta(hours=4, minutes=1)))
     yield authority.start()
     authority.stop()
 
