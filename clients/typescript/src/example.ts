@@ -1,17 +1,24 @@
 // Prints the policy and every later one: npm run watch-policy -- [http://127.0.0.1:7443]
 import { randomUUID } from "node:crypto";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
-import { createClient } from "@connectrpc/connect";
+import { createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { ClientRole, PolicyAuthority, RiskMode, TradingState } from "./contract.js";
 import { PolicyWatcher } from "./watch.js";
+
+// Where the authority wants to know who asks: MSC_TOKEN holds a token, and NODE_EXTRA_CA_CERTS names its CA for https://.
+const token = process.env.MSC_TOKEN;
+const bearer: Interceptor = (next) => (request) => {
+  request.header.set("Authorization", `Bearer ${token}`);
+  return next(request);
+};
 
 const baseUrl = process.argv[2] ?? "http://127.0.0.1:7443";
 const stop = new AbortController();
 process.once("SIGINT", () => stop.abort());
 
 const watcher = new PolicyWatcher(
-  createClient(PolicyAuthority, createGrpcTransport({ baseUrl, pingIntervalMs: 30_000 })),
+  createClient(PolicyAuthority, createGrpcTransport({ baseUrl, pingIntervalMs: 30_000, interceptors: token ? [bearer] : [] })),
   {
     instanceId: randomUUID(),
     name: "typescript-example",

@@ -25,6 +25,14 @@ def test_what_is_named_as_a_secret_is_masked(secret: str, name: str) -> None:
     assert secret not in mask_text(f"calling with {name}{secret}")
 
 
+@given(st.from_regex(r"[A-Za-z0-9_-]{43}", fullmatch=True), AROUND)
+def test_a_bearer_token_of_ours_is_masked_wherever_it_stands_and_its_public_id_stays(secret: str, around: str) -> None:
+    masked = mask_text(f"{around} sent msc_0123456789ab_{secret} {around}")
+
+    assert secret not in masked
+    assert "msc_0123456789ab_***" in masked
+
+
 @given(st.text())
 def test_masking_twice_changes_nothing_more(text: str) -> None:
     assert mask_text(mask_text(text)) == mask_text(text)

@@ -74,6 +74,8 @@ class InProcessAuthority:
         """Every watch that was asked for, refused ones included."""
         self.reports: list[ClientReport] = []
         """Every status report."""
+        self.tokens: dict[str, set[str]] = {}
+        """The bearer tokens that came, by method."""
 
     @property
     def target(self) -> str:
@@ -187,12 +189,18 @@ class InProcessAuthority:
         """Stops it."""
         self.stop()
 
+    def _note_token(self, method: str, context: grpc.ServicerContext) -> None:
+        for key, value in context.invocation_metadata():
+            if key == "authorization":
+                self.tokens.setdefault(method, set()).add(str(value).removeprefix("Bearer "))
+
     def _put_all(self, item: _Item) -> None:
         with self._changed:
             for watcher in self._watchers:
                 watcher.put(item)
 
     def _watch(self, request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        self._note_token("WatchPolicy", context)
         items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         context.add_callback(lambda: items.put(_End()))
         opening = watch_opening(request)
@@ -227,12 +235,14 @@ class InProcessAuthority:
         return snapshot_bytes(self._policy, reason=reason, freshness=self.freshness, info=self._info)
 
     def _get_policy(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        self._note_token("GetPolicy", context)
         return get_policy_response(self._policy_or_abort(context), self.freshness)
 
     def _evaluate(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         return evaluate_response(self._policy_or_abort(context), request=request)
 
     def _report(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        self._note_token("ReportClientStatus", context)
         with self._changed:
             self.reports.append(client_report(request))
             self._changed.notify_all()
