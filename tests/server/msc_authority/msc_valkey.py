@@ -89,9 +89,9 @@ class ValkeyServer:
         """Lets it go on."""
         self.process.send_signal(signal.SIGCONT)
 
-    def client(self, **options: str) -> Redis:
-        """A client of a test's own; closed with the server."""
-        return Redis.from_url(self.url, socket_timeout=_DEADLINE_S, protocol=2, **options)
+    def client(self, *, decode_responses: bool = False) -> Redis:
+        """A client of a test's own; closed behind `with`."""
+        return Redis.from_url(self.url, socket_timeout=_DEADLINE_S, protocol=2, decode_responses=decode_responses)
 
     def wait(self, condition: Callable[[], bool]) -> None:
         """Returns when a condition holds. Raises Unavailable when it does not for long, or the server has ended."""
@@ -111,7 +111,7 @@ class ValkeyServer:
         """Whether it is in step with the server that it is a replica of."""
         try:
             with self.client() as client:
-                return client.info("replication").get("master_link_status") == "up"
+                return bool(client.info("replication").get("master_link_status") == "up")
         except RedisError:
             return False
 

@@ -58,6 +58,8 @@ class Changes:
             try:
                 with cache_errors():
                     position = self._newest()
+                    # Whoever may not read the stream finds out here, before it is said that it can be followed.
+                    self._read_behind(position, wait_ms=None)
                     self._connected()
                     pause_s = FIRST_PAUSE_S
                     self._follow(position)
@@ -69,7 +71,7 @@ class Changes:
 
     def _follow(self, position: bytes) -> None:
         while not self._closed.is_set():
-            entries = self._read_behind(position)
+            entries = self._read_behind(position, wait_ms=self._wait_ms)
             for _, fields in entries:
                 # None where it is an entry of somebody else.
                 self._tell(ref_of(fields.get(b"epoch"), fields.get(b"version")))
@@ -83,8 +85,8 @@ class Changes:
         self._tell(None)
         return newest
 
-    def _read_behind(self, position: bytes) -> _Entries:
-        answer = self._client.xread({self._key: position}, count=READ_AT_ONCE, block=self._wait_ms)
+    def _read_behind(self, position: bytes, *, wait_ms: int | None) -> _Entries:
+        answer = self._client.xread({self._key: position}, count=READ_AT_ONCE, block=wait_ms)
         streams = cast("list[tuple[bytes, _Entries]]", answer)
         return streams[0][1] if streams else []
 

@@ -33,7 +33,9 @@ _CASES = (
     _Case(r"BusyLoading|LOADING|MasterDown|MASTERDOWN", CacheFault.LOADING),
     _Case(r"OutOfMemory|\bOOM\b|MISCONF", CacheFault.FULL, "give Redis room, or have it evict what others keep there"),
     _Case(r"WRONGTYPE", CacheFault.UNREADABLE, "another program uses a key of ours"),
-    _Case(r"Moved|MOVED|CrossSlot|CROSSSLOT|ClusterDown", CacheFault.REFUSED, "a cluster needs redis_key_prefix {msc}:"),
+    _Case(
+        r"Moved|MOVED|CrossSlot|CROSSSLOT|ClusterDown", CacheFault.REFUSED, "a cluster needs redis_key_prefix {msc}:"
+    ),
     _Case(r"ConnectionError", CacheFault.LOST),
 )
 _OTHER = _Case("", CacheFault.REFUSED)

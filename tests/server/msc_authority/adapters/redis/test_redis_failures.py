@@ -229,9 +229,9 @@ def test_one_that_was_behind_when_it_took_over_is_brought_up_and_lets_nobody_go_
 
 
 def test_a_copy_without_its_primary_says_that_it_waits() -> None:
-    with valkey_or_skip(lambda: ValkeyServer(replicaof="127.0.0.1 1", replica_serve_stale_data="no")) as copy:
-        with a_cache(copy.url) as cache:
-            assert faults(cache) == (CacheFault.LOADING, CacheFault.LOADING)
+    copying_nobody = valkey_or_skip(lambda: ValkeyServer(replicaof="127.0.0.1 1", replica_serve_stale_data="no"))
+    with copying_nobody as copy, a_cache(copy.url) as cache:
+        assert faults(cache) == (CacheFault.LOADING, CacheFault.LOADING)
 
 
 def test_one_that_is_loading_says_so_and_is_used_when_it_has(server: ValkeyServer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 from msc_builders import a_content
@@ -60,8 +61,13 @@ def is_whole(redis: Redis, head: Head) -> bool:
         redis.get(CURRENT) == json_of(head.policy, head)
         and (fields["version"], fields["etag"]) == (str(head.ref.version), head.policy.etag)
         and redis.get(CONFIRMED) == f"{head.ref.epoch}:{head.ref.version}"
-        and redis.xrevrange(CHANGES, count=1)[0][1]["version"] == str(head.ref.version)
+        and newest_changes(redis, 1)[0]["version"] == str(head.ref.version)
     )
+
+
+def newest_changes(redis: Redis, count: int) -> list[dict[str, str]]:
+    entries = cast("list[tuple[str, dict[str, str]]]", redis.xrevrange(CHANGES, count=count))
+    return [fields for _, fields in entries]
 
 
 def test_the_policy_is_there_as_json_and_flat_until_it_is_no_longer_valid(
@@ -83,7 +89,7 @@ def test_that_somebody_vouches_for_it_is_there_for_15_s_after_each_reading_of_th
     cache.put(a_head(3), confirmed_at=CLOCK.monotonic() - 5, ttl_s=100.0)
     assert 0 < redis.pttl(CONFIRMED) <= 10_000
     seconds, microseconds = redis.time()
-    age_ms = seconds * 1000 + microseconds // 1000 - int(redis.hget(FIELDS, "confirmed_at_ms"))
+    age_ms = seconds * 1000 + microseconds // 1000 - int(redis.hgetall(FIELDS)["confirmed_at_ms"])
     assert age_ms >= 5_000
 
 
@@ -93,7 +99,7 @@ def test_the_stream_has_one_entry_for_each_change_and_forgets_the_oldest(redis: 
         if version == 1:
             put(cache, a_head(version))
     assert 1000 <= redis.xlen(CHANGES) < 1200
-    (_, newest), (_, before) = redis.xrevrange(CHANGES, count=2)
+    newest, before = newest_changes(redis, 2)
     assert (newest["version"], before["version"]) == ("1200", "1199")
     assert newest["epoch"] == str(EPOCH)
     assert (newest["risk_mode"], newest["trading_state"]) == ("NORMAL", "ACTIVE")
