@@ -36,12 +36,12 @@ _LOCK_FAMILY = 0x4D5343  # "MSC": keeps our advisory locks apart from those of o
 class WriteLock(IntEnum):
     """What a writing transaction keeps other writers from."""
 
-    LEASE = 6
     SCHEMA = 1
     JOURNAL = 2
     EVALUATIONS = 3
     REPLICAS = 4
     TOKENS = 5
+    LEASE = 6
 
 
 class Database:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 
@@ -189,3 +190,16 @@ async def test_only_a_write_that_is_pending_too_long_is_cancelled() -> None:
 )
 def test_skipped_versions_count_inside_one_epoch_only(held: PolicyRef | None, head: PolicyRef, skipped: int) -> None:
     assert versions_between(held, head) == skipped
+
+
+async def test_so_many_are_sent_away_as_was_said_and_never_one_that_is_leaving_already() -> None:
+    broker = a_broker(ManualTime())
+    with ExitStack() as stack:
+        watchers = [stack.enter_context(broker.watch()) for _ in range(5)]
+        watchers[0].end(Ending.AUTH_EXPIRED)
+
+        broker.send_away(3)
+        broker.send_away(3)
+
+        assert [watcher.ending for watcher in watchers].count(Ending.REBALANCE) == 4
+        assert watchers[0].ending is Ending.AUTH_EXPIRED

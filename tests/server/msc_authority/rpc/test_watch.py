@@ -241,6 +241,17 @@ async def test_a_draining_authority_says_goodbye_to_waiting_streams() -> None:
     assert await scene.watch.next() is None
 
 
+async def test_a_stream_that_another_replica_has_more_room_for_is_told_so() -> None:
+    scene = Scene(a_head(4))
+    scene.first()
+    waiting = await scene.silent(1.0)
+    scene.broker.send_away(1)
+    message = read(await waiting)
+    assert message.goodbye.reason == pb.GOODBYE_REASON_REBALANCE
+    assert message.goodbye.reconnect_after.seconds == 5
+    assert await scene.watch.next() is None
+
+
 async def test_a_head_published_just_before_the_drain_is_sent_before_the_goodbye() -> None:
     scene = Scene(a_head(4))
     scene.first()
