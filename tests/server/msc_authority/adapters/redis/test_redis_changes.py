@@ -109,13 +109,16 @@ def test_an_entry_that_is_none_of_ours_is_taken_for_any_change(server: ValkeySer
         ear.hears(None)
 
 
-def test_a_stream_that_is_none_is_followed_when_it_is_one_again(server: ValkeyServer) -> None:
+def test_a_stream_that_is_none_is_followed_when_it_is_one_again(
+    server: ValkeyServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     with listening(server) as ear, server.client() as client:
         ear.hears(None)
-        client.delete(CHANGES)
         client.set(CHANGES, "not ours")
+        server.wait(lambda: "cannot be followed" in caplog.text)
         ear.put(1)
-        ear.hears(None)
+        server.wait(lambda: "are followed again" in caplog.text)
         ear.hears(ear.put(2))
 
 
