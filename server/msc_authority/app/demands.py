@@ -84,6 +84,8 @@ class Demands:
             entry = await self._entry_of(request)
             if entry is not None and entry.sequence > after:
                 return entry
+        leader = self._leads.leader_address or "nobody, as far as is known here"
+        _log.warning("No leader made the evaluation %s within %.0f s; leading: %s", request.request_id, WAIT_S, leader)
         raise NotLeader(self._leads.leader_address)
 
     async def _entry_of(self, request: EvaluationRequest) -> EvaluationEntry | None:

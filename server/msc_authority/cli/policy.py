@@ -181,8 +181,8 @@ def _show(policy: Document, freshness: Document, replicas: Sequence[Document]) -
         ("committed", instant(policy["created_at"])),
         *policy_facts(policy),
         ("freshness", f"confirmed {duration(freshness.get('replica_age_s'))} ago, {validity}"),
-        *replica_rows(replicas),
         *(("because" if position == 0 else "", text(reason["text"])) for position, reason in enumerate(reasons)),
+        *replica_rows(replicas),
     ]
     console().print(fact_table(rows))
 

@@ -166,13 +166,16 @@ async def test_another_leader_makes_what_the_one_before_did_not() -> None:
         assert (await asking).head.ref.version == 1
 
 
-async def test_without_a_leader_the_caller_is_told_so_and_nothing_is_left_to_be_made() -> None:
+async def test_without_a_leader_the_caller_is_told_so_and_nothing_is_left_to_be_made(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with a_scene(serving=False) as scene:
         asking = scene.ask()
         await scene.time.advance(WAIT_S + 1)
         with pytest.raises(NotLeader, match="other:7443"):
             await asking
 
+    assert caplog.messages == ["No leader made the evaluation made-up within 25 s; leading: other:7443"]
     assert scene.store.requests.waiting(2 * WAIT_S) == []
 
 
