@@ -170,7 +170,7 @@ class Settings(BaseModel):
         description="Requests a second from one identity, or one address; ten seconds' worth at once.",
     )
     max_streams: Annotated[int, BeforeValidator(_not_a_boolean)] = Field(
-        default=10_000, ge=1, le=1_000_000, description="Streams that one identity may have open."
+        default=30_000, ge=1, le=1_000_000, description="Streams that one identity may have open."
     )
     advertised_address: str = Field(
         default="",

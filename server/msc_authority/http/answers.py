@@ -18,13 +18,14 @@ PROBLEM_SCHEMA = "Problem"
 
 _MEANING: Final = {
     400: "The body cannot be read.",
-    403: "The Host header names another host, or a page of another site asked.",
+    401: "It is not known who asks.",
+    403: "Who asks lacks a role, the Host header names another host, or a page of another site asked.",
     408: "The body did not come in time.",
     409: "Another process was writing.",
     413: "The body is too large.",
     415: "The body is not JSON.",
     422: "A parameter or a field makes no sense.",
-    429: "Enough evaluations are waiting already.",
+    429: "Too many requests came, or enough evaluations are waiting already.",
     500: "Something went wrong; the log has the details.",
     503: "The database does not answer, or the authority cannot be relied on now.",
 }
@@ -41,7 +42,7 @@ def problems(*statuses: int) -> Documented:
     schema = {"$ref": f"#/components/schemas/{PROBLEM_SCHEMA}"}
     return {
         status: {"description": _MEANING[status], "content": {PROBLEM_TYPE: {"schema": schema}}}
-        for status in sorted({*statuses, 403, 413, 500})
+        for status in sorted({*statuses, 401, 403, 413, 429, 500})
     }
 
 

@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 from pydantic.json_schema import models_json_schema
 
+from msc_authority.app.access import Role, need_of_route
 from msc_authority.http.errors import DOCS_PATH, REASONS
 from msc_authority.http.models.problems import Problem
 from msc_authority.http.streaming import CONTENTS
@@ -18,6 +19,7 @@ from msc_authority.http.streaming import CONTENTS
 # Any: a JSON document.
 Document = dict[str, Any]
 
+BEARER = "token"
 TITLE = "Meta Strategy Controller"
 DESCRIPTION = (
     "One policy for every trading process, decided from real performance. Instants are RFC 3339 in UTC; what ends in "
@@ -40,10 +42,20 @@ def describe(app: FastAPI) -> None:
         if not app.openapi_schema:
             document = get_openapi(title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes)
             document["components"]["schemas"] |= _further_schemas()
+            document["components"]["securitySchemes"] = {BEARER: {"type": "http", "scheme": "bearer"}}
+            for path, methods in document["paths"].items():
+                for method, operation in methods.items():
+                    operation["security"] = _security(method.upper(), path)
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's way to extend its document
+
+
+def _security(method: str, path: str) -> list[Document]:
+    need = need_of_route(method, path)
+    # Nobody has to show anything where whoever is on the authority's machine is let in.
+    return [{}, {BEARER: [str(need)]}] if isinstance(need, Role) else [{}]
 
 
 def _further_schemas() -> Document:

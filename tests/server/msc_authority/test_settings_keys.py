@@ -72,7 +72,7 @@ KEYS = [
     Key("allow_anonymous_remote", False, "true", "true", True, ("perhaps", "2"), ("0", "1", "yes", "no")),
     Key("remote_role", "reader", '"journal"', "journal", "journal", ("none", "root"), ("evaluator", "operator")),
     Key("max_requests_per_s", 1000.0, "5", "5", 5.0, ("0.9", "1000001", "nan", "x"), ("1", "1000000")),
-    Key("max_streams", 10_000, "7", "7", 7, ("0", "1000001", "2.5"), ("1", "1000000")),
+    Key("max_streams", 30_000, "7", "7", 7, ("0", "1000001", "2.5"), ("1", "1000000")),
     Key(
         "advertised_address",
         "",
