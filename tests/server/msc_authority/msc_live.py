@@ -41,6 +41,11 @@ class ManualTime:
         heapq.heappush(self._timers, (self._elapsed + max(0.0, delay_s), number, callback))
         return lambda: self._cancelled.add(number)
 
+    @property
+    def armed(self) -> int:
+        """How many timers are set."""
+        return sum(number not in self._cancelled for _, number, _ in self._timers)
+
     async def advance(self, seconds: float) -> None:
         """Moves on, calling back what falls due in order, and lets woken tasks run between."""
         target = self._elapsed + seconds

@@ -44,7 +44,7 @@ async def test_an_observation_is_of_everything_that_lives() -> None:
     assert (seen.server_id, seen.head, seen.draining) == ("server-1", scene.broker.current.head, False)
     assert (seen.freshness.replica_age_s, seen.policy_unavailable_s) == (0.0, 0.0)
     assert (seen.risk_mode_since, seen.trading_state_since, seen.mode_changes) == (START, START, 0)
-    assert seen.mode_shares == ModeShares(since=seen.at - timedelta(days=30), seconds={RiskMode.DEFENSIVE: 600.0})
+    assert seen.mode_shares == ModeShares(since=START, seconds={RiskMode.DEFENSIVE: 600.0})
     assert (seen.next_evaluation_in_s, seen.evaluation_overdue_s) == (1200.0, -1200.0)
     assert seen.evaluations == EvaluationTally(done={"start": 1})
     assert [view.entry.client.name for view in seen.clients] == ["one"]

@@ -87,7 +87,7 @@ async def test_what_was_read_is_drawn() -> None:
 async def test_it_is_refreshed_every_few_seconds() -> None:
     async with a_scene() as scene:
         task = asyncio.create_task(scene.tracer.run())
-        await until(lambda: scene.journal.readings == 1)
+        await until(lambda: scene.time.armed == 1)
         scene.journal.record([a_reading(ago(1), 1000)])
         await scene.time.advance(REFRESH_PERIOD_S)
         await until(lambda: len(scene.tracer.trace.points) == 1)
