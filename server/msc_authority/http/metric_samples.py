@@ -190,7 +190,10 @@ def _client(name: str, view: ClientView) -> Iterator[Sample]:
 
 
 def _authority(observed: Observation) -> Iterator[Sample]:
-    yield table.BLOCKED_LAST_HOUR, (), observed.signals.last_hour.blocked_fraction
+    signals = observed.signals.last_hour
+    yield table.BLOCKED_LAST_HOUR, (), signals.blocked_fraction
+    yield table.POLICY_BLOCKED_LAST_HOUR, (), signals.by_policy_fraction
+    yield table.POLICY_JUDGED_LAST_HOUR, (), signals.judged_total
     yield table.READ_FAILURES, (), observed.reads.failed_fraction
     yield table.WATCHERS, (), observed.watchers
     for cause in dict.fromkeys((*(str(end) for end in WatchEnd), *observed.watch_ends)):

@@ -97,6 +97,14 @@ LIMIT_ENFORCEMENTS = _counter("limit_enforcements", "Entry signals blocked by a 
 BLOCKED_LAST_HOUR = _gauge(
     "blocked_signals_last_hour_ratio", "Share of the entry signals of the last hour blocked.", unit=Unit.FRACTION
 )
+POLICY_BLOCKED_LAST_HOUR = _gauge(
+    "policy_blocked_signals_last_hour_ratio",
+    "Share blocked by the policy and its limits of the entry signals of the last hour that they decided on.",
+    unit=Unit.FRACTION,
+)
+POLICY_JUDGED_LAST_HOUR = _gauge(
+    "policy_judged_signals_last_hour", "Entry signals of the last hour that came through or that the policy blocked."
+)
 
 # The fleet
 

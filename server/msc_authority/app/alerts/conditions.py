@@ -9,6 +9,7 @@ from msc_authority.app.alerts.values import Finding
 from msc_authority.app.clients import ClientTier
 from msc_authority.app.events import name_of
 from msc_authority.app.observation import ClientView, Observation
+from msc_authority.app.signals import NOT_BY_POLICY
 from msc_authority.app.vitals import UNCONFIRMED_AFTER_S
 from msc_authority.core.policy import PolicyContent, RiskMode, TradingState
 
@@ -67,15 +68,19 @@ def mode_changes_often(observed: Observation) -> Sequence[Finding]:
 
 
 def signals_blocked(observed: Observation) -> Sequence[Finding]:
-    """Most entry signals are blocked."""
-    tally, fraction = observed.signals.last_hour, observed.signals.last_hour.blocked_fraction
-    if fraction is None or tally.seen_total < MIN_SIGNALS or fraction <= MAX_BLOCKED_FRACTION:
+    """The policy blocks most of the entry signals that it decides on."""
+    tally, fraction = observed.signals.last_hour, observed.signals.last_hour.by_policy_fraction
+    if fraction is None or tally.judged_total < MIN_SIGNALS or fraction <= MAX_BLOCKED_FRACTION:
         return []
     reasons: Counter[str] = Counter()
     for (_, reason), count in tally.blocked.items():
-        reasons[reason] += count
+        if reason not in NOT_BY_POLICY:
+            reasons[reason] += count
     most = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common(3))
-    text = f"{tally.blocked_total} of {tally.seen_total} entry signals of the last hour were blocked ({fraction:.0%})"
+    text = (
+        f"The policy and its limits blocked {tally.by_policy_total} of {tally.judged_total} entry signals of the last "
+        f"hour ({fraction:.0%})"
+    )
     return [Finding(text=f"{text}: {most}", held_s=0.0, value=fraction)]
 
 

@@ -111,11 +111,12 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "BLOCK_RATE_HIGH",
         Severity.WARNING,
-        "More than half of the entry signals are blocked",
+        "The policy blocks more than half of the entry signals",
         advice="Run `msc health` to see what made the policy tight, and `msc strategies` to see who is not allowed. "
-        "`msc status` shows the limits and the least confidence in force.",
-        promql="msc_blocked_signals_last_hour_ratio > 0.5"
-        " and on (instance, job) sum by (instance, job) (increase(msc_signals_seen_total[1h])) >= 10",
+        "`msc status` shows the limits and the least confidence in force. Signals that were blocked for other reasons, "
+        "such as SYMBOL_HELD, are not among these; `msc top` shows all by reason.",
+        promql="msc_policy_blocked_signals_last_hour_ratio > 0.5"
+        " and on (instance, job) msc_policy_judged_signals_last_hour >= 10",
         find=conditions.signals_blocked,
     ),
     _rule(

@@ -133,9 +133,14 @@ def _signals() -> Row:
             _grown("Blocked in an hour, by strategy", table.SIGNALS_BLOCKED, "strategy"),
             _grown("Seen in an hour, by strategy", table.SIGNALS_SEEN, "strategy"),
             _line(
-                "Share blocked, last hour", table.BLOCKED_LAST_HOUR, bad_from=conditions.MAX_BLOCKED_FRACTION, width=12
+                "Share blocked by the policy, last hour",
+                table.POLICY_BLOCKED_LAST_HOUR,
+                bad_from=conditions.MAX_BLOCKED_FRACTION,
+                width=8,
             ),
-            _grown("Limits enforced in an hour", table.LIMIT_ENFORCEMENTS, "limit", width=12),
+            _line("Share blocked for any reason, last hour", table.BLOCKED_LAST_HOUR, width=8),
+            _line("Decided on by the policy, last hour", table.POLICY_JUDGED_LAST_HOUR, width=8),
+            _grown("Limits enforced in an hour", table.LIMIT_ENFORCEMENTS, "limit", width=24),
         ),
     )
 

@@ -26,7 +26,7 @@ from msc_authority.app.clients import ClientCounters, ClientTier
 from msc_authority.app.events import EvaluationDone, PolicyApplied
 from msc_authority.app.insight import Evaluations
 from msc_authority.app.observation import ClientView, EvaluationTally, JournalTally, ModeShares, Observation, ReadTally
-from msc_authority.app.signals import SignalActivity, SignalTally
+from msc_authority.app.signals import NOT_BY_POLICY, SignalActivity, SignalTally
 from msc_authority.core.evaluation import HealthMetric
 from msc_authority.core.policy import RiskMode, TradingState
 from msc_authority.http import metric_samples as samples
@@ -159,14 +159,18 @@ def test_journal_rows_are_counted_by_outcome_and_refusals_by_code() -> None:
 def test_signals_are_counted_and_blocks_by_a_limit_are_enforcements_of_it() -> None:
     blocked = {("TREND_001", "MAX_POSITIONS"): 2, ("MEAN_002", "MAX_POSITIONS"): 1, ("MEAN_002", "SIGNAL_EXPIRED"): 5}
     since_start = SignalTally(seen={"TREND_001": 9, "MEAN_002": 8}, blocked=blocked)
-    last_hour = SignalTally(seen={"TREND_001": 4}, blocked={("TREND_001", "MAX_POSITIONS"): 1})
+    last_hour = SignalTally(
+        seen={"TREND_001": 8}, blocked={("TREND_001", "MAX_POSITIONS"): 1, ("TREND_001", "SYMBOL_HELD"): 3}
+    )
     found = exported(an_observation(signals=SignalActivity(since_start=since_start, last_hour=last_hour)))
 
     assert value(found, "msc_signals_seen_total", strategy="TREND_001") == 9
     assert value(found, "msc_signals_blocked_total", strategy="MEAN_002", reason="SIGNAL_EXPIRED") == 5
     assert value(found, "msc_limit_enforcements_total", limit="position") == 3
     assert value(found, "msc_limit_enforcements_total", limit="daily_trades") == 0
-    assert value(found, "msc_blocked_signals_last_hour_ratio") == 0.25
+    assert value(found, "msc_blocked_signals_last_hour_ratio") == 0.5
+    assert value(found, "msc_policy_blocked_signals_last_hour_ratio") == 0.2
+    assert value(found, "msc_policy_judged_signals_last_hour") == 5
 
 
 def test_without_signals_and_reads_there_is_no_share_of_them() -> None:
@@ -178,6 +182,20 @@ def test_without_signals_and_reads_there_is_no_share_of_them() -> None:
 
 def test_every_reason_that_counts_as_a_limit_is_one_that_executors_give() -> None:
     assert set(samples.LIMIT_OF_REASON) <= {*map(str, ReasonCode), *map(str, BlockReason)}
+
+
+def test_every_reason_of_executors_is_either_the_doing_of_the_policy_and_its_limits_or_listed_as_not() -> None:
+    by_policy = {
+        *("STRATEGY_NOT_ALLOWED", "CONFIDENCE_TOO_LOW", "STRATEGY_CAP", "RISK_PER_TRADE", "ORCHESTRATOR"),
+        *("TRADING_HALTED", "TRADING_REDUCING", "TRADING_STATE_UNKNOWN"),
+        *("POLICY_EXPIRED", "POLICY_MISSING", "POLICY_CHANGED", "POLICY_REGRESSED"),
+        *("MAX_POSITIONS", "MAX_DAILY_TRADES", "MAX_EXPOSURE", "MAX_OPEN_RISK", "MAX_NOTIONAL", "MAX_QTY"),
+        *("DAILY_LOSS", "LOSS_STREAK"),
+    }
+
+    given = {*map(str, ReasonCode), *map(str, BlockReason)} - {"ALLOWED"}
+    assert given - by_policy == NOT_BY_POLICY
+    assert not by_policy & NOT_BY_POLICY
 
 
 def test_names_beyond_a_bound_are_summed_up_and_no_count_is_lost() -> None:

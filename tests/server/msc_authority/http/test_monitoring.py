@@ -257,15 +257,14 @@ CASES = [
     Case(
         code="BLOCK_RATE_HIGH",
         fires={
-            f"msc_blocked_signals_last_hour_ratio{{{HERE}}}": "0.51x400",
-            f'msc_signals_seen_total{{strategy="TREND_001", {HERE}}}': "0+1x400",
+            f"msc_policy_blocked_signals_last_hour_ratio{{{HERE}}}": "0.51x400",
+            f"msc_policy_judged_signals_last_hour{{{HERE}}}": "10x400",
         },
         silent={
-            f"msc_blocked_signals_last_hour_ratio{{{HERE}}}": "0.5x400",
-            f'msc_signals_seen_total{{strategy="TREND_001", {HERE}}}': "0+1x400",
+            f"msc_policy_blocked_signals_last_hour_ratio{{{HERE}}}": "0.9x400",
+            f"msc_policy_judged_signals_last_hour{{{HERE}}}": "9x400",
         },
         labels=WHERE,
-        at="70m",
     ),
     Case(
         code="CLIENT_BEHIND",

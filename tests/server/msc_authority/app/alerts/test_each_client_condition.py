@@ -175,11 +175,25 @@ async def test_more_than_half_of_the_signals_blocked_is_told_with_the_reasons_un
         alert = await is_raised(scene, "BLOCK_RATE_HIGH")
         assert alert.severity is Severity.WARNING
         assert alert.text == (
-            "6 of 11 entry signals of the last hour were blocked (55%): CONFIDENCE_TOO_LOW 5, STRATEGY_NOT_ALLOWED 1"
+            "The policy and its limits blocked 6 of 11 entry signals of the last hour (55%): "
+            "CONFIDENCE_TOO_LOW 5, STRATEGY_NOT_ALLOWED 1"
         )
 
         await signal(scene, "later", 2, status="NEW")
         await is_resolved(scene, "BLOCK_RATE_HIGH")
+
+
+async def test_blocks_that_are_not_the_policy_s_doing_neither_raise_it_nor_hide_it() -> None:
+    async with watched(journal=good_days) as scene:
+        await signal(scene, "new", 4, status="NEW")
+        await signal(scene, "held", 30, status="BLOCKED", reason="SYMBOL_HELD")
+        await signal(scene, "exit", 5, status="BLOCKED", reason="SUPERSEDED_BY_EXIT")
+        await scene.time.advance(60.0)
+        assert scene.states("BLOCK_RATE_HIGH") == []
+        await signal(scene, "blocked", 6, status="BLOCKED", reason="NEVER_HEARD_OF")
+
+        alert = await is_raised(scene, "BLOCK_RATE_HIGH")
+        assert alert.text.endswith("blocked 6 of 10 entry signals of the last hour (60%): NEVER_HEARD_OF 6")
 
 
 async def test_nine_blocked_signals_are_too_few_to_judge() -> None:
