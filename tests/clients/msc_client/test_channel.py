@@ -62,7 +62,7 @@ def test_each_process_has_the_addresses_of_a_list_in_an_order_of_its_own() -> No
     assert all(sorted(order.removeprefix("ipv4:").split(",")) == listed for order in orders)
 
 
-@pytest.mark.parametrize("address", ["ipv4:10.0.0.1:7443", "dns:///a,b", "one:7443", "unix:/tmp/a,b"])
+@pytest.mark.parametrize("address", ["ipv4:10.0.0.1:7443", "dns:///a,b", "one:7443", "unix:/srv/a,b"])
 def test_what_is_no_list_of_addresses_stays_as_it_is(address: str) -> None:
     assert spread(address) == address
 

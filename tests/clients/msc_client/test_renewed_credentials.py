@@ -78,7 +78,7 @@ def test_the_token_travels_with_watches_calls_and_reports(tmp_path: Path) -> Non
     assert authority.tokens == {"WatchPolicy": {"first"}, "ReportClientStatus": {"first"}, "GetPolicy": {"second"}}
 
 
-@pytest.mark.parametrize("target", ["127.0.0.1:1", "localhost:1", "[::1]:1", "127.0.0.1:1,127.0.0.2:1", "unix:/tmp/x"])
+@pytest.mark.parametrize("target", ["127.0.0.1:1", "localhost:1", "[::1]:1", "127.0.0.1:1,127.0.0.2:1", "unix:/srv/x"])
 def test_a_token_in_the_clear_is_no_matter_on_this_machine(target: str, caplog: pytest.LogCaptureFixture) -> None:
     open_channel(target, Credentials(token="secret-of-a-test")).close()
 

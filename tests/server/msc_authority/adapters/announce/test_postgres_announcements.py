@@ -196,7 +196,7 @@ def test_closed_before_it_began_it_has_no_thread_and_stays_silent(one: PostgresA
 
 
 def test_the_url_says_which_announcements_there_are(postgres_url: str) -> None:
-    assert isinstance(open_announcements("sqlite:////tmp/msc.db"), LocalAnnouncements)
+    assert isinstance(open_announcements("sqlite:////srv/msc.db"), LocalAnnouncements)
     announcements = open_announcements(postgres_url)
     assert isinstance(announcements, PostgresAnnouncements)
     announcements.close()
