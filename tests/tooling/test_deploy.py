@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]  # ships no type information
 from msc_words import check_command, mentioned_commands
 
 from msc_authority.settings import Settings

@@ -83,15 +83,7 @@ class Pruner:
         Raises:
             StaleState: facts of the time that was to go kept arriving. Nothing of them goes.
         """
-        for attempt in range(1, _ATTEMPTS + 1):
-            plans = self.plan()
-            try:
-                self._raise_floor(plans, actor)
-            except StaleState:
-                if attempt == _ATTEMPTS:
-                    raise
-                continue
-            break
+        plans = self._with_floor(actor)
         for plan in plans:
             if plan.upto is not None and plan.rows:
                 order = PruneOrder(kind=plan.kind, upto=plan.upto, rows=plan.rows)
@@ -142,6 +134,18 @@ class Pruner:
         except JournalPruned as pruned:
             return str(pruned)
         return ""
+
+    def _with_floor(self, actor: str) -> tuple[KindPlan, ...]:
+        for _ in range(_ATTEMPTS - 1):
+            plans = self.plan()
+            try:
+                self._raise_floor(plans, actor)
+            except StaleState:
+                continue
+            return plans
+        plans = self.plan()
+        self._raise_floor(plans, actor)
+        return plans
 
     def _raise_floor(self, plans: tuple[KindPlan, ...], actor: str) -> None:
         going = [plan.upto for plan in plans if plan.kind in _EVIDENCE and plan.upto is not None and plan.rows]

@@ -42,7 +42,11 @@ def backup(
 
     url = settings_of(config, {"home": home, "database_url": database_url}).database_url
     now, program = SystemClock().now(), versions()["version"]
-    with opened(url, current=False) as database, _file_told(file), _progress("Backing up", quiet=as_json) as progress:
+    with (
+        opened(url, current=False, unhurried=True) as database,
+        _file_told(file),
+        _progress("Backing up", quiet=as_json) as progress,
+    ):
         manifest = back_up(database, file, now=now, program=program, progress=progress)
     size = file.stat().st_size
     if as_json:
@@ -93,8 +97,9 @@ def restore(
 def _database(url: str) -> Iterator[Database]:
     # It may have to be made: not as `opened`, which wants one that is there.
     from msc_authority.adapters.sql.engine import Database
+    from msc_authority.adapters.sql.postgres import UNHURRIED
 
-    database = Database(url)
+    database = Database(url, limits=UNHURRIED)
     try:
         yield database
     finally:

@@ -48,8 +48,8 @@ def sqlite_file(url: str) -> Path | None:
 
 
 @contextmanager
-def opened(url: str, *, current: bool = True) -> Iterator[Database]:
-    """Yields the database, which is left as it is.
+def opened(url: str, *, current: bool = True, unhurried: bool = False) -> Iterator[Database]:
+    """Yields the database, which is left as it is; `unhurried` is for reading all of it.
 
     Raises:
         CommandError: it is not there, does not answer, or (where it has to be `current`) has an older schema.
@@ -57,9 +57,10 @@ def opened(url: str, *, current: bool = True) -> Iterator[Database]:
     existing_database(url)
     with store_told():
         from msc_authority.adapters.sql.engine import Database
+        from msc_authority.adapters.sql.postgres import LIMITS, UNHURRIED
         from msc_authority.adapters.sql.schema import check_current
 
-        database = Database(url)
+        database = Database(url, limits=UNHURRIED if unhurried else LIMITS)
         try:
             if current:
                 check_current(database)

@@ -69,8 +69,9 @@ def _looked_at(url: str) -> _State:
 def _migrated(url: str) -> _State:
     with store_told():
         from msc_authority.adapters.sql.engine import Database
+        from msc_authority.adapters.sql.postgres import UNHURRIED
 
-        database = Database(url)
+        database = Database(url, limits=UNHURRIED)
         try:
             state = _state_of(database)
             if state.steps:

@@ -17,6 +17,9 @@ from msc_authority.adapters.instants import instant_from, text_of
 from msc_authority.adapters.sql.types import Document, Exact, Finite, UtcTime
 
 _T = TypeVar("_T")
+_Exactly = TypeEngine[bool] | TypeEngine[bytes] | TypeEngine[int] | TypeEngine[str]
+_Converted = TypeEngine[datetime] | TypeEngine[Decimal] | TypeEngine[float] | JSON
+PortableType = _Exactly | _Converted
 
 
 class Kind(StrEnum):
@@ -51,7 +54,7 @@ def kind_of(column: Column[object]) -> Kind:
     return Kind.TEXT
 
 
-def type_of(kind: Kind) -> TypeEngine[object]:
+def type_of(kind: Kind) -> PortableType:
     """The column type that a value of the kind is bound and read by."""
     return _TYPES[kind]
 
@@ -114,7 +117,7 @@ def _bytes(value: object) -> bytes:
     return base64.b64decode(_checked(str)(value), validate=True)
 
 
-_KINDS: tuple[tuple[type[TypeEngine[object]], Kind], ...] = (
+_KINDS: tuple[tuple[type[object], Kind], ...] = (
     (UtcTime, Kind.INSTANT),
     (Exact, Kind.EXACT),
     (Finite, Kind.FLOAT),
@@ -124,7 +127,7 @@ _KINDS: tuple[tuple[type[TypeEngine[object]], Kind], ...] = (
     (JSON, Kind.DOCUMENT),
     (Integer, Kind.INTEGER),
 )
-_TYPES: Mapping[Kind, TypeEngine[object]] = {
+_TYPES: Mapping[Kind, PortableType] = {
     Kind.BOOLEAN: Boolean(),
     Kind.BYTES: LargeBinary(),
     Kind.DOCUMENT: Document,

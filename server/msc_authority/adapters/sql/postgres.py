@@ -46,6 +46,8 @@ class Limits:
 
 
 LIMITS = Limits()
+UNHURRIED = Limits(statement_s=0, lock_s=60.0, idle_in_transaction_s=0, silence_s=3600.0)
+"""For a person who waits for all of a database: 0 is without end."""
 
 
 def engine_for(url: URL, limits: Limits, options: Mapping[str, object]) -> Engine:

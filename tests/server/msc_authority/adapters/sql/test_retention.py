@@ -27,7 +27,7 @@ from msc_authority.app.ledger import JournalPruned, LedgerReading, read_ledger
 from msc_authority.app.retention import BATCH_ROWS, KeepDays, KindPlan, Pruner
 from msc_authority.app.trace import EquityTrace
 from msc_authority.core.config import DecisionConfig
-from msc_authority.core.facts import Fact
+from msc_authority.core.facts import Fact, happened_at
 from msc_authority.core.ledger import Ledger
 from msc_authority.ports import LedgerCheckpoint, StaleState
 from msc_authority.ports_upkeep import Kept, PruneOrder
@@ -164,7 +164,7 @@ def test_the_next_evaluation_is_as_with_the_whole_journal(store: SqlStore, clock
 
 def test_a_late_fact_is_folded_from_the_floor_as_from_the_beginning(store: SqlStore, clock: ManualClock) -> None:
     prune(store, clock)
-    late = [a_trade("late", closed_at=day(150.2), opened_at=day(150), net_pnl=Decimal(-40))]
+    late: list[Fact] = [a_trade("late", closed_at=day(150.2), opened_at=day(150), net_pnl=Decimal(-40))]
 
     outcome = store.journal.record(late)
 
@@ -289,8 +289,7 @@ def test_a_person_may_have_what_is_left_count_alone(store: SqlStore, clock: Manu
 
     since = pruner(store, clock, config=OTHER).start_anew("ops")
 
-    left_over = [fact for number in range(DAYS) for fact in facts_of(number)]
-    recent = [fact for fact in left_over if (getattr(fact, "closed_at", None) or getattr(fact, "at", NOW)) > since]
+    recent = [fact for fact in ALL if happened_at(fact) > since]
     assert since == day(DAYS - 90.5)
     assert reading_of(store, NOW, OTHER).ledger.encode() == whole(recent, NOW, OTHER)
     assert store.audit.page(None, 1)[0].action == "raise_floor"
@@ -340,7 +339,7 @@ def test_what_arrives_while_the_floor_is_folded_is_in_it(
         config=CONFIG,
         keep=KEEP,
     )
-    late = [a_trade(f"late-{number}", closed_at=day(30.2), opened_at=day(30)) for number in range(times)]
+    late: list[Fact] = [a_trade(f"late-{number}", closed_at=day(30.2), opened_at=day(30)) for number in range(times)]
 
     if goes:
         its.prepare("ops")
