@@ -111,3 +111,31 @@ def test_a_client_moves_to_the_restored_store_once_and_never_back(
     assert sum("reset" in line.lower() for line in client.logged) == 1
     verified = msc(authority, "audit", "verify", "--anchor", str(taken["audit_anchor"]))
     assert verified["intact"] is True
+
+
+def test_what_persons_put_in_force_is_in_force_behind_a_restore(authority: AuthorityProcess, tmp_path: Path) -> None:
+    authority.start()
+    until(lambda: (answer := authority.answers()) and answer.policy.ref.version, what="a first policy")
+    asking = ("--target", authority.target)
+    msc(authority, "pin", "DEFENSIVE", "--reason", "calm down", "--for", "2d", *asking)
+    msc(authority, "halt", "--reason", "news", *asking)
+    file = tmp_path / "msc.backup"
+    taken = msc(authority, "backup", str(file))
+    authority.kill()
+    for left in authority.home.glob("msc.db*"):
+        left.unlink()
+
+    restored = msc(authority, "restore", str(file))
+    authority.start()
+
+    def policy_of_the_new_epoch() -> pb.Policy | None:
+        answer = authority.answers()
+        return answer.policy if answer and answer.policy.ref.version else None
+
+    policy = until(policy_of_the_new_epoch, what="a policy of the new epoch")
+    assert policy.ref.epoch == restored["epoch"] != taken["epoch"]
+    assert policy.trading_state == pb.TRADING_STATE_HALTED
+    assert policy.risk_mode == pb.RISK_MODE_DEFENSIVE
+    assert "calm down" in json.dumps(msc(authority, "overrides", *asking))
+    msc(authority, "resume", "--reason", "over", "--yes", *asking)
+    assert until(authority.answers).policy.trading_state != pb.TRADING_STATE_HALTED
