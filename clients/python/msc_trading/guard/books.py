@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from msc_client.facts import Side
 from msc_trading.filters import EXACT
-from msc_trading.guard.capacity import Usage
+from msc_trading.guard.capacity import Usage, new_usage
 from msc_trading.guard.case import Case, Denial
 from msc_trading.guard.config import GuardConfig
 from msc_trading.guard.day import DayBook
@@ -15,7 +15,7 @@ from msc_trading.guard.facts import known
 from msc_trading.guard.lanes import reduce_lane_denial
 from msc_trading.guard.limits import StrategyLimits
 from msc_trading.guard.reasons import Lane, ReasonCode
-from msc_trading.guard.reservations import Ledger, Reservation
+from msc_trading.guard.reservations import Ledger, Reservation, new_reservation
 from msc_trading.guard.throttle import RateLane, RepeatKey, RepeatThrottle
 
 _NS = 1_000_000_000
@@ -41,9 +41,9 @@ class Books:
         own = self._strategy_symbols(case)
         open_risk = known(facts.open_risk)
         day = self.day_book.day_of(facts.now)
-        return Usage(
+        return new_usage(
             confirmed=len(held),
-            reserved=sum(1 for reserved in totals.symbols if reserved not in held),
+            reserved=len(totals.symbols.keys() - held.keys()),
             holds_slot=symbol in held or symbol in totals.symbols,
             opposed=(symbol, _OTHER[intent.side]) in totals.sides,
             daily_used=self.day_book.used(day),
@@ -89,7 +89,7 @@ class Books:
         self, case: Case, reservation_id: str, lane: Lane, day: date, notional: Decimal, risk: Decimal
     ) -> Reservation:
         intent = case.intent
-        reservation = Reservation(
+        reservation = new_reservation(
             reservation_id=reservation_id,
             client_order_id=intent.client_order_id,
             lane=lane,

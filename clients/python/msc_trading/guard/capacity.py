@@ -9,6 +9,7 @@ from typing import Final
 
 from msc_trading.filters import EXACT, plain
 from msc_trading.guard.case import Case, Denial, Latch
+from msc_trading.guard.making import quickly
 from msc_trading.guard.reasons import ReasonCode
 
 POSITION_LIMIT_EXCEEDED: Final = "MSC AI position limit exceeded"
@@ -36,6 +37,9 @@ class Usage:
     open_risk: Decimal | None
     repeats: int
     orders: int
+
+
+new_usage: Final = quickly(Usage)
 
 
 def _repeats(case: Case, usage: Usage) -> Denial | None:

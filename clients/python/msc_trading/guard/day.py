@@ -25,13 +25,13 @@ class DayBook:
 
     def __init__(self, account_id: str) -> None:
         self._account_id = account_id
-        self._days: dict[tuple[str, date], dict[str, str]] = {}
+        self._days: dict[date, dict[str, str]] = {}
         self._latest: date | None = None
         self._rebuilt = False
 
     def day_of(self, now: datetime) -> date:
         """Returns the UTC day of an instant, or a later one that was seen before: a clock set back reopens no day."""
-        today = now.astimezone(UTC).date()
+        today = (now if now.tzinfo is UTC else now.astimezone(UTC)).date()
         if self._latest is None or today > self._latest:
             self._latest = today
             self._drop_old()
@@ -71,13 +71,12 @@ class DayBook:
         self._rebuilt = True
 
     def _entries(self, day: date) -> dict[str, str]:
-        key = (self._account_id, day)
-        entries = self._days.get(key)
-        return self._days.setdefault(key, {}) if entries is None else entries
+        entries = self._days.get(day)
+        return self._days.setdefault(day, {}) if entries is None else entries
 
     def _drop_old(self) -> None:
-        for key in sorted(self._days, key=lambda key: key[1])[:-_KEPT_DAYS]:
-            del self._days[key]
+        for day in sorted(self._days)[:-_KEPT_DAYS]:
+            del self._days[day]
 
 
 def _granted_days(executions: Iterable[Execution], account_id: str) -> dict[str, tuple[date, str]]:

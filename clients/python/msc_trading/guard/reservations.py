@@ -13,6 +13,7 @@ from msc_client.facts import Side
 from msc_trading.filters import EXACT
 from msc_trading.guard.config import GuardConfig
 from msc_trading.guard.day import DayBook
+from msc_trading.guard.making import quickly
 from msc_trading.guard.reasons import Lane
 from msc_trading.venue.port import OrderState
 
@@ -142,11 +143,6 @@ class Reservation:
         return self.state not in _FINAL and not (self.lane is Lane.REDUCE and self.state is _S.FILLED)
 
     @property
-    def counts_for_day(self) -> bool:
-        """Whether it is one of its day's trades: it may exist, or the venue has accepted it."""
-        return self.lane is Lane.ENTRY and (self.is_live or self.accepted)
-
-    @property
     def pending_reduce(self) -> Decimal:
         """What it may still take off the position.
 
@@ -156,6 +152,9 @@ class Reservation:
         if self.lane is not Lane.REDUCE or self.whole_position or self.state not in _OPEN:
             return _ZERO
         return self.quantity - self.filled
+
+
+new_reservation: Final = quickly(Reservation)
 
 
 class Totals:
@@ -286,20 +285,28 @@ class Ledger:
         return sum((order.quantity for order in entries if (order.symbol, order.side) == (symbol, side)), _ZERO)
 
     def _put(self, before: Reservation | None, after: Reservation) -> None:
-        if before is not None and before.is_live and before.lane is Lane.ENTRY:
-            self.totals.remove(before)
-        if after.is_live and after.lane is Lane.ENTRY:
-            self.totals.add(after)
-        if after.pending_reduce:
-            self._reductions[after.client_order_id] = after
+        id_ = after.client_order_id
+        if after.lane is Lane.ENTRY:
+            self._count_entry(before, after)
+        elif after.pending_reduce:
+            self._reductions[id_] = after
         else:
-            self._reductions.pop(after.client_order_id, None)
-        counted = before is not None and before.counts_for_day
-        if after.counts_for_day and not counted:
+            self._reductions.pop(id_, None)
+        self._by_id[id_] = after
+
+    def _count_entry(self, before: Reservation | None, after: Reservation) -> None:
+        # One of its day's trades is what may exist, or was accepted by the venue.
+        was_live, is_live = before is not None and before.is_live, after.is_live
+        if before is not None and was_live:
+            self.totals.remove(before)
+        if is_live:
+            self.totals.add(after)
+        counted = before is not None and (was_live or before.accepted)
+        counts = is_live or after.accepted
+        if counts and not counted:
             self._day_book.take(after.day, after.client_order_id, after.strategy_id)
-        elif counted and not after.counts_for_day:
+        elif counted and not counts:
             self._day_book.give_back(after.day, after.client_order_id)
-        self._by_id[after.client_order_id] = after
 
     def _forget_oldest(self) -> None:
         ids = self._oldest_first
@@ -319,7 +326,7 @@ def _after(
         # A late report of an order that is over: only what filled still counts.
         state = before.state if state is _S.BOUND else _S.FILLED
     # Spelled out: `replace` takes longer than all the checks of a decision together.
-    after = Reservation(
+    after = new_reservation(
         reservation_id=before.reservation_id,
         client_order_id=before.client_order_id,
         lane=before.lane,

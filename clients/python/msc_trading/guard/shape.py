@@ -15,6 +15,7 @@ from msc_trading.guard.intent import OrderIntent, PositionSide
 from msc_trading.venue.port import OrderType
 
 _MAX_NAME_CHARS: Final = MAX_ID_CHARS
+_ZERO: Final = Decimal(0)
 
 
 def shape_problem(intent: OrderIntent, facts: GuardFacts, account_id: str) -> str | None:
@@ -87,7 +88,7 @@ def _entry_problem(intent: OrderIntent, facts: GuardFacts) -> str | None:
 def _number_problem(field: str, value: object) -> str | None:
     if not isinstance(value, Decimal):
         return f"{field}: must be a Decimal, not {type(value).__name__}"
-    if not value.is_finite() or value <= 0:
+    if not value.is_finite() or value <= _ZERO:
         return f"{field}: is {value}; it must be a number above 0"
     exponent = value.as_tuple().exponent
     if value.adjusted() >= MAX_INTEGER_DIGITS or (isinstance(exponent, int) and exponent < -MAX_DECIMAL_PLACES):

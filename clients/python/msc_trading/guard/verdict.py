@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msc_trading.guard.capacity import Usage
 from msc_trading.guard.case import Case, Denial
 from msc_trading.guard.decision import Decision
+from msc_trading.guard.making import quickly
 from msc_trading.guard.reasons import ReasonCode
 from msc_trading.guard.reservations import Reservation
+
+_new_decision: Final = quickly(Decision)
 
 
 def decide(
@@ -19,7 +24,7 @@ def decide(
     ended_ns: int,
 ) -> Decision:
     """Returns the decision: what was refused, and why, or what was reserved."""
-    return Decision(
+    return _new_decision(
         decision_id=decision_id,
         intent=case.intent,
         reason_code=ReasonCode.ALLOWED if denial is None else denial.code,
