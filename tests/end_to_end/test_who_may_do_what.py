@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-import grpc
 import pytest
+from closed_authority import CLOSED, GIVEN_OUT, a_token, msc, refuses
 from msc_certificates import ServerFiles
-from process_harness import AuthorityProcess, clean_environment, free_port, until
+from process_harness import AuthorityProcess, free_port, until
 
 from msc_client import (
     ClientConfig,
@@ -25,41 +22,6 @@ from msc_client import (
     Tier,
     TlsFiles,
 )
-from msc_policy import v1 as pb
-
-CLOSED = {"MSC_LOOPBACK_ROLE": "none"}
-GIVEN_OUT: list[str] = []
-
-
-def msc(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs a command of the authority's."""
-    return subprocess.run(
-        [sys.executable, "-m", "msc_authority", *arguments],
-        env=clean_environment(home, **environment),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def a_token(home: Path, name: str, role: str) -> dict[str, str]:
-    """Makes a token, as an operator does."""
-    made = msc(home, "token", "create", name, "--role", role, "--json")
-    assert made.returncode == 0, made.stderr
-    token: dict[str, str] = json.loads(made.stdout)
-    GIVEN_OUT.append(token["token"].split("_", 2)[2])
-    return token
-
-
-def refuses(authority: AuthorityProcess) -> bool:
-    """Whether it answers, that it wants a token."""
-    with authority.stub() as stub:
-        try:
-            stub.GetPolicy(pb.GetPolicyRequest(), timeout=1)
-        except grpc.RpcError as error:
-            return bool(error.code() is grpc.StatusCode.UNAUTHENTICATED)  # type: ignore[attr-defined]  # a call, too
-    return False
 
 
 @pytest.fixture
@@ -69,7 +31,7 @@ def closed(tmp_path: Path) -> Iterator[AuthorityProcess]:
     authority.spawn()
     until(lambda: refuses(authority), deadline_s=120, what="the authority refuses")
     yield authority
-    authority.kill()
+    authority.close()
 
 
 def a_source(target: str, token_file: Path, name: str = "executor-1") -> PolicySource:
@@ -173,7 +135,7 @@ def test_over_tls_clients_and_commands_trust_the_ca_they_are_given(tmp_path: Pat
         alerts = msc(authority.home, "alerts", "--url", url, MSC_TLS_CA=str(files.ca), MSC_TOKEN=token)
         plain = msc(authority.home, "history", "--target", target, MSC_TOKEN=token)
     finally:
-        authority.kill()
+        authority.close()
 
     assert shown.returncode == 0, shown.stderr
     assert alerts.returncode in {0, 1}, alerts.stderr

@@ -81,8 +81,8 @@ async def test_a_certificate_gives_the_roles_of_the_first_name_that_is_listed() 
         known = await door.admission.identify(shown(names=("spiffe://x", "executor-1")))
         other = await door.admission.identify(shown(names=("spiffe://x", "grafana")))
 
-    assert (known.name, known.roles, known.kind) == ("executor-1", {Role.JOURNAL}, Kind.CERTIFICATE)
-    assert (other.name, other.roles) == ("spiffe://x", {Role.READER})
+    assert (known.name, known.roles, known.kind) == ("executor-1", frozenset({Role.JOURNAL}), Kind.CERTIFICATE)
+    assert (other.name, other.roles) == ("spiffe://x", frozenset({Role.READER}))
 
 
 async def test_a_certificate_that_is_not_listed_is_known_and_may_nothing() -> None:
@@ -97,7 +97,7 @@ async def test_a_token_counts_more_than_a_certificate() -> None:
         text = door.give(Role.READER).text
         identity = await door.admission.identify(replace(shown(text), names=("executor-1",)))
 
-    assert (identity.name, identity.roles) == ("ops-anna", {Role.READER})
+    assert (identity.name, identity.roles) == ("ops-anna", frozenset({Role.READER}))
 
 
 async def test_what_is_open_is_open_to_everybody_and_gives_no_role() -> None:
