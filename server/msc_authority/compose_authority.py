@@ -178,6 +178,7 @@ class Authority:
             timeline=self.modes,
             in_force=self._operating.in_force,
             policies=stores.policies,
+            operations=self._operating.operations,
             log=stores.log,
             worker=self._pages,
             events=events,

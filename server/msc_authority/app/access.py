@@ -116,7 +116,9 @@ ROUTES: Mapping[tuple[str, str], Need] = {
     ("GET", "/api/msc/clients"): Role.READER,
     ("GET", "/api/msc/alerts"): Role.READER,
     ("GET", "/api/msc/events"): Role.READER,
+    ("GET", "/api/msc/overrides"): Role.READER,
     ("POST", "/api/msc/evaluate"): Role.EVALUATOR,
+    ("POST", "/api/msc/act"): Role.OPERATOR,
     # The dashboard. What a person does on it is checked where it is done, by `require`.
     ("GET", "/"): Role.READER,
     ("GET", "/troubleshooting"): Role.READER,

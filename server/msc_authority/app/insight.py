@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from msc_authority.app.acts import Act
 from msc_authority.app.alerts.values import Alert
 from msc_authority.app.broker import Current, Freshness
 from msc_authority.app.evaluate import EvaluationOutcome
 from msc_authority.app.events import Listener
 from msc_authority.app.modes import ModeSpan
 from msc_authority.app.observation import Observation
+from msc_authority.app.operate import ActOutcome
 from msc_authority.app.trace import EquityTrace
 from msc_authority.core.evaluation import StrategyRanking, SuppliedMetrics
 from msc_authority.core.overrides import Override
@@ -91,6 +93,18 @@ class Insight(Protocol):
 
     async def what_if(self, supplied: SuppliedMetrics) -> EvaluationOutcome:
         """Judges supplied metrics. Writes nothing. Raises InvalidMetric, StoreUnavailable."""
+        ...
+
+    async def overrides_now(self) -> tuple[Override, ...]:
+        """What persons have put in force, as the store has it. Raises StateUnreadable, StoreUnavailable, Draining."""
+        ...
+
+    async def act(self, act: Act, *, actor: str, reason: str, request_id: str) -> ActOutcome:
+        """Does what a person says, at once. Raises ActRefused in its kinds, TooManyActs, StoreError, Draining."""
+        ...
+
+    async def preview_act(self, act: Act, *, actor: str, reason: str) -> ActOutcome:
+        """Says what it would come to. Writes nothing. Raises as `act` does."""
         ...
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:

@@ -11,12 +11,14 @@ from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from msc_authority.app.alerts.values import Alert
+from msc_authority.app.acts import Act
 from msc_authority.app.broker import Broker, Current, Draining, Freshness
 from msc_authority.app.evaluate import EvaluationOutcome
 from msc_authority.app.events import EvaluationBroken, EvaluationDone, Event, EventBus, Listener, PolicyPublished
 from msc_authority.app.insight import Evaluations
 from msc_authority.app.modes import ModeSpan
 from msc_authority.app.observation import Observation
+from msc_authority.app.operate import ActOutcome
 from msc_authority.app.scheduler import Scheduler
 from msc_authority.app.trace import EquityTrace
 from msc_authority.app.work import Worker
@@ -76,6 +78,22 @@ class HasOverrides(Protocol):
         ...
 
 
+class DoesActs(Protocol):
+    """Does what persons say, on the authority's loop. See `msc_authority.app.operations.Operations`."""
+
+    async def overrides(self) -> tuple[Override, ...]:
+        """Returns those in force, as the store has them."""
+        ...
+
+    async def act(self, act: Act, *, actor: str, reason: str, request_id: str) -> ActOutcome:
+        """Does it."""
+        ...
+
+    async def preview(self, act: Act, *, actor: str, reason: str) -> ActOutcome:
+        """Says what it would come to."""
+        ...
+
+
 class LiveInsight:
     """Implements `msc_authority.app.insight.Insight`. Made on the authority's event loop, used from any thread."""
 
@@ -89,6 +107,7 @@ class LiveInsight:
         tracer: HasTrace,
         timeline: HasSpans,
         in_force: HasOverrides,
+        operations: DoesActs,
         policies: PolicyStore,
         log: EvaluationLog,
         worker: Worker,
@@ -98,6 +117,7 @@ class LiveInsight:
         """Belongs to the running event loop. `worker` runs what is asked of the store."""
         self._loop = asyncio.get_running_loop()
         self._broker, self._scheduler, self._events = broker, scheduler, events
+        self._operations = operations
         self._observer, self._board, self._tracer, self._timeline = observer, board, tracer, timeline
         self._in_force = in_force
         self._policies, self._worker = policies, worker
@@ -168,6 +188,18 @@ class LiveInsight:
     async def what_if(self, supplied: SuppliedMetrics) -> EvaluationOutcome:
         """Judges supplied metrics. Writes nothing. Raises InvalidMetric, StoreUnavailable, Draining."""
         return await self._there(partial(self._scheduler.what_if, supplied))
+
+    async def overrides_now(self) -> tuple[Override, ...]:
+        """What persons have put in force, as the store has it. Raises StateUnreadable, StoreUnavailable, Draining."""
+        return await self._there(self._operations.overrides)
+
+    async def act(self, act: Act, *, actor: str, reason: str, request_id: str) -> ActOutcome:
+        """Does what a person says, at once. Raises ActRefused in its kinds, TooManyActs, StoreError, Draining."""
+        return await self._there(partial(self._operations.act, act, actor=actor, reason=reason, request_id=request_id))
+
+    async def preview_act(self, act: Act, *, actor: str, reason: str) -> ActOutcome:
+        """Says what it would come to. Writes nothing. Raises as `act` does."""
+        return await self._there(partial(self._operations.preview, act, actor=actor, reason=reason))
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Calls `listener` with every later event, on the authority's thread. Returns what ends that."""

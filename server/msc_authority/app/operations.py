@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
+from msc_authority.app.access import Kind, caller
 from msc_authority.app.acts import Act, Resume
 from msc_authority.app.broker import Broker
 from msc_authority.app.events import EventBus, OperatorActed
@@ -19,8 +20,19 @@ MAX_WAITING = 64
 """Acts that may be under way at once."""
 
 
+_KNOWN = frozenset({Kind.TOKEN, Kind.CERTIFICATE})
+
+
 class TooManyActs(Exception):
     """Enough acts are under way already."""
+
+
+def actor_of(note: str) -> str:
+    """Returns who asks: the name of a token or certificate, with what they say of themselves; without one only that."""
+    identity = caller()
+    if identity is None or identity.kind not in _KNOWN:
+        return note or "anonymous"
+    return f"{identity.name} ({note})" if note and note != identity.name else identity.name
 
 
 class Follows(Protocol):

@@ -22,6 +22,7 @@ from msc_authority.http.guard import Guard
 from msc_authority.http.hosts import Hosts
 from msc_authority.http.metrics import Metrics
 from msc_authority.http.models.status import VersionsAnswer
+from msc_authority.http.operating import add_operating
 from msc_authority.http.probes import METRICS_PATH, add_metrics, add_probes
 from msc_authority.http.reading import Reading, add_reading
 from msc_authority.http.security.access import Access
@@ -83,6 +84,7 @@ def make_app(
     )
     add_reading(app, Reading(insight, versions))
     add_evaluating(app, insight)
+    add_operating(app, insight)
     add_streaming(app, feed, keep_alive_s)
     add_probes(app, insight)
     add_documents(app)

@@ -131,8 +131,9 @@ def _type(schema: Mapping[str, Any]) -> str:
     if "$ref" in schema:
         name = escape(schema["$ref"].rpartition("/")[2])
         return f"<a href=#{name}>{name}</a>"
-    if "anyOf" in schema:
-        return " or ".join(_type(each) for each in schema["anyOf"])
+    for several in ("anyOf", "oneOf"):
+        if several in schema:
+            return " or ".join(_type(each) for each in schema[several])
     if "enum" in schema:
         return " or ".join(escape(str(each)) for each in schema["enum"])
     if schema.get("type") == "array":

@@ -15,7 +15,18 @@ from starlette.exceptions import HTTPException
 from msc_authority.app.broker import Draining
 from msc_authority.app.evaluate import EvaluationFailed, InvalidMetric
 from msc_authority.app.leadership import NotLeader
+from msc_authority.app.operate import LedgerUnreadable, Overtaken, RequestIdReused, RevisionUnknown, StateUnreadable
+from msc_authority.app.operations import TooManyActs
 from msc_authority.app.rates import RateLimited
+from msc_authority.core.operator_acts import (
+    InvalidAct,
+    LooseningNotAllowed,
+    NothingToResume,
+    OverrideNotFound,
+    StrategyUnknown,
+    TooManyOverrides,
+    WrongStrategyState,
+)
 from msc_authority.http.models.problems import FieldProblem, Problem
 from msc_authority.ports import StaleState, StoreError, StoreUnavailable
 
@@ -60,6 +71,19 @@ class Row:
 # The first row that fits counts, so special kinds stand above general ones.
 TABLE = (
     Row(InvalidMetric, HTTPStatus.UNPROCESSABLE_ENTITY, "INVALID_METRIC"),
+    Row(InvalidAct, HTTPStatus.UNPROCESSABLE_ENTITY, "INVALID_ACT"),
+    Row(OverrideNotFound, HTTPStatus.NOT_FOUND, "OVERRIDE_NOT_FOUND"),
+    Row(StrategyUnknown, HTTPStatus.NOT_FOUND, "STRATEGY_UNKNOWN"),
+    Row(RevisionUnknown, HTTPStatus.NOT_FOUND, "VERSION_NOT_FOUND"),
+    Row(LooseningNotAllowed, HTTPStatus.CONFLICT, "LOOSENING_NOT_ALLOWED"),
+    Row(NothingToResume, HTTPStatus.CONFLICT, "NOTHING_TO_RESUME"),
+    Row(WrongStrategyState, HTTPStatus.CONFLICT, "WRONG_STRATEGY_STATE"),
+    Row(StateUnreadable, HTTPStatus.CONFLICT, "STATE_UNREADABLE"),
+    Row(RequestIdReused, HTTPStatus.CONFLICT, "REQUEST_ID_REUSED"),
+    Row(Overtaken, HTTPStatus.CONFLICT, "OVERTAKEN"),
+    Row(TooManyOverrides, HTTPStatus.CONFLICT, "TOO_MANY_OVERRIDES"),
+    Row(LedgerUnreadable, HTTPStatus.SERVICE_UNAVAILABLE, "LEDGER_UNREADABLE", 5),
+    Row(TooManyActs, HTTPStatus.TOO_MANY_REQUESTS, "TOO_MANY_ACTS", 1),
     Row(Draining, HTTPStatus.SERVICE_UNAVAILABLE, "STOPPING", 5),
     Row(RateLimited, HTTPStatus.TOO_MANY_REQUESTS, "RATE_LIMITED", 1),
     Row(
@@ -95,6 +119,19 @@ REASONS = {
     "MALFORMED_BODY": "The body is not JSON.",
     "INVALID_REQUEST": "A parameter or a field of the body makes no sense; `errors` says which.",
     "INVALID_METRIC": "A supplied metric makes no sense; `errors` says which.",
+    "INVALID_ACT": "What is to be done makes no sense; `errors` says which field.",
+    "OVERRIDE_NOT_FOUND": "No override of that id is in force; it may have expired.",
+    "STRATEGY_UNKNOWN": "No evaluation has met a strategy of that id.",
+    "VERSION_NOT_FOUND": "There is no such version in this epoch.",
+    "LOOSENING_NOT_ALLOWED": "It would allow more than the controller does; allow_loosening says that this is meant.",
+    "NOTHING_TO_RESUME": "No person has halted or reduced trading.",
+    "WRONG_STRATEGY_STATE": "The strategy is retired already, or is not retired.",
+    "STATE_UNREADABLE": "The controller's stored state cannot be read; only a halt can be done.",
+    "REQUEST_ID_REUSED": "The request_id has done something else within the last day.",
+    "OVERTAKEN": "Another person acted at the same time; look at what is in force, and act again.",
+    "TOO_MANY_OVERRIDES": "As many overrides as may be are in force.",
+    "LEDGER_UNREADABLE": "Trading stays HALTED: the journal cannot be read, and a resume needs it.",
+    "TOO_MANY_ACTS": "Enough acts are under way already.",
     "HOST_NOT_ALLOWED": "The Host header names a host that this server does not answer for.",
     "ORIGIN_NOT_ALLOWED": "A page of another site asked.",
     "NOT_FOUND": "There is nothing at this path.",
@@ -217,4 +254,6 @@ def _of_row(_: Request, error: Exception) -> JSONResponse:
 def _problems_of(error: Exception) -> tuple[FieldProblem, ...]:
     if isinstance(error, InvalidMetric):
         return (FieldProblem(field=f"what_if.{error.field}", problem=error.problem),)
+    if isinstance(error, InvalidAct):
+        return (FieldProblem(field="lasts_s" if error.field == "lasts" else error.field, problem=error.problem),)
     return ()

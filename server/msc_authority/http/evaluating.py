@@ -23,7 +23,7 @@ def add_evaluating(app: FastAPI, insight: Insight) -> None:
         response_model=EvaluateAnswer,
         response_description="What it led to.",
         responses=problems(400, 408, 409, 415, 422, 429, 503),
-        dependencies=[Depends(_is_json)],
+        dependencies=[Depends(is_json)],
     )
     async def evaluate(
         asked: Annotated[EvaluateRequest | None, Body(description="Optional: an empty request commits.")] = None,
@@ -41,7 +41,8 @@ async def _outcome(insight: Insight, asked: EvaluateRequest, peer: str) -> Evalu
     return await insight.evaluate(request_id=asked.request_id, requested_by=peer, reason=asked.reason)
 
 
-def _is_json(request: Request) -> None:
+def is_json(request: Request) -> None:
+    """Refuses a body that is said to be something else than JSON. Raises Refused."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     # Without a body nothing has to be said of it; curl -X POST sends neither.
     if kind and kind != "application/json":

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from msc_authority.app.access import Kind, caller
 from msc_authority.app.acts import Act
 from msc_authority.app.broker import Broker
-from msc_authority.app.operations import Operations
+from msc_authority.app.operations import Operations, actor_of
 from msc_authority.rpc.calls import unary
 from msc_authority.rpc.errors import FieldProblem, InvalidRequest
 from msc_authority.rpc.mapping.operator import act_of, lift_of, outcome_to_proto, override_to_proto
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 SERVICE = "msc_policy.v1.OperatorService"
 MAX_ACTOR_CHARS = 64
-_KNOWN = frozenset({Kind.TOKEN, Kind.CERTIFICATE})
 
 
 class OperatorService:
@@ -49,19 +47,12 @@ class OperatorService:
         )
 
     async def _done(self, act: Act, request: pb.ActRequest | pb.LiftOverrideRequest) -> pb.ActResponse:
-        actor = _actor(request.actor)
+        actor = actor_of(request.actor)
         if request.validate_only:
             outcome = await self._operations.preview(act, actor=actor, reason=request.reason)
         else:
             outcome = await self._operations.act(act, actor=actor, reason=request.reason, request_id=request.request_id)
         return outcome_to_proto(outcome)
-
-
-def _actor(note: str) -> str:
-    identity = caller()
-    if identity is None or identity.kind not in _KNOWN:
-        return note or "anonymous"
-    return f"{identity.name} ({note})" if note and note != identity.name else identity.name
 
 
 def _check(request: pb.ActRequest | pb.LiftOverrideRequest) -> None:

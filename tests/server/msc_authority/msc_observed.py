@@ -10,6 +10,7 @@ from msc_builders import START, at, changed
 from msc_live import a_head
 
 from msc_authority.app.alerts.values import Alert, AlertState, Severity
+from msc_authority.app.acts import Act
 from msc_authority.app.broker import Current, Freshness
 from msc_authority.app.clients import ClientInfo, ClientRole, ClientStatus, ClientTier, FleetEntry
 from msc_authority.app.evaluate import EvaluationOutcome
@@ -24,6 +25,7 @@ from msc_authority.app.observation import (
     Observation,
     ReadTally,
 )
+from msc_authority.app.operate import ActOutcome
 from msc_authority.app.signals import SignalActivity
 from msc_authority.app.trace import EquityTrace
 from msc_authority.core.evaluation import StrategyRanking, SuppliedMetrics
@@ -137,6 +139,15 @@ class StillInsight:
 
     async def what_if(self, supplied: SuppliedMetrics) -> EvaluationOutcome:
         raise AssertionError("nobody is to evaluate here")
+
+    async def overrides_now(self) -> tuple[Override, ...]:
+        return self.overrides
+
+    async def act(self, act: Act, *, actor: str, reason: str, request_id: str) -> ActOutcome:
+        raise AssertionError("nobody is to act here")
+
+    async def preview_act(self, act: Act, *, actor: str, reason: str) -> ActOutcome:
+        raise AssertionError("nobody is to act here")
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         return self.events.subscribe(listener)

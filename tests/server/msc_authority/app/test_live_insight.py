@@ -7,24 +7,30 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import pytest
 from msc_builders import a_content, an_entry
 from msc_live import ManualTime, Told, a_broker
 from msc_observed import StillInsight
+from msc_overrides import an_override
 from msc_served import StagedEvaluator, served
 
 from msc_authority.adapters.memory import MemoryStore
+from msc_authority.app.acts import Act, Resume
 from msc_authority.app.broker import Draining
 from msc_authority.app.evaluate import InvalidMetric
 from msc_authority.app.events import EvaluationBroken, EvaluationDone, Event
 from msc_authority.app.insight import Evaluations, Insight
 from msc_authority.app.live_insight import LiveInsight
 from msc_authority.app.modes import ModeSpan
+from msc_authority.app.operate import ActOutcome
 from msc_authority.app.scheduler import Scheduler
 from msc_authority.app.work import Worker
 from msc_authority.core.evaluation import SuppliedMetrics
+from msc_authority.core.operator_acts import NothingToResume
+from msc_authority.core.overrides import Override
 from msc_authority.core.policy import RiskMode
 from msc_authority.ports import EvaluationEntry, StoreUnavailable
 
@@ -61,6 +67,7 @@ class Scene:
     told: Told
     evaluator: StagedEvaluator
     log: CountedLog
+    acts: Acts
     insight: LiveInsight
     still: StillInsight = field(default_factory=StillInsight)
     spans: tuple[ModeSpan, ...] = ()
@@ -73,6 +80,28 @@ class Latest:
         self._still = still
         self.latest, self.alerts, self.trace, self.spans = still.observation, still.alerts, still.trace, ()
         self.overrides = still.overrides
+
+
+class Acts:
+    """Does nothing, on the loop that it is asked on, and remembers what."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.asked: list[object] = []
+
+    async def overrides(self) -> tuple[Override, ...]:
+        assert asyncio.get_running_loop() is self.loop
+        return (an_override(),)
+
+    async def act(self, act: Act, *, actor: str, reason: str, request_id: str) -> ActOutcome:
+        assert asyncio.get_running_loop() is self.loop
+        self.asked.append((act, actor, reason, request_id))
+        raise NothingToResume("nothing")
+
+    async def preview(self, act: Act, *, actor: str, reason: str) -> ActOutcome:
+        assert asyncio.get_running_loop() is self.loop
+        self.asked.append((act, actor, reason))
+        raise NothingToResume("nothing")
 
 
 @asynccontextmanager
@@ -92,7 +121,7 @@ async def living() -> AsyncIterator[Scene]:
         previews=pages,
         period_s=1800.0,
     )
-    latest = Latest(still)
+    latest, acts = Latest(still), Acts()
     insight = LiveInsight(
         broker=broker,
         scheduler=scheduler,
@@ -101,6 +130,7 @@ async def living() -> AsyncIterator[Scene]:
         tracer=latest,
         timeline=latest,
         in_force=latest,
+        operations=acts,
         policies=store.policies,
         log=log,
         worker=pages,
@@ -108,7 +138,7 @@ async def living() -> AsyncIterator[Scene]:
         clock=time,
     )
     try:
-        yield Scene(time=time, told=told, evaluator=evaluator, log=log, insight=insight, still=still)
+        yield Scene(time=time, told=told, evaluator=evaluator, log=log, acts=acts, insight=insight, still=still)
     finally:
         one.close()
         pages.close()
@@ -117,6 +147,18 @@ async def living() -> AsyncIterator[Scene]:
 async def elsewhere(make: Callable[[], Coroutine[None, None, _T]]) -> _T:
     """What a coroutine returns on another event loop, in another thread."""
     return await asyncio.to_thread(lambda: asyncio.run(make()))
+
+
+async def test_what_persons_do_is_done_on_the_authoritys_loop_whoever_asks() -> None:
+    async with living() as scene:
+        assert await elsewhere(scene.insight.overrides_now) == (an_override(),)
+        for call in (
+            partial(scene.insight.act, Resume(), actor="alice", reason="why", request_id="r-1"),
+            partial(scene.insight.preview_act, Resume(), actor="alice", reason="why"),
+        ):
+            with pytest.raises(NothingToResume):
+                await elsewhere(call)
+        assert scene.acts.asked == [(Resume(), "alice", "why", "r-1"), (Resume(), "alice", "why")]
 
 
 async def test_it_is_the_insight_that_pages_are_made_for() -> None:
