@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import stat
 import threading
-import zipfile
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msc_backups import EPOCH, LATER, backed_up, content_of, fill, restored
 from msc_builders import (
     START,
     ManualClock,
-    a_checkpoint,
     a_commit,
-    a_content,
     a_trade,
-    a_transition,
-    a_verdict,
-    an_entry,
     an_equity_point,
     an_execution,
     at,
@@ -29,19 +22,16 @@ from msc_postgres import PostgresServer
 from sqlalchemy import text
 
 from msc_authority.adapters.sql import SqlStore, open_store
-from msc_authority.adapters.sql.archive import BadBackup, Manifest, opened_archive
+from msc_authority.adapters.sql.archive import Manifest, opened_archive
 from msc_authority.adapters.sql.backup import back_up
 from msc_authority.adapters.sql.engine import Database, WriteLock
-from msc_authority.adapters.sql.restore import NotEmpty, Restored, restore
+from msc_authority.adapters.sql.restore import NotEmpty, restore
 from msc_authority.adapters.sql.schema import HEAD_REVISION, revision_of, upgrade
-from msc_authority.adapters.sql.tables import metadata, msc_lease
+from msc_authority.adapters.sql.tables import msc_lease
 from msc_authority.core.audit_chain import verify
-from msc_authority.core.facts import Fact
-from msc_authority.core.policy import PolicyRef, RiskMode
-from msc_authority.ports import Fenced, StaleState, StoreError
+from msc_authority.core.policy import PolicyRef
+from msc_authority.ports import Fenced, StaleState
 
-EPOCH = int(START.timestamp())
-LATER = at(60)
 OLD_ROWS = (
     "INSERT INTO msc_meta VALUES (1764498600, '2025-11-30T10:30:00.000000Z', 'made')",
     "INSERT INTO msc_state (id, generation, trades_cursor, equity_cursor) VALUES (1, 3, 0, 0)",
@@ -70,52 +60,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def filled(sql_store: SqlStore) -> SqlStore:
     """A store with a row in every table that a life fills."""
-    store = sql_store
-    facts: list[Fact] = [
-        a_trade(net_pnl=Decimal("53.000"), risk_at_entry=None),
-        an_equity_point(wallet_balance=Decimal("100000.10")),
-        an_execution(reason="ünïcode ✓", confidence=None, detail_json='{"a":[1,2.5]}'),
-    ]
-    assert store.journal.record(facts).refused == ()
-    verdict = a_verdict(transitions=(a_transition("RANGE_002"),))
-    commit = a_commit(
-        entry=an_entry(verdict=verdict),
-        controller=b"\x00\xffHALTED",
-        checkpoint=a_checkpoint(payload=b"\x00led\xffger"),
-        keep_as_rewind_point=True,
-    )
-    store.evaluations.commit(commit, store.evaluations.load())
-    store.lease.acquire_or_renew("server-1", "host:1", 30.0)
-    return store
-
-
-def backed_up(url: str, file: Path) -> Manifest:
-    database = Database(url)
-    try:
-        return back_up(database, file, now=START, program="0.1")
-    finally:
-        database.close()
-
-
-def restored(url: str, file: Path, *, replace: bool = False) -> Restored:
-    database = Database(url)
-    try:
-        with opened_archive(file) as backup:
-            return restore(database, backup, now=LATER, actor="ops", replace=replace)
-    finally:
-        database.close()
-
-
-def content_of(url: str, skip: tuple[str, ...] = ()) -> dict[str, list[tuple[object, ...]]]:
-    database = Database(url)
-    with database.read() as connection:
-        rows = {
-            table.name: sorted((tuple(row) for row in connection.execute(table.select())), key=repr)
-            for table in metadata.sorted_tables
-            if table.name not in skip
-        }
-    database.close()
-    return rows
+    return fill(sql_store)
 
 
 def test_a_backup_says_what_it_holds(filled: SqlStore, sql_url: str, file: Path) -> None:
@@ -147,22 +92,6 @@ def test_only_its_owner_may_read_a_backup(filled: SqlStore, sql_url: str, file: 
 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [each.name for each in file.parent.glob("*backup*")] == ["msc.backup"]
-
-
-def test_a_file_that_is_there_is_not_written_over(sql_store: SqlStore, sql_url: str, file: Path) -> None:
-    file.write_text("dear")
-
-    with pytest.raises(FileExistsError):
-        backed_up(sql_url, file)
-
-    assert file.read_text() == "dear"
-
-
-def test_a_backup_that_fails_leaves_no_file(sqlite_url: str, file: Path) -> None:
-    with pytest.raises(StoreError, match="no tables yet"):
-        backed_up(sqlite_url, file)
-
-    assert [each for each in file.parent.iterdir() if "backup" in each.name] == []
 
 
 def test_whatever_was_in_one_database_is_in_the_other(
@@ -359,111 +288,6 @@ def test_a_backup_of_an_older_schema_is_brought_to_the_present_one(
     with database.read() as connection:
         assert revision_of(connection) == HEAD_REVISION
     database.close()
-
-
-def test_a_log_that_was_tampered_with_is_restored_and_told(
-    sqlite_store: SqlStore, sqlite_url: str, other_url: str, file: Path, clock: ManualClock
-) -> None:
-    sqlite_store.bump_epoch("ops", "x")
-    database = Database(sqlite_url)
-    with database.write(WriteLock.EVALUATIONS) as connection:
-        connection.execute(text("DROP TRIGGER msc_audit_keeps_content"))
-        connection.execute(text("UPDATE msc_audit SET actor = 'nobody' WHERE sequence = 1"))
-    database.close()
-    backed_up(sqlite_url, file)
-
-    done = restored(other_url, file)
-
-    assert done.audit_break is not None
-    assert done.audit_break.sequence == 1
-    with open_store(other_url, clock) as store:
-        assert "row 1 does not say" in str(store.audit.page(None, 1)[0].detail["audit_break"])
-        with pytest.raises(StoreError, match="append-only"):
-            Database(other_url).transact(
-                WriteLock.EVALUATIONS, lambda connection: connection.execute(text("DELETE FROM msc_audit"))
-            )
-
-
-def rewritten(file: Path, name: str, change: bytes | None) -> None:
-    with zipfile.ZipFile(file) as archive:
-        members = {each: archive.read(each) for each in archive.namelist()}
-    if change is None:
-        del members[name]
-    else:
-        members[name] = change
-    with zipfile.ZipFile(file, "w") as archive:
-        for each, content in members.items():
-            archive.writestr(each, content)
-
-
-@pytest.mark.parametrize("change", [b"", b"[]\n", None], ids=["emptied", "another row", "missing"])
-def test_a_backup_that_was_changed_is_refused_before_anything_is_touched(
-    filled: SqlStore, sql_url: str, other_url: str, file: Path, change: bytes | None
-) -> None:
-    backed_up(sql_url, file)
-    rewritten(file, "tables/trade_logs.jsonl", change)
-
-    with pytest.raises(BadBackup, match="trade_logs"):
-        restored(other_url, file)
-
-    database = Database(other_url)
-    with database.read() as connection:
-        assert revision_of(connection) is None
-    database.close()
-
-
-def test_a_file_cut_short_is_refused(filled: SqlStore, sql_url: str, sqlite_url: str, file: Path) -> None:
-    backed_up(sql_url, file)
-    file.write_bytes(file.read_bytes()[:-100])
-
-    with pytest.raises(BadBackup, match="not all of one"):
-        restored(sqlite_url, file)
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "told"),
-    [
-        ("format", "other", "no backup of this program"),
-        ("format_version", 2, "has format 2"),
-        ("schema", "9999", "schema 9999, which this program does not know"),
-        ("tables", [{"name": "passwords", "columns": [], "rows": 0, "sha256": ""}], "passwords"),
-        ("epoch", "soon", "manifest cannot be read"),
-    ],
-)
-def test_a_manifest_that_this_program_does_not_know_is_refused(
-    filled: SqlStore, sql_url: str, tmp_path: Path, file: Path, key: str, value: object, told: str
-) -> None:
-    backed_up(sql_url, file)
-    with zipfile.ZipFile(file) as archive:
-        manifest = json.loads(archive.read("manifest.json"))
-    rewritten(file, "manifest.json", json.dumps({**manifest, key: value}).encode())
-
-    with pytest.raises(BadBackup, match=told):
-        restored(f"sqlite:///{tmp_path}/third.db", file)
-
-
-def test_a_row_that_cannot_be_stored_leaves_the_database_as_it_was(
-    filled: SqlStore, sql_url: str, other_url: str, file: Path, clock: ManualClock
-) -> None:
-    backed_up(sql_url, file)
-    with open_store(other_url, clock) as store:
-        store.evaluations.commit(a_commit("mine", publish=a_content(RiskMode.DEFENSIVE)), store.evaluations.load())
-        before = store.policies.head()
-    database = Database(other_url)
-
-    def fails(table: str, done: int, total: int) -> None:
-        if done > 5:
-            raise RuntimeError("power cut")
-
-    with (
-        pytest.raises(RuntimeError, match="power cut"),
-        opened_archive(file) as backup,
-    ):
-        restore(database, backup, now=LATER, actor="ops", replace=True, progress=fails)
-    database.close()
-
-    with open_store(other_url, clock) as store:
-        assert store.policies.head() == before
 
 
 def test_the_lease_of_a_backup_is_nobodys(filled: SqlStore, sql_url: str, other_url: str, file: Path) -> None:

@@ -109,6 +109,7 @@ def test_a_schema_newer_than_this_program_is_refused(sqlite_url: str, clock: Man
     open_store(sqlite_url, clock).close()
     with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as raw, raw:
         raw.execute("UPDATE msc_schema_version SET version_num = '9999'")
+        raw.execute("UPDATE msc_schema SET works_with = '9998'")
 
     with pytest.raises(StoreError, match="schema 9999, which this program does not know"):
         open_store(sqlite_url, clock)
