@@ -28,7 +28,7 @@ from msc_authority.app.work import Worker
 from msc_authority.compose_access import Access
 from msc_authority.compose_cache import Cached, first_current
 from msc_authority.compose_operator import Operating
-from msc_authority.compose_parts import Machine, Running, Stores
+from msc_authority.compose_parts import Machine, Running, Stores, links_of
 from msc_authority.compose_replicas import Together
 from msc_authority.ports import Announcements
 from msc_authority.ports_cache import PolicyCache
@@ -78,7 +78,8 @@ class Authority:
         clock, timer = machine.clock, machine.timer
         self._settings, self._broker, self._clock, self._timer = settings, broker, clock, timer
         self._server_id = machine.new_id()
-        self.sinks = sinks_for(settings.alert_urls, least=Severity(settings.alert_min_severity))
+        self._links = links_of(settings)
+        self.sinks = sinks_for(settings.alert_urls, links=self._links, least=Severity(settings.alert_min_severity))
         events.subscribe(self.sinks.listener, patient=True)
         self._announcements = announcements
         events.subscribe(announcer(announcements))
@@ -177,8 +178,9 @@ class Authority:
             tracer=self._tracer,
             timeline=self.modes,
             in_force=self._operating.in_force,
-            policies=stores.policies,
             operations=self._operating.operations,
+            links=self._links,
+            policies=stores.policies,
             log=stores.log,
             worker=self._pages,
             events=events,

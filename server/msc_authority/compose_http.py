@@ -34,11 +34,12 @@ class Beside:
         """
         listening = listen(settings.http_host, settings.http_port)
         url = url_of(settings.http_host, listening, "https" if settings.tls else "http")
+        authority.insight.links.served_at(url)
 
         def make() -> Face:
             from msc_authority.http.app import make_app
 
-            hosts = Hosts.of(settings.http_host, settings.http_allowed_hosts)
+            hosts = Hosts.of(settings.http_host, settings.http_names)
             return make_app(
                 authority.insight,
                 hosts=hosts,

@@ -10,7 +10,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from msc_authority.adapters.clock import SimulatedClock, SystemClock, uniform
+from msc_authority.app.alerts.links import Links
 from msc_authority.app.timing import LoopTimer, Timer, Uniform
+from msc_authority.http.serving import url_at
 from msc_authority.ports import Clock, EvaluationLog, EvaluationStore, ExecutionLog, Head, Journal, PolicyStore
 from msc_authority.ports_operator import ActLog
 from msc_authority.ports_replicas import EvaluationRequests, Lease, Replicas
@@ -131,6 +133,15 @@ class Running:
         """Where clients reach it, as host:port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+
+def links_of(settings: Settings) -> Links:
+    """Where alerts say that more is to be read, as far as the settings tell."""
+    links = Links(settings.public_url)
+    # Another port is known when it listens.
+    if settings.serve_http and settings.http_port:
+        links.served_at(url_at(settings.http_host, settings.http_port, "https" if settings.tls else "http"))
+    return links
 
 
 def this_machine() -> Machine:

@@ -93,6 +93,18 @@ def _redis_url(url: str) -> str:
     raise ValueError("must be redis://HOST, rediss://HOST for TLS, or unix:///PATH") from None
 
 
+def _public_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        # Asking for the port checks it.
+        whole = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        if not url or (whole and url.isprintable() and not {*" @?#"} & {*url}):
+            return url
+    except ValueError:
+        pass
+    raise ValueError("must be http:// or https://, a host, and a path where there is one") from None
+
+
 def _role_words(value: object) -> object:
     if not isinstance(value, Mapping):
         raise ValueError("must be a table of names and their roles")
@@ -143,6 +155,9 @@ class Settings(BaseModel):
     http_port: Port = Field(default=8000, description="Port of the HTTP server. 0: any free one.")
     http_allowed_hosts: Annotated[tuple[HostName, ...], BeforeValidator(_words)] = Field(
         default=(), description="Further names under which browsers reach the HTTP server."
+    )
+    public_url: Annotated[str, AfterValidator(_public_url)] = Field(
+        default="", description="Where others reach the HTTP server, as links in alerts say. Empty: where it listens."
     )
     allow_plaintext_remote: bool = Field(
         default=False, description="Allow plaintext gRPC and HTTP beyond this machine."
@@ -270,6 +285,12 @@ class Settings(BaseModel):
         return self.tls_certificate is not None
 
     @property
+    def http_names(self) -> tuple[str, ...]:
+        """Further names under which browsers reach the HTTP server."""
+        public = urlsplit(self.public_url).hostname
+        return (*self.http_allowed_hosts, public) if public else self.http_allowed_hosts
+
+    @property
     def target(self) -> str:
         """Where a client on this machine reaches the gRPC server, as host:port."""
         host = f"[{self.grpc_host}]" if ":" in self.grpc_host else self.grpc_host
@@ -291,7 +312,7 @@ class Settings(BaseModel):
     def for_demo(self) -> Settings:
         """The same settings on the subfolder `demo` of home, with a database of its own. Nothing leaves the demo."""
         home = self.home / "demo"
-        own = {"home": home, "database_url": sqlite_url(home), "redis_url": None, "alert_urls": ()}
+        own = {"home": home, "database_url": sqlite_url(home), "redis_url": None, "alert_urls": (), "public_url": ""}
         return self.model_copy(update=own)
 
 

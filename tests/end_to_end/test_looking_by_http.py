@@ -79,7 +79,7 @@ def test_alerts_are_listed_with_where_to_read_more(authority: AuthorityProcess) 
 
     assert printed.returncode == int(critical)
     assert all(f"{alert['severity'].upper()}  {alert['code']}" in printed.stdout for alert in found)
-    assert printed.stdout.count("see README.md#alert-") == len(found)
+    assert printed.stdout.count(f"see http://127.0.0.1:{authority.http_port}/troubleshooting#alert-") == len(found)
 
 
 def test_the_doctor_finds_both_ports_answered(authority: AuthorityProcess, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from msc_authority.app.acts import Act
+from msc_authority.app.alerts.links import Links
 from msc_authority.app.alerts.values import Alert
 from msc_authority.app.broker import Current, Freshness
 from msc_authority.app.evaluate import EvaluationOutcome
@@ -54,6 +55,11 @@ class Insight(Protocol):
     @property
     def alerts(self) -> tuple[Alert, ...]:
         """Alerts: firing first, critical before warning, then pending, then resolved lately; newest first in each."""
+        ...
+
+    @property
+    def links(self) -> Links:
+        """Where alerts say that more is to be read."""
         ...
 
     @property

@@ -10,8 +10,9 @@ from datetime import datetime
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
-from msc_authority.app.alerts.values import Alert
 from msc_authority.app.acts import Act
+from msc_authority.app.alerts.links import Links
+from msc_authority.app.alerts.values import Alert
 from msc_authority.app.broker import Broker, Current, Draining, Freshness
 from msc_authority.app.evaluate import EvaluationOutcome
 from msc_authority.app.events import EvaluationBroken, EvaluationDone, Event, EventBus, Listener, PolicyPublished
@@ -108,6 +109,7 @@ class LiveInsight:
         timeline: HasSpans,
         in_force: HasOverrides,
         operations: DoesActs,
+        links: Links,
         policies: PolicyStore,
         log: EvaluationLog,
         worker: Worker,
@@ -119,7 +121,7 @@ class LiveInsight:
         self._broker, self._scheduler, self._events = broker, scheduler, events
         self._operations = operations
         self._observer, self._board, self._tracer, self._timeline = observer, board, tracer, timeline
-        self._in_force = in_force
+        self._in_force, self._links = in_force, links
         self._policies, self._worker = policies, worker
         self._evaluations = _Remembered(partial(_evaluations, log), worker, clock)
         self._strategies = _Remembered(log.strategies, worker, clock)
@@ -147,6 +149,11 @@ class LiveInsight:
     def alerts(self) -> tuple[Alert, ...]:
         """Alerts: firing first, critical before warning, then pending, then resolved lately; newest first in each."""
         return self._board.alerts
+
+    @property
+    def links(self) -> Links:
+        """Where alerts say that more is to be read."""
+        return self._links
 
     @property
     def trace(self) -> EquityTrace:

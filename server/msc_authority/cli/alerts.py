@@ -63,9 +63,10 @@ def send_test(config: ConfigOption = None, home: HomeOption = None, as_json: Jso
     """
     from msc_authority.adapters.clock import SystemClock
     from msc_authority.adapters.notify.trial import try_sinks
+    from msc_authority.compose_parts import links_of
 
-    urls = load_settings(config, {"home": home}).settings.alert_urls
-    if not urls:
+    settings = load_settings(config, {"home": home}).settings
+    if not settings.alert_urls:
         raise CommandError(
             "alert_urls names nobody: alerts go to the log only",
             advice='set alert_urls = ["https://…"] in msc.toml or MSC_ALERT_URLS',
@@ -73,7 +74,7 @@ def send_test(config: ConfigOption = None, home: HomeOption = None, as_json: Jso
             reason="NO_SINKS",
         )
     bad = False
-    for trial in try_sinks(urls, SystemClock().now()):
+    for trial in try_sinks(settings.alert_urls, links_of(settings), SystemClock().now()):
         _show_trial(trial, as_json=as_json)
         bad = bad or bool(trial.problem)
     raise typer.Exit(ExitCode.BAD_NEWS if bad else ExitCode.OK)

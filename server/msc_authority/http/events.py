@@ -96,7 +96,7 @@ def told_of(event: Event, insight: Insight) -> tuple[str, Answer] | None:
         case EvaluationDone() | EvaluationBroken():
             return "evaluation", _evaluation(event)
         case AlertChanged():
-            return "alert", AlertAnswer.of(event.alert)
+            return "alert", AlertAnswer.of(event.alert, insight.links)
         case ClientChanged():
             return "client", ClientEvent.of_event(event, insight.current.head)
         case SignalBlocked():

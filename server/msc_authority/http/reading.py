@@ -85,7 +85,8 @@ class Reading:
 
     async def alerts(self) -> Response:
         """What a person should look at, and what to do about it."""
-        return json_answer(AlertsAnswer(alerts=[AlertAnswer.of(alert) for alert in self._insight.alerts]))
+        links = self._insight.links
+        return json_answer(AlertsAnswer(alerts=[AlertAnswer.of(alert, links) for alert in self._insight.alerts]))
 
 
 def _ref_of(text: str) -> PolicyRef:

@@ -76,7 +76,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 def url_of(host: str, listening: socket.socket, scheme: str = "http") -> str:
     """Returns where a browser on this machine reaches what listens."""
-    port = listening.getsockname()[1]
+    return url_at(host, listening.getsockname()[1], scheme)
+
+
+def url_at(host: str, port: int, scheme: str) -> str:
+    """Returns where a browser on this machine reaches what listens on an address."""
     name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.strip("[]"), host.strip("[]"))  # noqa: S104 -- not bound here
     return f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"
 

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from msc_builders import START, at, changed
 from msc_live import a_head
 
-from msc_authority.app.alerts.values import Alert, AlertState, Severity
 from msc_authority.app.acts import Act
+from msc_authority.app.alerts.links import Links
+from msc_authority.app.alerts.values import Alert, AlertState, Severity
 from msc_authority.app.broker import Current, Freshness
 from msc_authority.app.clients import ClientInfo, ClientRole, ClientStatus, ClientTier, FleetEntry
 from msc_authority.app.evaluate import EvaluationOutcome
@@ -103,6 +104,7 @@ class StillInsight:
 
     observation: Observation = field(default_factory=an_observation)
     alerts: tuple[Alert, ...] = ()
+    links: Links = field(default_factory=lambda: Links("https://msc.example"))
     latest: Evaluations = field(default_factory=lambda: Evaluations(latest=None, failure=None))
     error: Exception | None = None
     events: EventBus = field(default_factory=EventBus)

@@ -242,7 +242,7 @@ def an_alert(code: str = "CLIENT_BEHIND", **changes: object) -> Document:
         "text": "guard-1 is 2 versions behind for 95 s",
         "advice": "look at its log",
         "anchor": "alert-client-behind",
-        "link": "README.md#alert-client-behind",
+        "link": "http://127.0.0.1:8000/troubleshooting#alert-client-behind",
         "value": 2.0,
         "pending_since": "2026-01-02T03:02:00Z",
         "firing_since": "2026-01-02T03:03:00Z",

@@ -59,6 +59,23 @@ KEYS = [
         ("msc.example:8000", "http://msc.example", "a b/c", "*"),
         ("localhost", "192.0.2.1"),
     ),
+    Key(
+        "public_url",
+        "",
+        '"https://msc.example/authority"',
+        "https://msc.example/authority",
+        "https://msc.example/authority",
+        (
+            "msc.example",
+            "ftp://msc.example",
+            "https://",
+            "https://h:port",
+            "https://u:p@h",
+            "https://h/?a",
+            "https://h/#a",
+        ),
+        ("http://192.0.2.1:8000", "https://[::1]/"),
+    ),
     Key("allow_plaintext_remote", False, "true", "true", True, ("perhaps", "2"), ("0", "1", "yes", "no", "off")),
     Key(
         "loopback_role",

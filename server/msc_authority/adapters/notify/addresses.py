@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from msc_authority.adapters.notify.sinks import Retry, Sinks
 from msc_authority.app.alerts.delivery import Notifier
+from msc_authority.app.alerts.links import Links
 from msc_authority.app.alerts.values import Severity
 
 _SCHEME = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]{0,30})://", re.IGNORECASE)
@@ -23,7 +24,7 @@ def problem_of(url: str) -> str:
     return _webhook_problem(url) if scheme in _WEBHOOKS else _service_problem(scheme, url)
 
 
-def notifier_for(url: str, position: int) -> Notifier:
+def notifier_for(url: str, position: int, links: Links) -> Notifier:
     """Returns who sends to an address. It is named after its kind and its place in the list, which starts at 1.
 
     Raises:
@@ -35,28 +36,28 @@ def notifier_for(url: str, position: int) -> Notifier:
     if scheme in _WEBHOOKS:
         from msc_authority.adapters.notify.webhook import Webhook
 
-        return Webhook(url, name=f"webhook-{position}")
+        return Webhook(url, name=f"webhook-{position}", links=links)
     from msc_authority.adapters.notify.service import Service
 
-    return Service(url, name=f"{scheme}-{position}")
+    return Service(url, name=f"{scheme}-{position}", links=links)
 
 
-def notifiers_for(urls: Sequence[str]) -> tuple[Notifier, ...]:
+def notifiers_for(urls: Sequence[str], links: Links) -> tuple[Notifier, ...]:
     """Returns who sends to each address, in their order.
 
     Raises:
         ValueError: there is something wrong with an address.
     """
-    return tuple(notifier_for(url, position) for position, url in enumerate(urls, start=1))
+    return tuple(notifier_for(url, position, links) for position, url in enumerate(urls, start=1))
 
 
-def sinks_for(urls: Sequence[str], *, least: Severity, retry: Retry | None = None) -> Sinks:
+def sinks_for(urls: Sequence[str], *, links: Links, least: Severity, retry: Retry | None = None) -> Sinks:
     """Returns the sinks of these addresses, not yet started, for alerts of severity `least` and above.
 
     Raises:
         ValueError: there is something wrong with an address.
     """
-    return Sinks(notifiers_for(urls), least=least, retry=retry or Retry())
+    return Sinks(notifiers_for(urls, links), least=least, retry=retry or Retry())
 
 
 def _scheme_of(url: str) -> str:

@@ -7,13 +7,11 @@ from datetime import UTC, datetime
 
 from msc_authority.app.alerts.values import Alert, AlertState
 
-RUNBOOK = "README.md"
 
-
-def document_of(alert: Alert) -> dict[str, object]:
-    """Every field by its name, instants in RFC 3339 with Z, and `link`: the heading that says what to do."""
+def document_of(alert: Alert, link: str | None) -> dict[str, object]:
+    """Every field by its name, instants in RFC 3339 with Z, and `link`: where more is said; None: nowhere."""
     fields = {name: _plain(value) for name, value in asdict(alert).items()}
-    return {**fields, "link": link_of(alert)}
+    return {**fields, "link": link}
 
 
 def title_of(alert: Alert) -> str:
@@ -22,21 +20,16 @@ def title_of(alert: Alert) -> str:
     return f"[{state}] {alert.title}" + (f" ({alert.subject})" if alert.subject else "")
 
 
-def text_of(alert: Alert) -> str:
+def text_of(alert: Alert, link: str | None) -> str:
     """What is the matter and what to do; for a resolved one, since when it was the matter."""
     lines = [alert.text]
     if alert.state is AlertState.FIRING:
-        lines += [alert.advice, f"More: {link_of(alert)}"]
+        lines += [alert.advice, f"More: {link}" if link else ""]
     if alert.firing_since:
         lines.append(f"Firing since {_plain(alert.firing_since)}")
     if alert.resolved_at:
         lines.append(f"Resolved at {_plain(alert.resolved_at)}")
     return "\n".join(line for line in (*lines, alert.code) if line)
-
-
-def link_of(alert: Alert) -> str:
-    """Where the README says more."""
-    return f"{RUNBOOK}#{alert.anchor}"
 
 
 def _plain(value: object) -> object:

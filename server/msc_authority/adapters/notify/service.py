@@ -9,6 +9,7 @@ from apprise import Apprise, AppriseAsset, NotificationManager, NotifyFormat, No
 from msc_authority.adapters.notify.document import text_of, title_of
 from msc_authority.adapters.notify.quiet import hush
 from msc_authority.app.alerts.delivery import DeliveryFailed
+from msc_authority.app.alerts.links import Links
 from msc_authority.app.alerts.values import Alert, AlertState, Severity
 
 
@@ -36,7 +37,7 @@ def _loaded() -> NotificationManager:
 class Service:
     """Sends alerts as a title and a text."""
 
-    def __init__(self, url: str, *, name: str) -> None:
+    def __init__(self, url: str, *, name: str, links: Links) -> None:
         """Takes an address of Apprise.
 
         Raises:
@@ -44,7 +45,7 @@ class Service:
         """
         _loaded()
         asset = AppriseAsset(app_id="MSC", app_desc="Meta Strategy Controller", app_url="", async_mode=False)
-        self._apprise, self._name = Apprise(asset=asset), name
+        self._apprise, self._name, self._links = Apprise(asset=asset), name, links
         if not self._apprise.add(url):
             raise ValueError("Apprise does not understand this address")
 
@@ -61,7 +62,10 @@ class Service:
         """
         try:
             taken = self._apprise.notify(
-                title=title_of(alert), body=text_of(alert), notify_type=_kind(alert), body_format=NotifyFormat.TEXT
+                title=title_of(alert),
+                body=text_of(alert, self._links.to(alert.anchor)),
+                notify_type=_kind(alert),
+                body_format=NotifyFormat.TEXT,
             )
         except Exception as error:
             # A plugin may raise anything, with the address in it.

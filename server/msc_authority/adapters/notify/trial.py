@@ -8,6 +8,7 @@ from datetime import datetime
 
 from msc_authority.adapters.notify.addresses import notifiers_for
 from msc_authority.app.alerts.delivery import DeliveryFailed, Notifier
+from msc_authority.app.alerts.links import Links
 from msc_authority.app.alerts.values import Alert, AlertState, Severity
 
 TEST_CODE = "TEST"
@@ -38,13 +39,13 @@ def alert_for_test(now: datetime) -> Alert:
     )
 
 
-def try_sinks(urls: Sequence[str], now: datetime) -> Iterator[Trial]:
+def try_sinks(urls: Sequence[str], links: Links, now: datetime) -> Iterator[Trial]:
     """Sends a test alert to each address once, and yields how it went. Blocking.
 
     Raises:
         ValueError: there is something wrong with an address.
     """
-    for notifier in notifiers_for(urls):
+    for notifier in notifiers_for(urls, links):
         yield Trial(name=notifier.name, problem=_problem(notifier, alert_for_test(now)))
 
 

@@ -7,6 +7,7 @@ import httpx
 from msc_authority.adapters.notify.document import document_of
 from msc_authority.adapters.notify.quiet import hush
 from msc_authority.app.alerts.delivery import DeliveryFailed
+from msc_authority.app.alerts.links import Links
 from msc_authority.app.alerts.values import Alert
 
 TIMEOUT_S = 5.0
@@ -16,10 +17,10 @@ _WORTH_A_RETRY = frozenset({408, 425, 429})
 class Webhook:
     """Posts alerts. Any 2xx means taken; redirects are not followed, for they would lead elsewhere."""
 
-    def __init__(self, url: str, *, name: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, url: str, *, name: str, links: Links, timeout_s: float = TIMEOUT_S) -> None:
         """`timeout_s` bounds each step: connecting, sending, waiting for the answer."""
         hush()
-        self._url, self._name, self._timeout_s = url, name, timeout_s
+        self._url, self._name, self._links, self._timeout_s = url, name, links, timeout_s
 
     @property
     def name(self) -> str:
@@ -32,7 +33,7 @@ class Webhook:
         Raises:
             DeliveryFailed: it could not be reached, did not answer, or refused.
         """
-        status = self._status_of(document_of(alert))
+        status = self._status_of(document_of(alert, self._links.to(alert.anchor)))
         if not httpx.codes.is_success(status):
             retry = httpx.codes.is_server_error(status) or status in _WORTH_A_RETRY
             raise DeliveryFailed(f"it answered {status}", permanent=not retry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from msc_authority.app.alerts.links import on_the_page
 from msc_authority.app.alerts.values import Alert, AlertState, Severity
 from msc_authority.app.clients import ClientTier
 from msc_authority.app.observation import ClientView, Observation
@@ -117,7 +118,7 @@ class AlertRow:
     title: str
     text: str
     advice: str
-    anchor: str
+    link: str
     since: Instant
 
 
@@ -164,6 +165,6 @@ def _alert(alert: Alert) -> AlertRow:
         title=alert.title,
         text=alert.text,
         advice=alert.advice,
-        anchor=alert.anchor,
+        link=on_the_page(alert.anchor),
         since=instant(since or alert.pending_since),
     )

@@ -13,6 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from nicegui import app as pages
 from nicegui import ui
 
+from msc_authority.app.alerts.links import PAGE
 from msc_authority.app.alerts.rules import RULES
 from msc_authority.app.insight import Insight
 from msc_authority.app.timing import LoopTimer
@@ -39,7 +40,7 @@ def add_dashboard(app: FastAPI, insight: Insight) -> None:
     feed = Feed(insight, LoopTimer())
     _forget_earlier()
     app.mount(_ASSETS, StaticFiles(directory=_STATIC), name="dashboard-assets")
-    app.add_api_route("/troubleshooting", _troubleshooting, include_in_schema=False, response_class=HTMLResponse)
+    app.add_api_route(f"/{PAGE}", _troubleshooting, include_in_schema=False, response_class=HTMLResponse)
     _add_page(insight, feed)
     ui.run_with(
         app,

@@ -6,10 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
+from msc_authority.app.alerts.links import Links
 from msc_authority.app.alerts.values import Alert
 from msc_authority.http.models.basics import Answer, Instant
-
-DOCUMENTATION = "README.md"
 
 
 class AlertAnswer(Answer):
@@ -22,15 +21,15 @@ class AlertAnswer(Answer):
     title: str
     text: Annotated[str, Field(description="The condition with its numbers.")]
     advice: Annotated[str, Field(description="What to do.")]
-    anchor: Annotated[str, Field(description="Heading of the documentation that says more.")]
+    anchor: Annotated[str, Field(description="Heading of the page that says more.")]
     value: float | None
     pending_since: Instant
     firing_since: Instant | None
     resolved_at: Instant | None
-    link: Annotated[str, Field(description="Where the documentation says more.")]
+    link: Annotated[str | None, Field(description="Address of the page that says more; null: nobody serves it.")]
 
     @classmethod
-    def of(cls, alert: Alert) -> Self:
+    def of(cls, alert: Alert, links: Links) -> Self:
         """Returns the answer for an alert."""
         return cls(
             code=alert.code,
@@ -45,7 +44,7 @@ class AlertAnswer(Answer):
             pending_since=alert.pending_since,
             firing_since=alert.firing_since,
             resolved_at=alert.resolved_at,
-            link=f"{DOCUMENTATION}#{alert.anchor}",
+            link=links.to(alert.anchor),
         )
 
 

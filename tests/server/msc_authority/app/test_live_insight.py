@@ -19,6 +19,7 @@ from msc_served import StagedEvaluator, served
 
 from msc_authority.adapters.memory import MemoryStore
 from msc_authority.app.acts import Act, Resume
+from msc_authority.app.alerts.links import Links
 from msc_authority.app.broker import Draining
 from msc_authority.app.evaluate import InvalidMetric
 from msc_authority.app.events import EvaluationBroken, EvaluationDone, Event
@@ -131,6 +132,7 @@ async def living() -> AsyncIterator[Scene]:
         timeline=latest,
         in_force=latest,
         operations=acts,
+        links=Links(),
         policies=store.policies,
         log=log,
         worker=pages,

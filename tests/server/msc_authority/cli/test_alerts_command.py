@@ -50,7 +50,7 @@ def test_a_critical_alert_ends_with_1_and_says_what_to_do(authority: ScriptedAut
         "CRITICAL  DEFENSIVE_TOO_LONG  firing, since 2026-01-02 03:03:00Z\n  in DEFENSIVE for 3700 s\n",
         "  → look at msc health\n",
         "WARNING  CLIENT_BEHIND guard-1  firing, ",
-        "  see README.md#alert-client-behind\n",
+        "  see http://127.0.0.1:8000/troubleshooting#alert-client-behind\n",
     ):
         assert words in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80

@@ -235,7 +235,7 @@ async def test_an_alert_says_what_to_do_and_where_more_is_said() -> None:
     assert isinstance(answer["alerts"], list)
     alert = answer["alerts"][0]
     assert set(alert) == {*an_alert().__dataclass_fields__, "link"}
-    assert alert["link"].endswith("#alert-client-safe")
+    assert alert["link"] == "https://msc.example/troubleshooting#alert-client-safe"
     assert (alert["severity"], alert["state"], alert["resolved_at"]) == ("critical", "firing", None)
 
 

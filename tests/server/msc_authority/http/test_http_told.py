@@ -95,7 +95,8 @@ def test_an_evaluation_that_failed_is_told_as_one() -> None:
 
 
 def test_an_alert_and_a_block_are_told_whole() -> None:
-    assert told(AlertChanged(alert=an_alert()))[1]["text"] == an_alert().text
+    alert = told(AlertChanged(alert=an_alert()))[1]
+    assert (alert["text"], alert["link"]) == (an_alert().text, "https://msc.example/troubleshooting#alert-client-safe")
     kind, data = told(SignalBlocked(signal=BLOCK))
     assert kind == "block"
     assert data == {**{name: getattr(BLOCK, name) for name in BLOCK.__dataclass_fields__}, "at": "2025-11-30T10:30:00Z"}

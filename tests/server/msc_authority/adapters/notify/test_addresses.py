@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from msc_authority.adapters.notify.addresses import notifiers_for, problem_of
+from msc_authority.app.alerts.links import Links
 from msc_authority.cli.app import build_app
 from msc_authority.masking import MASK, mask_address
 from msc_authority.settings import ConfigurationError, Settings, load
@@ -52,14 +53,14 @@ def test_what_is_wrong_is_said_without_repeating_the_address(url: str, problem: 
 
 
 def test_notifiers_are_named_by_kind_and_place() -> None:
-    notifiers = notifiers_for(["https://hooks.example/x", "json://hooks.example/x", "http://127.0.0.1/y"])
+    notifiers = notifiers_for(["https://hooks.example/x", "json://hooks.example/x", "http://127.0.0.1/y"], Links())
 
     assert [notifier.name for notifier in notifiers] == ["webhook-1", "json-2", "webhook-3"]
 
 
 def test_a_wrong_address_makes_no_notifier() -> None:
     with pytest.raises(ValueError, match="unknown scheme gopher://"):
-        notifiers_for(["gopher://x"])
+        notifiers_for(["gopher://x"], Links())
 
 
 @pytest.mark.parametrize(

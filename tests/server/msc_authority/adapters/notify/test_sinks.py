@@ -19,6 +19,7 @@ from msc_authority.adapters.notify.addresses import sinks_for
 from msc_authority.adapters.notify.sinks import Retry, Sinks
 from msc_authority.adapters.notify.trial import TEST_CODE, try_sinks
 from msc_authority.app.alerts.delivery import DeliveryFailed, Notifier, SinkTally
+from msc_authority.app.alerts.links import Links
 from msc_authority.app.alerts.values import Alert, AlertState, Severity
 from msc_authority.app.events import AlertChanged, EventBus, HeadConfirmed
 from msc_authority.core.policy import PolicyRef
@@ -78,7 +79,7 @@ def refusals(*permanent: bool) -> list[Exception]:
 
 def test_an_alert_that_a_server_takes_at_the_third_try_is_delivered_once() -> None:
     with hook(500, 503, 200) as server:
-        sinks = sinks_for([server.url()], least=Severity.WARNING, retry=AT_ONCE)
+        sinks = sinks_for([server.url()], links=Links(), least=Severity.WARNING, retry=AT_ONCE)
         sinks.start()
         told(sinks, an_alert())
         eventually(lambda: done(sinks) == 1)
@@ -90,7 +91,7 @@ def test_an_alert_that_a_server_takes_at_the_third_try_is_delivered_once() -> No
 
 def test_firing_and_resolved_arrive_in_their_order_although_the_first_is_tried_again() -> None:
     with hook(500, 500) as server:
-        sinks = sinks_for([server.url()], least=Severity.WARNING, retry=AT_ONCE)
+        sinks = sinks_for([server.url()], links=Links(), least=Severity.WARNING, retry=AT_ONCE)
         sinks.start()
         told(sinks, an_alert(), an_alert(state=AlertState.RESOLVED))
         eventually(lambda: done(sinks) == 2)
@@ -126,7 +127,7 @@ def test_alerts_below_the_least_severity_are_not_sent(least: Severity, codes: li
 
 def test_after_all_attempts_it_is_given_up_said_once_and_counted(caplog: pytest.LogCaptureFixture) -> None:
     port = closed_port()
-    sinks = sinks_for([f"http://127.0.0.1:{port}/s3cret"], least=Severity.WARNING, retry=AT_ONCE)
+    sinks = sinks_for([f"http://127.0.0.1:{port}/s3cret"], links=Links(), least=Severity.WARNING, retry=AT_ONCE)
     with caplog.at_level(logging.INFO):
         sinks.start()
         told(sinks, an_alert())
@@ -281,7 +282,7 @@ def test_every_alert_is_delivered_or_failed_and_none_overtakes(fates: Sequence[s
 
 def test_every_address_can_be_tried_with_an_alert_that_says_it_is_a_test() -> None:
     with hook(200, 500) as server:
-        trials = list(try_sinks([server.url(), server.url("/s3cret"), server.url(scheme="json")], START))
+        trials = list(try_sinks([server.url(), server.url("/s3cret"), server.url(scheme="json")], Links(), START))
 
     assert [(trial.name, trial.problem) for trial in trials] == [
         ("webhook-1", ""),

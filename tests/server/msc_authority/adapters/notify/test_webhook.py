@@ -14,15 +14,17 @@ from msc_observed import an_alert
 from msc_authority.adapters.notify.document import document_of, text_of, title_of
 from msc_authority.adapters.notify.webhook import Webhook
 from msc_authority.app.alerts.delivery import DeliveryFailed
+from msc_authority.app.alerts.links import Links
 from msc_authority.app.alerts.values import AlertState, Severity
 
+LINKS = Links("https://msc.example/authority/")
 SECRET = "T0P-s3cret-token"
 
 
 def sent(url: str, timeout_s: float = 5.0) -> DeliveryFailed | None:
     """Sends an alert once. Returns why it failed, if it did."""
     try:
-        Webhook(url, name="webhook-1", timeout_s=timeout_s).send(an_alert())
+        Webhook(url, name="webhook-1", links=LINKS, timeout_s=timeout_s).send(an_alert())
     except DeliveryFailed as error:
         return error
     return None
@@ -46,7 +48,7 @@ def test_every_field_of_an_alert_is_posted_as_json_with_a_link() -> None:
         "pending_since": "2025-11-30T10:30:00Z",
         "firing_since": "2025-11-30T10:31:00Z",
         "resolved_at": None,
-        "link": "README.md#alert-client-safe",
+        "link": "https://msc.example/authority/troubleshooting#alert-client-safe",
     }
 
 
@@ -114,7 +116,7 @@ def test_nobody_logs_the_address_whatever_the_level(status: int, caplog: pytest.
 
 def test_an_instant_of_any_zone_is_written_in_utc() -> None:
     zone = timezone(timedelta(hours=2))
-    document = document_of(an_alert(resolved_at=at(5).astimezone(zone)))
+    document = document_of(an_alert(resolved_at=at(5).astimezone(zone)), None)
 
     assert document["resolved_at"] == "2025-11-30T10:35:00Z"
     assert json.dumps(document)
@@ -124,10 +126,10 @@ def test_people_read_how_it_stands_what_it_is_and_what_to_do() -> None:
     alert = an_alert()
 
     assert title_of(alert) == "[CRITICAL] A client acts on safe defaults (executor-1)"
-    assert text_of(alert).splitlines() == [
+    assert text_of(alert, LINKS.to(alert.anchor)).splitlines() == [
         "executor-1 acts on safe defaults (SAFE_NONE)",
         "Run `msc clients`.",
-        "More: README.md#alert-client-safe",
+        "More: https://msc.example/authority/troubleshooting#alert-client-safe",
         "Firing since 2025-11-30T10:31:00Z",
         "CLIENT_SAFE",
     ]
@@ -139,5 +141,5 @@ def test_people_read_that_it_is_over_and_need_no_advice() -> None:
     )
 
     assert title_of(alert) == "[RESOLVED] A client acts on safe defaults"
-    assert "Resolved at 2025-11-30T10:33:00Z" in text_of(alert)
-    assert alert.advice not in text_of(alert)
+    assert "Resolved at 2025-11-30T10:33:00Z" in text_of(alert, None)
+    assert alert.advice not in text_of(alert, None)
