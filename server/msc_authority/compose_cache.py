@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from msc_authority.app.cache_keeper import CacheKeeper, cached_current
+from msc_authority.app.events import name_of
 from msc_authority.app.vitals import read_current
 from msc_authority.app.work import Worker
 from msc_authority.ports import StoreUnavailable
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from msc_authority.ports import Clock
     from msc_authority.ports_cache import PolicyCache
     from msc_authority.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 
 def cache_of(settings: Settings, clock: Clock) -> PolicyCache | None:
@@ -54,10 +58,12 @@ def first_current(stores: Stores, clock: Clock, cache: PolicyCache | None) -> Cu
     """
     try:
         return read_current(stores.policies, clock)
-    except StoreUnavailable:
+    except StoreUnavailable as error:
         current = None if cache is None else cached_current(cache)
         if current is None:
             raise
+        text = "Starting with policy %s from the cache, because the database cannot be read: %s"
+        _log.warning(text, name_of(current.head.ref), error)
         return current
 
 

@@ -37,7 +37,7 @@ class ReadStep(StrEnum):
 
 
 def cached_current(cache: PolicyCache) -> Current | None:
-    """Returns the head to start with while the database cannot be read, or None. Blocking."""
+    """Returns the head that can be served while the database cannot be read, or None. Blocking."""
     try:
         found = cache.get()
     except CacheError as error:
@@ -45,7 +45,6 @@ def cached_current(cache: PolicyCache) -> Current | None:
         return None
     if found is None:
         return None
-    _log.warning("Starting with policy %s from the cache, because the database cannot be read", name_of(found.head.ref))
     return Current(head=found.head, changed_fields=(), confirmed_at=found.confirmed_at, source=HeadSource.CACHE)
 
 

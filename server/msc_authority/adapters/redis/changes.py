@@ -50,9 +50,13 @@ class Changes:
         self._closed.set()
         if self._thread is not None:
             self._thread.join(JOIN_S)
-        self._client.close()
 
     def _run(self) -> None:
+        # It closes its connection itself: a parser that another thread pulls away while it reads may crash the process.
+        with self._client:
+            self._listen()
+
+    def _listen(self) -> None:
         pause_s = FIRST_PAUSE_S
         while not self._closed.is_set():
             try:
