@@ -87,10 +87,11 @@ def list_rows(
         for row in rows:
             print_json(row_document(row))
         return
-    table = grid("row", "at", "actor", "action", "object", "reason", right=("row",), fold=("actor", "object"))
+    table = grid("row", "at", "actor", "action", "what", right=("row",), fold=("actor",))
     for row in rows:
-        reason = row.detail.get("failure") or row.detail.get("reason") or ""
-        told = (text(clean(word)) for word in (row.actor, row.action, row.target, reason))
+        reason = row.detail.get("failure") or row.detail.get("reason")
+        what = f"{row.target}: {reason}" if reason else row.target
+        told = (text(clean(word)) for word in (row.actor, row.action, what))
         table.add_row(str(row.sequence), instant(row.at.isoformat()), *told)
     console().print(table)
 

@@ -48,7 +48,7 @@ def current_epoch(connection: Connection) -> int:
     """The lineage the database is in now."""
     epoch = connection.scalar(select(func.max(msc_meta.c.epoch)))
     if epoch is None:
-        raise StoreError("the database has no epoch: it was not set up by this program")
+        raise StoreError("the database has no epoch yet: msc serve gives it one")
     return int(epoch)
 
 

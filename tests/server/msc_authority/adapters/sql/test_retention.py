@@ -8,114 +8,39 @@ from decimal import Decimal
 
 import pytest
 from msc_builders import (
-    START,
     ManualClock,
-    a_commit,
     a_trade,
-    a_transition,
-    a_verdict,
-    an_entry,
-    an_equity_point,
-    an_execution,
 )
-from msc_live import ManualTime
-from msc_traced import a_tracer
+from msc_pruned import (
+    ALL,
+    CONFIG,
+    DAYS,
+    KEEP,
+    NOW,
+    OTHER,
+    day,
+    evaluate,
+    facts_of,
+    left,
+    lived,
+    prune,
+    pruner,
+    reading_of,
+    whole,
+)
 
-from msc_authority.adapters.memory import MemoryJournal
 from msc_authority.adapters.sql import SqlStore
-from msc_authority.app.ledger import JournalPruned, LedgerReading, read_ledger
-from msc_authority.app.retention import BATCH_ROWS, KeepDays, KindPlan, Pruner
-from msc_authority.app.trace import EquityTrace
-from msc_authority.core.config import DecisionConfig
+from msc_authority.app.ledger import JournalPruned, read_ledger
+from msc_authority.app.retention import KeepDays, Pruner
 from msc_authority.core.facts import Fact, happened_at
-from msc_authority.core.ledger import Ledger
 from msc_authority.ports import LedgerCheckpoint, StaleState
-from msc_authority.ports_upkeep import Kept, PruneOrder
-
-CONFIG = DecisionConfig()
-OTHER = replace(CONFIG, tape=replace(CONFIG.tape, length_trades=CONFIG.tape.length_trades + 1))
-KEEP = KeepDays(executions=30, trades=90, equity=90, evaluations=30)
-DAYS = 200
-
-
-def day(number: float) -> datetime:
-    return START + timedelta(days=number)
-
-
-NOW = day(DAYS)
-
-
-def facts_of(number: int) -> list[Fact]:
-    """What arrives on a day: a trade, a reading, a report."""
-    return [
-        a_trade(f"T-{number}", closed_at=day(number), opened_at=day(number - 0.1), net_pnl=Decimal(number % 7 - 3)),
-        an_equity_point(day(number + 0.5), wallet_balance=Decimal(1000 + number % 11)),
-        an_execution(f"E-{number}", at=day(number)),
-    ]
-
-
-ALL = [fact for number in range(DAYS) for fact in facts_of(number)]
+from msc_authority.ports_upkeep import Kept
 
 
 @pytest.fixture
 def store(sql_store: SqlStore, clock: ManualClock) -> SqlStore:
     """200 days of facts, evaluated now, with a rewind point of yesterday."""
-    sql_store.journal.record(ALL)
-    for number, as_of in enumerate((NOW - timedelta(days=1), NOW)):
-        evaluate(sql_store, as_of, f"recent-{number}")
-    clock.instant = NOW
-    return sql_store
-
-
-def reading_of(store: SqlStore, as_of: datetime, config: DecisionConfig = CONFIG) -> LedgerReading:
-    return read_ledger(
-        checkpoint=store.evaluations.load().checkpoint,
-        store=store.evaluations,
-        journal=store.journal,
-        config=config,
-        as_of=as_of,
-    )
-
-
-def evaluate(store: SqlStore, as_of: datetime, name: str, *, publish: bool = False) -> None:
-    entry = an_entry(name, started_at=as_of, verdict=a_verdict(as_of=as_of))
-    commit = a_commit(entry=entry, checkpoint=reading_of(store, as_of).checkpoint(as_of), keep_as_rewind_point=True)
-    store.evaluations.commit(commit if publish else replace(commit, publish=None), store.evaluations.load())
-
-
-def pruner(store: SqlStore, clock: ManualClock, keep: KeepDays = KEEP, config: DecisionConfig = CONFIG) -> Pruner:
-    return Pruner(
-        journal=store.journal,
-        evaluations=store.evaluations,
-        retention=store.retention,
-        clock=clock,
-        config=config,
-        keep=keep,
-    )
-
-
-def prune(store: SqlStore, clock: ManualClock, keep: KeepDays = KEEP) -> dict[Kept, KindPlan]:
-    its = pruner(store, clock, keep)
-    plans = its.prepare("ops")
-    for kind in Kept:
-        while its.prune_batch(kind) == BATCH_ROWS:
-            pass
-    return {plan.kind: plan for plan in plans}
-
-
-def whole(facts: list[Fact], as_of: datetime, config: DecisionConfig = CONFIG) -> bytes:
-    """The ledger as the whole journal gives it."""
-    journal = MemoryJournal()
-    journal.record(facts)
-    ledger = Ledger.empty(config)
-    ledger.fold(row for row in journal.evidence_after(None, journal.end()) if row.at <= as_of)
-    return ledger.encode()
-
-
-def left(store: SqlStore) -> tuple[int, int]:
-    """Rows of evidence, and of execution reports, that are still there."""
-    evidence = sum(1 for _ in store.journal.evidence_after(None, store.journal.end()))
-    return evidence, len(store.executions.executions_after(0, 1000))
+    return lived(sql_store, clock)
 
 
 def test_what_is_older_than_its_days_goes(store: SqlStore, clock: ManualClock) -> None:
@@ -349,109 +274,3 @@ def test_what_arrives_while_the_floor_is_folded_is_in_it(
 
     assert (store.journal.floor() is not None) is goes
     assert reading_of(store, NOW).ledger.encode() == whole(ALL + late, NOW)
-
-
-def test_a_floor_that_misses_something_is_refused(store: SqlStore, clock: ManualClock) -> None:
-    journal = MemoryJournal()
-    journal.record(ALL)
-    ledger = Ledger.empty(CONFIG)
-    ledger.fold(row for row in journal.evidence_after(None, journal.end()) if row.at <= day(100))
-    floor = LedgerCheckpoint(watermark=day(100), cursor=store.journal.end(), payload=ledger.encode())
-    store.journal.record([a_trade("late", closed_at=day(30), opened_at=day(29))])
-
-    with pytest.raises(StaleState, match="arrived meanwhile"):
-        store.retention.raise_floor(floor, NOW, "ops")
-
-    assert store.journal.floor() is None
-
-
-@pytest.mark.parametrize("instant", [day(DAYS - 0.9), NOW + timedelta(days=1)])
-def test_a_floor_above_what_evaluations_fold_on_from_is_refused(store: SqlStore, instant: datetime) -> None:
-    floor = LedgerCheckpoint(watermark=instant, cursor=store.journal.end(), payload=b"{}")
-
-    with pytest.raises(StaleState, match="may have to fold on from before"):
-        store.retention.raise_floor(floor, NOW, "ops")
-
-
-def test_a_floor_never_comes_down(store: SqlStore, clock: ManualClock) -> None:
-    prune(store, clock)
-    floor = LedgerCheckpoint(watermark=day(5), cursor=store.journal.end(), payload=b"{}")
-
-    with pytest.raises(StaleState, match="never comes down"):
-        store.retention.raise_floor(floor, NOW, "ops")
-
-
-def test_evidence_above_the_floor_cannot_go(store: SqlStore, clock: ManualClock) -> None:
-    prune(store, clock)
-
-    for kind in (Kept.TRADES, Kept.EQUITY):
-        with pytest.raises(StaleState, match="later than the journal's floor"):
-            store.retention.allow(PruneOrder(kind=kind, upto=day(150), rows=1), NOW, "ops")
-
-
-def test_evaluations_that_published_or_moved_a_strategy_stay(sql_store: SqlStore, clock: ManualClock) -> None:
-    store = sql_store
-    evaluate(store, day(1), "published", publish=True)
-    evaluate(store, day(2), "nothing")
-    moved = an_entry(
-        "moved", started_at=day(3), verdict=a_verdict(as_of=day(3), transitions=(a_transition("RANGE_002"),))
-    )
-    checkpoint = reading_of(store, day(3)).checkpoint(day(3))
-    store.evaluations.commit(a_commit(entry=moved, publish=None, checkpoint=checkpoint), store.evaluations.load())
-    store.evaluations.record_failure(an_entry("failed", started_at=day(4), verdict=None, failure="x"))
-    evaluate(store, day(5), "newest")
-    clock.instant = NOW
-
-    plans = prune(store, clock)
-
-    assert plans[Kept.EVALUATIONS].rows == 2
-    assert [entry.evaluation_id for entry in store.log.page(None, 9)] == ["newest", "moved", "published"]
-    assert store.policies.head().policy is not None
-
-
-def test_each_removal_is_in_the_audit_log_before_it_begins(store: SqlStore, clock: ManualClock) -> None:
-    pruner(store, clock).prepare("ops")
-
-    lines = [(row.action, row.target, row.actor) for row in store.audit.page(None, 4)]
-
-    assert sorted(lines) == [
-        ("prune", "equity", "ops"),
-        ("prune", "executions", "ops"),
-        ("prune", "trades", "ops"),
-        ("raise_floor", f"journal up to {day(DAYS - 90.5):%Y-%m-%dT%H:%M:%S.%f}Z", "ops"),
-    ]
-    assert left(store) == (2 * DAYS, DAYS)
-
-
-def test_a_removal_that_was_cut_short_goes_on(store: SqlStore, clock: ManualClock) -> None:
-    pruner(store, clock).prepare("ops")
-
-    gone = [store.retention.prune(Kept.EXECUTIONS, 50) for _ in range(5)]
-
-    assert gone == [50, 50, 50, 20, 0]
-    assert left(store)[1] == DAYS - 170
-
-
-def test_whoever_follows_reports_goes_on_behind_those_that_went(store: SqlStore, clock: ManualClock) -> None:
-    end = store.executions.end()
-    prune(store, clock)
-    store.journal.record([an_execution("E-new", at=NOW)])
-
-    assert [each.execution.event_id for each in store.executions.executions_after(end, 10)] == ["E-new"]
-    assert store.executions.end() == end + 1
-
-
-async def test_what_is_drawn_is_what_it_was_before_anything_went(store: SqlStore, clock: ManualClock) -> None:
-    before = await trace_of(store)
-    prune(store, clock)
-
-    assert await trace_of(store) == before
-    assert before.points
-
-
-async def trace_of(store: SqlStore) -> EquityTrace:
-    time = ManualTime()
-    time.leap((NOW - time.now()).total_seconds())
-    async with a_tracer(store.journal, time) as tracer:
-        assert await tracer.refresh()
-        return tracer.trace
