@@ -5,9 +5,8 @@ from __future__ import annotations
 import atexit
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
 from msc_client._clock import Clock
 from msc_client._dispatch import Callback, Dispatcher
@@ -15,7 +14,6 @@ from msc_client._engine import Engine, Identity
 from msc_client._fork import follow_forks
 from msc_client._held import Readable
 from msc_client._keeper import Keeper
-from msc_client._paths import state_directory, state_file
 from msc_client._session import Session
 from msc_client._streams import Streams
 from msc_client.config import ClientConfig
@@ -25,7 +23,10 @@ from msc_client.status import ConnectionState, Role, SourceStatus
 from msc_client.tier import SafeDefaults, Tier
 from msc_client.view import PolicyView
 
-StateDir = Path | str | None
+if TYPE_CHECKING:
+    from pathlib import Path
+
+StateDir: TypeAlias = "Path | str | None"
 """Where the last known good policy is kept: a directory, the platform's own ("default"), or nowhere (None)."""
 
 
@@ -72,12 +73,10 @@ class BaseSource:
         self._held: Readable = session.held
         self._reads = self._fallback_reads = 0
         self._started = False
-        directory = state_directory(state_dir)
-        file = None if directory is None else state_file(directory, role, name)
         self._engine = Engine(
             session=session,
             streams=streams,
-            keeper=Keeper(file, config=config, clock=clock),
+            keeper=Keeper(_file_in(state_dir, role, name), config=config, clock=clock),
             dispatcher=Dispatcher(config=config, clock=clock),
             identity=Identity(role=role, name=name, target=target),
             config=config,
@@ -199,3 +198,13 @@ def _close_at_exit(source: BaseSource) -> None:
 def _close_sources() -> None:
     for source in list(_open_sources):
         source.close()
+
+
+def _file_in(state_dir: StateDir, role: Role, name: str) -> Path | None:
+    if state_dir is None:
+        return None
+    # Paths are imported by hosts that name one.
+    from msc_client._paths import state_directory, state_file
+
+    directory = state_directory(state_dir)
+    return None if directory is None else state_file(directory, role, name)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msc_client.config import TlsFiles
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Metadata = tuple[tuple[str, str], ...]
 Stamps = tuple[tuple[str, int, int], ...]
@@ -86,7 +89,11 @@ def _tls_from(env: Mapping[str, str]) -> TlsFiles | None:
 
 def _path(env: Mapping[str, str], name: str) -> Path | None:
     text = env.get(name, "")
-    return Path(text).expanduser() if text else None
+    if not text:
+        return None
+    from pathlib import Path
+
+    return Path(text).expanduser()
 
 
 def _token_in(path: Path) -> str:

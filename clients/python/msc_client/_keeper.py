@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msc_client._clock import Clock
 from msc_client._held import ns
 from msc_client._holding import Restored
-from msc_client._lkg import LastKnownGood
 from msc_client.config import ClientConfig
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from msc_client._lkg import LastKnownGood
 
 _log = logging.getLogger("msc_client")
 _COMPLAIN_AGAIN_NS = ns(3600.0)
@@ -19,7 +23,7 @@ class Keeper:
     """Writes at most once a second, the newest value only. Without a file it does nothing."""
 
     def __init__(self, path: Path | None, *, config: ClientConfig, clock: Clock) -> None:
-        self._file = None if path is None else LastKnownGood(path, clock)
+        self._file = None if path is None else _file_at(path, clock)
         self._config = config
         self._written: Restored | None = None
         self._written_ns: int | None = None
@@ -58,3 +62,10 @@ class Keeper:
                 _log.warning(
                     "last known good policy not written to %s: %s", self._file.path, error, extra={"msc_event": "lkg"}
                 )
+
+
+def _file_at(path: Path, clock: Clock) -> LastKnownGood:
+    # Not every host keeps one: what reads and writes it is imported by those that do.
+    from msc_client._lkg import LastKnownGood
+
+    return LastKnownGood(path, clock)

@@ -7,7 +7,10 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _PRINTABLE = re.compile(r"[!-~]+", re.ASCII)
 DEFAULT_TARGET = "127.0.0.1:7443"
@@ -134,8 +137,8 @@ class ClientConfig:
         # What is no token may be one with a slip of the pen: it is not repeated.
         if not isinstance(self.token, str) or (self.token and not _PRINTABLE.fullmatch(self.token)):
             raise ValueError("token: must be text of printable characters without spaces")
-        if not isinstance(self.token_file, Path | None):
-            raise ValueError(f"token_file: {self.token_file!r} is no Path")
+        if self.token_file is not None:
+            _check_path("token_file", self.token_file)
         if self.token and self.token_file is not None:
             raise ValueError("token: both token and token_file are given; give one")
 
@@ -175,3 +178,11 @@ def chosen_target(target: str | None) -> str:
 def default_target(environment: Mapping[str, str] | None = None) -> str:
     """Returns where the authority is: MSC_TARGET, else 127.0.0.1:7443."""
     return (os.environ if environment is None else environment).get("MSC_TARGET", "").strip() or DEFAULT_TARGET
+
+
+def _check_path(name: str, value: object) -> None:
+    # Whoever gives a path has imported this already; others need not wait for it.
+    from pathlib import Path
+
+    if not isinstance(value, Path):
+        raise ValueError(f"{name}: {value!r} is no Path")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 
 from msc_client._clock import shuffled
 from msc_client._credentials import Credentials
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _log = logging.getLogger("msc_client")
 
