@@ -147,7 +147,7 @@ def test_rows_are_listed_newest_first(home: Path, monkeypatch: pytest.MonkeyPatc
 
     assert lines[0].split() == ["ROW", "AT", "ACTOR", "ACTION", "WHAT"]
     assert [line.split()[0] for line in lines[1:]] == ["4", "3", "2"]
-    assert lines[1].endswith("trading: [news] 3")
+    assert lines[1].rstrip().endswith("trading: [news] 3")
 
 
 def test_programs_read_one_row_a_line(home: Path) -> None:
