@@ -254,7 +254,12 @@ def _order(known: _Known) -> tuple[int, str, str]:
 
 
 def versions_behind(applied: PolicyRef | None, head: PolicyRef) -> int:
-    """Returns how many versions a client is behind the head, 0 in another epoch. No policy is version 0."""
+    """Returns how many versions a client is behind the head, 0 when it is ahead. No policy is version 0.
+
+    In an older epoch it lacks all versions of the head's, and the change of epoch itself.
+    """
     if applied is None:
         return head.version
-    return max(0, head.version - applied.version) if applied.epoch == head.epoch else 0
+    if applied.epoch == head.epoch:
+        return max(0, head.version - applied.version)
+    return head.version + 1 if applied.epoch < head.epoch else 0

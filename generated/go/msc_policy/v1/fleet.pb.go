@@ -451,7 +451,8 @@ type ClientEntry struct {
 	ReportedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=reported_at,json=reportedAt,proto3" json:"reported_at,omitempty"`
 	// Whether it has a watch open on the answering replica.
 	Watching bool `protobuf:"varint,4,opt,name=watching,proto3" json:"watching,omitempty"`
-	// Versions it is behind the head, 0 when it is up to date or in another epoch.
+	// Versions it is behind the head, 0 when it is up to date. In an older epoch: all versions of the head's epoch, and
+	// one for the change of epoch.
 	VersionsBehind uint64 `protobuf:"varint,5,opt,name=versions_behind,json=versionsBehind,proto3" json:"versions_behind,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache

@@ -269,7 +269,9 @@ class ClientEntry(_message.Message):
     watching: _builtins.bool
     """Whether it has a watch open on the answering replica."""
     versions_behind: _builtins.int
-    """Versions it is behind the head, 0 when it is up to date or in another epoch."""
+    """Versions it is behind the head, 0 when it is up to date. In an older epoch: all versions of the head's epoch, and
+    one for the change of epoch.
+    """
     @_builtins.property
     def client(self) -> Global___ClientInfo:
         """Who it is."""

@@ -237,7 +237,8 @@ export type ClientEntry = Message<"msc_policy.v1.ClientEntry"> & {
   watching: boolean;
 
   /**
-   * Versions it is behind the head, 0 when it is up to date or in another epoch.
+   * Versions it is behind the head, 0 when it is up to date. In an older epoch: all versions of the head's epoch, and
+   * one for the change of epoch.
    *
    * @generated from field: uint64 versions_behind = 5;
    */

@@ -81,12 +81,12 @@ def test_without_any_policy_nobody_is_behind_until_there_is_one() -> None:
     assert (scene.view().versions_behind, scene.view().behind_for_s) == (1, 3.0)
 
 
-def test_a_client_in_an_older_epoch_is_behind_for_a_time_but_by_no_number_of_versions() -> None:
+def test_a_client_in_an_older_epoch_is_behind_by_all_versions_of_the_new_one_and_its_change() -> None:
     scene = Scene()
     scene.says(1)
     scene.publish(1, epoch=EPOCH + 1)
     scene.time.leap(8)
-    assert (scene.view().versions_behind, scene.view().behind_for_s) == (0, 8.0)
+    assert (scene.view().versions_behind, scene.view().behind_for_s) == (2, 8.0)
 
 
 def test_a_client_ahead_of_the_head_is_not_behind() -> None:

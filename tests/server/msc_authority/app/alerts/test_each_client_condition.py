@@ -73,6 +73,22 @@ async def test_a_client_two_versions_behind_for_a_minute_is_told_by_name_until_i
         await is_resolved(scene, "CLIENT_BEHIND")
 
 
+async def test_a_client_of_an_older_epoch_is_behind_and_one_of_a_newer_is_not() -> None:
+    async with watched(journal=good_days) as scene:
+        head = scene.broker.current.head.ref
+        assert head.version == 1
+        await scene.time.advance(1.0)
+        scene.fleet.watch_opened(a_client("left"), None)
+        scene.report("left", applied=PolicyRef(head.epoch - 1, 40))
+        scene.fleet.watch_opened(a_client("ahead"), None)
+        scene.report("ahead", applied=PolicyRef(head.epoch + 1, 1))
+        await scene.time.advance(59.0)
+
+        alert = await is_raised(scene, "CLIENT_BEHIND", subject="left")
+        assert alert.value == 2.0
+        assert scene.states("CLIENT_BEHIND") == [AlertState.FIRING]
+
+
 async def test_one_version_behind_is_no_alert_however_long() -> None:
     async with watched(journal=good_days) as scene:
         scene.fleet.watch_opened(a_client(), None)

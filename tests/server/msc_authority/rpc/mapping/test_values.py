@@ -278,7 +278,7 @@ CLIENT = ClientInfo(instance_id="one", name="exec-1", role=ClientRole.EXECUTOR)
 
 @pytest.mark.parametrize(
     ("applied", "behind"),
-    [(PolicyRef(7, 9), 0), (PolicyRef(7, 7), 2), (PolicyRef(6, 1), 0), (None, 9)],
+    [(PolicyRef(7, 9), 0), (PolicyRef(7, 7), 2), (PolicyRef(6, 1), 10), (PolicyRef(8, 1), 0), (None, 9)],
 )
 @pytest.mark.parametrize("watches", [0, 1, 2])
 def test_a_client_is_shown_with_how_far_it_is_behind_and_whether_it_watches(
