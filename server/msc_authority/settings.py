@@ -5,9 +5,8 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -26,13 +25,30 @@ from pydantic import (
 
 from msc_authority.core.config import DecisionConfig
 from msc_authority.settings_environment import ConfigurationError, from_environment, variable_of
-from msc_authority.settings_table import build_table, flatten_table
+from msc_authority.settings_kinds import (
+    EvidenceDays,
+    FilePath,
+    HostName,
+    KeptDays,
+    Port,
+    RoleName,
+    Seconds,
+    as_decision,
+    as_public_url,
+    as_redis_url,
+    as_role_words,
+    as_urls,
+    as_words,
+    check_database_url,
+    is_loopback,
+    not_a_boolean,
+)
+from msc_authority.settings_table import flatten_table
 
 __all__ = ["ConfigurationError", "Loaded", "Settings", "default_home", "is_loopback", "load", "sqlite_url"]
 
 CONFIG_FILE_NAME = "msc.toml"
 DATABASE_FILE_NAME = "msc.db"
-MAX_PERIOD_S = 86_400.0
 
 
 def default_home() -> Path:
@@ -40,90 +56,6 @@ def default_home() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("msc", appauthor=False)
-
-
-def _not_a_boolean(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("must be a number, not a boolean")
-    return value
-
-
-def _words(value: object) -> object:
-    return tuple(value.split()) if isinstance(value, str) else value
-
-
-def _urls(value: object) -> object:
-    """Checks addresses without repeating one: pydantic's own words would."""
-    urls = value.split() if isinstance(value, str) else value
-    if not isinstance(urls, list | tuple) or not all(isinstance(url, str) for url in urls):
-        raise ValueError("must be a list of URLs; in the environment, separated by spaces")
-    if not urls:
-        return ()
-    from msc_authority.adapters.notify.addresses import problem_of
-
-    for position, url in enumerate(urls, start=1):
-        if problem := problem_of(url):
-            raise ValueError(f"address {position}: {problem}")
-    return tuple(urls)
-
-
-def _decision(value: object) -> object:
-    return build_table(DecisionConfig(), value, "decision") if isinstance(value, Mapping) else value
-
-
-def _for_ever_or(least: int) -> Callable[[int], int]:
-    def checked(days: int) -> int:
-        if 0 < days < least:
-            raise ValueError(f"must be 0, for ever, or at least {least}: less is looked at every day")
-        return days
-
-    return checked
-
-
-def _redis_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        # Asking for the port checks it.
-        place = parts.path if parts.scheme == "unix" else parts.hostname and parts.port != 0
-        if place and parts.scheme in {"redis", "rediss", "unix"}:
-            return url
-    except ValueError:
-        pass
-    # Without repeating it: it may hold a password.
-    raise ValueError("must be redis://HOST, rediss://HOST for TLS, or unix:///PATH") from None
-
-
-def _public_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        # Asking for the port checks it.
-        whole = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-        if not url or (whole and url.isprintable() and not {*" @?#"} & {*url}):
-            return url
-    except ValueError:
-        pass
-    raise ValueError("must be http:// or https://, a host, and a path where there is one") from None
-
-
-def _role_words(value: object) -> object:
-    if not isinstance(value, Mapping):
-        raise ValueError("must be a table of names and their roles")
-    return {name: (roles,) if isinstance(roles, str) else roles for name, roles in value.items()}
-
-
-Seconds = Annotated[
-    float,
-    BeforeValidator(_not_a_boolean),
-    Field(gt=0, le=MAX_PERIOD_S, allow_inf_nan=False),
-]
-HostName = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,252})$", description="A name or an address, without a port.")
-]
-RoleName = Literal["reader", "journal", "evaluator", "operator"]
-FilePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
-KeptDays = Annotated[int, BeforeValidator(_not_a_boolean), Field(ge=0, le=36_500), AfterValidator(_for_ever_or(7))]
-EvidenceDays = Annotated[int, BeforeValidator(_not_a_boolean), Field(ge=0, le=36_500), AfterValidator(_for_ever_or(90))]
-Port = Annotated[int, BeforeValidator(_not_a_boolean), Field(ge=0, le=65_535)]
 
 
 class Settings(BaseModel):
@@ -136,7 +68,7 @@ class Settings(BaseModel):
         description="Folder that holds the authority's state.",
     )
     database_url: str = Field(default="", description="Database, sqlite or postgresql. Empty: msc.db in home.")
-    redis_url: Annotated[str, AfterValidator(_redis_url)] | None = Field(
+    redis_url: Annotated[str, AfterValidator(as_redis_url)] | None = Field(
         default=None, repr=False, description="Redis or Valkey beside the database, redis:// or rediss://. Unset: none."
     )
     redis_key_prefix: str = Field(
@@ -153,10 +85,10 @@ class Settings(BaseModel):
     serve_http: bool = Field(default=True, description="Serve the REST API, the dashboard and the metrics.")
     http_host: str = Field(default="127.0.0.1", min_length=1, description="Address the HTTP server listens on.")
     http_port: Port = Field(default=8000, description="Port of the HTTP server. 0: any free one.")
-    http_allowed_hosts: Annotated[tuple[HostName, ...], BeforeValidator(_words)] = Field(
+    http_allowed_hosts: Annotated[tuple[HostName, ...], BeforeValidator(as_words)] = Field(
         default=(), description="Further names under which browsers reach the HTTP server."
     )
-    public_url: Annotated[str, AfterValidator(_public_url)] = Field(
+    public_url: Annotated[str, AfterValidator(as_public_url)] = Field(
         default="", description="Where others reach the HTTP server, as links in alerts say. Empty: where it listens."
     )
     allow_plaintext_remote: bool = Field(
@@ -167,7 +99,7 @@ class Settings(BaseModel):
     tls_client_ca: FilePath | None = Field(
         default=None, description="CA whose certificates every client must show, PEM. Unset: none are asked for."
     )
-    certificates: Annotated[Mapping[str, tuple[RoleName, ...]], BeforeValidator(_role_words)] = Field(
+    certificates: Annotated[Mapping[str, tuple[RoleName, ...]], BeforeValidator(as_role_words)] = Field(
         default_factory=dict, description="Roles of the names in clients' certificates."
     )
     loopback_role: Literal["none", "reader", "journal", "evaluator", "operator"] = Field(
@@ -177,14 +109,14 @@ class Settings(BaseModel):
         default=False, description="Let callers from elsewhere in without a token, as remote_role."
     )
     remote_role: RoleName = Field(default="reader", description="Role of who is let in so.")
-    max_requests_per_s: Annotated[float, BeforeValidator(_not_a_boolean)] = Field(
+    max_requests_per_s: Annotated[float, BeforeValidator(not_a_boolean)] = Field(
         default=1000.0,
         ge=1,
         le=1_000_000,
         allow_inf_nan=False,
         description="Requests a second from one identity, or one address; ten seconds' worth at once.",
     )
-    max_streams: Annotated[int, BeforeValidator(_not_a_boolean)] = Field(
+    max_streams: Annotated[int, BeforeValidator(not_a_boolean)] = Field(
         default=30_000, ge=1, le=1_000_000, description="Streams that one identity may have open."
     )
     advertised_address: str = Field(
@@ -198,21 +130,21 @@ class Settings(BaseModel):
     evaluation_period_s: Annotated[Seconds, Field(ge=1)] = Field(
         default=1800.0, description="Time between scheduled evaluations."
     )
-    heartbeat_s: Annotated[float, BeforeValidator(_not_a_boolean)] = Field(
+    heartbeat_s: Annotated[float, BeforeValidator(not_a_boolean)] = Field(
         default=5.0,
         ge=1,
         le=30,
         allow_inf_nan=False,
         description="Longest silence on a watch, before jitter.",
     )
-    max_watchers: Annotated[int, BeforeValidator(_not_a_boolean)] = Field(
+    max_watchers: Annotated[int, BeforeValidator(not_a_boolean)] = Field(
         default=10_000, ge=1, le=1_000_000, description="Watches open at once."
     )
-    drain_s: Annotated[float, BeforeValidator(_not_a_boolean)] = Field(
+    drain_s: Annotated[float, BeforeValidator(not_a_boolean)] = Field(
         default=1.0, ge=0, le=1.4, allow_inf_nan=False, description="Time that watches get to end at a stop."
     )
     # Not in the representation: such an address is a secret as a whole.
-    alert_urls: Annotated[tuple[str, ...], BeforeValidator(_urls)] = Field(
+    alert_urls: Annotated[tuple[str, ...], BeforeValidator(as_urls)] = Field(
         default=(), repr=False, description="Where alerts are sent: webhooks (https://) and addresses of Apprise."
     )
     alert_min_severity: Literal["warning", "critical"] = Field(
@@ -233,7 +165,7 @@ class Settings(BaseModel):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         default="INFO", description="Least severe log line shown."
     )
-    decision: Annotated[InstanceOf[DecisionConfig], BeforeValidator(_decision)] = Field(
+    decision: Annotated[InstanceOf[DecisionConfig], BeforeValidator(as_decision)] = Field(
         default_factory=DecisionConfig, description="The numbers of the decision model."
     )
 
@@ -259,7 +191,7 @@ class Settings(BaseModel):
     def _consistent(self) -> Self:
         if not self.database_url:
             object.__setattr__(self, "database_url", sqlite_url(self.home))
-        _check_database_url(self.database_url)
+        check_database_url(self.database_url)
         self._check_tls()
         for key, host in (("grpc_host", self.grpc_host), ("http_host", self.http_host)):
             if not self.tls and not self.allow_plaintext_remote and not is_loopback(host):
@@ -319,25 +251,6 @@ class Settings(BaseModel):
 def sqlite_url(home: Path, name: str = DATABASE_FILE_NAME) -> str:
     """URL of a database in a home folder."""
     return f"sqlite:///{home / name}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server that listens on `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def _check_database_url(url: str) -> None:
-    try:
-        scheme = urlsplit(url).scheme.partition("+")[0]
-    except ValueError as error:
-        raise ValueError(f"database_url: not a URL ({error})") from None
-    if scheme not in {"sqlite", "postgresql"}:
-        raise ValueError("database_url: must start with sqlite:/// or postgresql://")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
