@@ -65,7 +65,12 @@ class ClientAnswer(Answer):
     reported_at: Annotated[datetime, Field(description="Instant of its last report.")]
     report_age_s: Annotated[float | None, Field(description="Age of that report, seconds; null in events.")]
     watching: Annotated[bool, Field(description="Whether it has a watch open here.")]
-    versions_behind: Annotated[Count, Field(description="Versions between what it acts on and the newest; in an older epoch all, and one for its change.")]
+    versions_behind: Annotated[
+        Count,
+        Field(
+            description="Versions between what it acts on and the newest; in an older epoch all, and one for its change."
+        ),
+    ]
     behind_for_s: Annotated[float | None, Field(description="Seconds it has been behind; null in events.")]
 
     @classmethod

@@ -117,7 +117,16 @@ def test_ends_of_watches_are_counted_by_cause() -> None:
 
 @pytest.mark.parametrize(
     ("applied", "behind"),
-    [(PolicyRef(7, 3), 2), (PolicyRef(7, 5), 0), (PolicyRef(7, 9), 0), (PolicyRef(6, 9), 6), (PolicyRef(8, 1), 0), (None, 5)],
+    [
+        (PolicyRef(7, 3), 2),
+        (PolicyRef(7, 5), 0),
+        (PolicyRef(7, 9), 0),
+        (PolicyRef(6, 9), 6),
+        (PolicyRef(8, 1), 0),
+        (None, 5),
+    ],
 )
-def test_versions_behind_count_from_an_older_epoch_too_and_not_from_a_newer_one(applied: PolicyRef | None, behind: int) -> None:
+def test_versions_behind_count_from_an_older_epoch_too_and_not_from_a_newer_one(
+    applied: PolicyRef | None, behind: int
+) -> None:
     assert versions_behind(applied, PolicyRef(7, 5)) == behind
