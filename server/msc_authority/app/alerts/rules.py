@@ -176,7 +176,7 @@ RULES: tuple[Rule, ...] = (
         Severity.CRITICAL,
         "The trading state is not ACTIVE",
         advice="Run `msc health` to see the drawdown and the reasons. REDUCING ends by itself when the drawdown falls; "
-        "HALTED stays until a person clears it.",
+        "HALTED stays until `msc resume`, a person's REDUCING until that or its end (`msc overrides`).",
         promql='msc_trading_state{state="ACTIVE"} == 0',
         find=conditions.trading_not_active,
         resolves_after_s=0.0,

@@ -10,7 +10,7 @@ from msc_builders import START, Store, a_commit, a_content, a_transition, an_ent
 from msc_overrides import an_override
 
 from msc_authority.core.policy import PolicyRef, RiskMode, StrategyState
-from msc_authority.ports import Head, StaleState
+from msc_authority.ports import Fenced, Head, StaleState
 from msc_authority.ports_operator import ActEntry, OverrideCommit, StoredController
 
 EPOCH = int(START.timestamp())
@@ -160,6 +160,22 @@ def test_an_act_with_a_transition_and_overrides_that_ended_is_kept(store: Store)
     acted(store, an_override_commit(transitions=(transition,), expired=(an_override(),)))
 
     assert [act.act_id for act in store.acts.page(None, 10)] == ["act-1"]
+
+
+def test_an_act_needs_no_lease_whoever_leads(store: Store) -> None:
+    store.lease.acquire_or_renew("another replica", "another.example:7443", 60.0)
+
+    assert acted(store, an_override_commit()).ref.version == 1
+
+
+def test_an_act_made_under_a_term_that_is_over_is_refused(store: Store) -> None:
+    term = store.lease.acquire_or_renew("one", "one.example:7443", 0.0).term
+    store.lease.acquire_or_renew("two", "two.example:7443", 60.0)
+
+    with pytest.raises(Fenced):
+        acted(store, an_override_commit(term=term))
+
+    assert store.acts.page(None, 10) == []
 
 
 def test_an_evaluation_may_let_overrides_go(store: Store) -> None:

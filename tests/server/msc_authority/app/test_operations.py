@@ -12,11 +12,12 @@ import pytest
 from msc_builders import a_content
 from msc_live import ManualTime, Told, a_broker, a_head, until
 
+from msc_authority.app.access import Identity, Kind, acting_as
 from msc_authority.app.acts import Act, Halt, Resume, kind_of
 from msc_authority.app.broker import Broker
 from msc_authority.app.events import OperatorActed
 from msc_authority.app.operate import ActOutcome, Operator
-from msc_authority.app.operations import MAX_WAITING, Operations, TooManyActs
+from msc_authority.app.operations import MAX_WAITING, Operations, TooManyActs, actor_of
 from msc_authority.app.work import Worker
 from msc_authority.core.policy import FieldChange, TradingState
 from msc_authority.ports_operator import ActEntry
@@ -102,6 +103,27 @@ async def operating() -> AsyncIterator[Scene]:
 
 def acted(scene: Scene) -> list[str]:
     return [event.entry.act for event in scene.told.events if isinstance(event, OperatorActed)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "note", "actor"),
+    [
+        (Kind.TOKEN, "", "ops-anna"),
+        (Kind.CERTIFICATE, "", "ops-anna"),
+        (Kind.TOKEN, "ops-anna", "ops-anna"),
+        (Kind.TOKEN, "mallory", "ops-anna (mallory)"),
+        (Kind.ANONYMOUS_LOOPBACK, "anna", "anna"),
+        (Kind.ANONYMOUS_LOOPBACK, "", "anonymous"),
+        (Kind.ANONYMOUS_REMOTE, "anna", "anna"),
+    ],
+)
+def test_the_name_of_a_credential_counts_and_what_callers_say_is_a_note(kind: Kind, note: str, actor: str) -> None:
+    with acting_as(Identity(name="ops-anna", kind=kind)):
+        assert actor_of(note) == actor
+
+
+def test_without_any_door_what_callers_say_is_all_there_is() -> None:
+    assert (actor_of("anna"), actor_of("")) == ("anna", "anonymous")
 
 
 async def test_what_was_done_is_served_told_and_followed_by_an_evaluation() -> None:
