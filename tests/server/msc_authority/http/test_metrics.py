@@ -26,15 +26,12 @@ from msc_authority.app.clients import ClientCounters, ClientTier
 from msc_authority.app.events import EvaluationDone, PolicyApplied
 from msc_authority.app.insight import Evaluations
 from msc_authority.app.observation import ClientView, EvaluationTally, JournalTally, ModeShares, Observation, ReadTally
-from msc_authority.app.signals import NOT_BY_POLICY, SignalActivity, SignalTally
+from msc_authority.app.signals import SignalActivity, SignalTally
 from msc_authority.core.evaluation import HealthMetric
 from msc_authority.core.policy import RiskMode, TradingState
 from msc_authority.http import metric_samples as samples
-from msc_authority.http.metric_table import METRICS, Kind, Unit
 from msc_authority.http.metrics import Metrics
 from msc_authority.ports import StoreUnavailable
-from msc_trading.executor.blocks import BlockReason
-from msc_trading.guard.reasons import ReasonCode
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 Scrape = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -178,24 +175,6 @@ def test_without_signals_and_reads_there_is_no_share_of_them() -> None:
 
     assert "msc_blocked_signals_last_hour_ratio" not in names(found)
     assert "msc_policy_read_failures_ratio" not in names(found)
-
-
-def test_every_reason_that_counts_as_a_limit_is_one_that_executors_give() -> None:
-    assert set(samples.LIMIT_OF_REASON) <= {*map(str, ReasonCode), *map(str, BlockReason)}
-
-
-def test_every_reason_of_executors_is_either_the_doing_of_the_policy_and_its_limits_or_listed_as_not() -> None:
-    by_policy = {
-        *("STRATEGY_NOT_ALLOWED", "CONFIDENCE_TOO_LOW", "STRATEGY_CAP", "RISK_PER_TRADE", "ORCHESTRATOR"),
-        *("TRADING_HALTED", "TRADING_REDUCING", "TRADING_STATE_UNKNOWN"),
-        *("POLICY_EXPIRED", "POLICY_MISSING", "POLICY_CHANGED", "POLICY_REGRESSED"),
-        *("MAX_POSITIONS", "MAX_DAILY_TRADES", "MAX_EXPOSURE", "MAX_OPEN_RISK", "MAX_NOTIONAL", "MAX_QTY"),
-        *("DAILY_LOSS", "LOSS_STREAK"),
-    }
-
-    given = {*map(str, ReasonCode), *map(str, BlockReason)} - {"ALLOWED"}
-    assert given - by_policy == NOT_BY_POLICY
-    assert not by_policy & NOT_BY_POLICY
 
 
 def test_names_beyond_a_bound_are_summed_up_and_no_count_is_lost() -> None:
@@ -393,17 +372,6 @@ def test_two_authorities_in_one_process_share_nothing() -> None:
 
     assert value(scrape(one), "msc_evaluation_duration_seconds_count") == 1
     assert value(scrape(other), "msc_evaluation_duration_seconds_count") == 0
-
-
-def test_names_follow_the_conventions() -> None:
-    assert len({metric.name for metric in METRICS}) == len(METRICS)
-    for metric in METRICS:
-        assert metric.name.startswith("msc_")
-        assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
-        assert metric.name.endswith("_seconds") == (metric.unit is Unit.SECONDS)
-        assert metric.name.endswith("_ratio") == (metric.unit is Unit.FRACTION)
-        assert metric.help.endswith(".")
-        assert bool(metric.buckets) == (metric.kind is Kind.HISTOGRAM)
 
 
 def test_what_an_observation_says_is_read_anew_at_every_scrape() -> None:
