@@ -44,5 +44,5 @@ def refuses(authority: AuthorityProcess) -> bool:
         try:
             stub.GetPolicy(pb.GetPolicyRequest(), timeout=1)
         except grpc.RpcError as error:
-            return bool(error.code() is grpc.StatusCode.UNAUTHENTICATED)  # type: ignore[attr-defined]  # a call, too
+            return bool(error.code() is grpc.StatusCode.UNAUTHENTICATED)
     return False

@@ -103,6 +103,7 @@ RPCS: Mapping[str, Need] = {
 ROUTES: Mapping[tuple[str, str], Need] = {
     ("GET", "/healthz"): OPEN,
     ("GET", "/readyz"): OPEN,
+    ("GET", "/favicon.ico"): OPEN,
     ("GET", "/login"): OPEN,
     ("POST", "/login"): OPEN,
     ("POST", "/logout"): OPEN,
