@@ -133,6 +133,8 @@ ROUTES: Mapping[tuple[str, str], Need] = {
 
 STREAMS = frozenset({"/api/msc/events"})
 """Routes whose answers last."""
+SOCKETS = "/_nicegui_ws/"
+"""The dashboard's connection, which falls back to plain requests."""
 
 
 def need_of_rpc(method: str) -> Need | None:
@@ -147,9 +149,19 @@ def need_of_route(method: str, path: str) -> Need | None:
 
 
 def methods_of(path: str) -> tuple[str, ...]:
-    """Returns the methods that a path has in the table."""
+    """Returns the methods that a path has in the table, and HEAD beside GET."""
     entries = set(_entries(path))
-    return tuple(sorted({method for method, entry in ROUTES if entry in entries and method != WEBSOCKET}))
+    methods = {method for method, entry in ROUTES if entry in entries and method != WEBSOCKET}
+    return tuple(sorted(methods | ({"HEAD"} if answers_head(path) else set())))
+
+
+def answers_head(path: str) -> bool:
+    """Whether a path answers HEAD as it answers GET: an answer that lasts has nothing to tell beforehand."""
+    return not _lasts(path) and need_of_route("GET", path) is not None
+
+
+def _lasts(path: str) -> bool:
+    return path in STREAMS or path.startswith(SOCKETS)
 
 
 def _entries(path: str) -> Iterator[str]:

@@ -19,6 +19,7 @@ from msc_authority.http.evaluating import add_evaluating
 from msc_authority.http.events import Listening
 from msc_authority.http.feed import Feed
 from msc_authority.http.guard import Guard
+from msc_authority.http.heads import Heads
 from msc_authority.http.hosts import Hosts
 from msc_authority.http.metrics import Metrics
 from msc_authority.http.models.status import VersionsAnswer
@@ -100,6 +101,7 @@ def make_app(
         add_dashboard(app, insight)
     app.add_middleware(Access, admission=admission)
     app.add_middleware(Guard, hosts=hosts, new_id=new_id)
+    app.add_middleware(Heads)
     return Face(app=app, feed=feed)
 
 

@@ -24,7 +24,8 @@ TITLE = "Meta Strategy Controller"
 DESCRIPTION = (
     "One policy for every trading process, decided from real performance. Instants are RFC 3339 in UTC; what ends in "
     "_s is in seconds, in _pct in percent, in _fraction a fraction from 0 to 1; null means unknown. Everything that "
-    "goes wrong is answered as application/problem+json."
+    "goes wrong is answered as application/problem+json. HEAD answers what GET does, without the body, everywhere but "
+    "at /api/msc/events."
 )
 _STYLE = (
     ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 
+from msc_authority.app.access import SOCKETS
 from msc_authority.http.errors import problem_answer, unexpected_answer
 from msc_authority.http.hosts import Hosts, is_same_origin
 
@@ -23,8 +24,6 @@ _log = logging.getLogger(__name__)
 MAX_BODY_BYTES = 64 * 1024
 BODY_WITHIN_S = 10.0
 _HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
-_SOCKETS = "/_nicegui_ws/"
-"""The dashboard's connection, which falls back to plain requests and answers those of any site unless it is kept."""
 _PAGE_POLICY = (
     # The dashboard's library compiles its templates in the browser and writes styles into elements. Everything it
     # loads is from this server.
@@ -106,7 +105,8 @@ class Guard:
 
 
 def _is_harmless(scope: Scope) -> bool:
-    return scope["type"] == "http" and scope["method"] in _HARMLESS and not scope["path"].startswith(_SOCKETS)
+    # The dashboard's connection answers plain requests of any site unless it is kept.
+    return scope["type"] == "http" and scope["method"] in _HARMLESS and not scope["path"].startswith(SOCKETS)
 
 
 def _is_own(headers: Headers, host: str) -> bool:

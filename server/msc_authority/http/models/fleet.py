@@ -68,7 +68,7 @@ class ClientAnswer(Answer):
     versions_behind: Annotated[
         Count,
         Field(
-            description="Versions between what it acts on and the newest; in an older epoch all, and one for its change."
+            description="Versions between what it acts on and the newest; in an older epoch all and one for its change."
         ),
     ]
     behind_for_s: Annotated[float | None, Field(description="Seconds it has been behind; null in events.")]

@@ -100,8 +100,9 @@ def test_what_a_route_asks_for(method: str, path: str, need: object) -> None:
 
 
 def test_the_methods_of_a_path_are_those_of_the_table() -> None:
-    assert methods_of("/login") == ("GET", "POST")
+    assert methods_of("/login") == ("GET", "HEAD", "POST")
     assert methods_of("/_nicegui_ws/x") == ("GET", "POST")
+    assert methods_of("/api/msc/events") == ("GET",)
     assert methods_of("/nowhere") == ()
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
+import pytest
 from msc_builders import a_content
 from msc_dashboard import AskedInsight, head_of
 from msc_doors import an_open_door
@@ -38,6 +39,15 @@ async def test_the_page_comes_with_the_values_of_now() -> None:
         assert "NORMAL · Meta Strategy Controller" in answer.text
         assert "Risk per trade" in answer.text
         assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/", "/troubleshooting", "/favicon.ico", "/dashboard-assets/dashboard.css"])
+async def test_head_of_a_page_is_that_of_get(path: str) -> None:
+    async with _serving(AskedInsight()) as client:
+        whole, short = await client.get(path), await client.head(path)
+
+    assert (whole.status_code, short.status_code, short.content) == (200, 200, b"")
+    assert short.headers["content-type"] == whole.headers["content-type"]
 
 
 async def test_the_page_names_no_other_host() -> None:
