@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 
 
 class RiskMode(IntEnum):
@@ -145,8 +145,19 @@ class FieldChange:
 
 def etag_of(policy: Policy) -> str:
     """Quoted hash of a policy's content and reference."""
-    document = json.dumps(asdict(policy), sort_keys=True, default=str, allow_nan=False)
+    document = json.dumps(policy, sort_keys=True, default=_fields_or_text, allow_nan=False)
     return f'"{hashlib.sha256(document.encode()).hexdigest()[:32]}"'
+
+
+def _fields_or_text(value: object) -> object:
+    # `asdict` says the same of a value and all in it, and takes twice as long to.
+    names = _field_names(type(value))  # type: ignore[arg-type]  # a class can be hashed
+    return {name: getattr(value, name) for name in names} if names else str(value)
+
+
+@cache
+def _field_names(kind: type[object]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
 
 
 _EFFECTIVE = ("risk_mode", "trading_state", "limits", "grants")

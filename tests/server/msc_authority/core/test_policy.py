@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import hashlib
+import json
+from dataclasses import asdict, replace
 from datetime import timedelta
 
 import pytest
@@ -193,3 +195,9 @@ def test_rankings_say_who_is_really_allowed_and_change_nothing_else() -> None:
 
     assert [one.allowed for one in told] == [True, False, False]
     assert told == (rankings[0], replace(rankings[1], allowed=False), rankings[2])
+
+
+def test_the_etag_is_the_hash_of_the_document_that_asdict_makes() -> None:
+    policy = a_policy()
+    document = json.dumps(asdict(policy), sort_keys=True, default=str)
+    assert policy.etag == f'"{hashlib.sha256(document.encode()).hexdigest()[:32]}"'
