@@ -18,6 +18,7 @@ __all__ = ["AuditLine", "SqlAuditLog", "last_anchor", "write_audit"]
 _ROWS_AT_ONCE = 1000
 _columns = msc_audit.c
 _NEWEST_FIRST = select(msc_audit).order_by(_columns.sequence.desc())
+_ADD = insert(msc_audit)
 _NEWEST_LINK = select(_columns.sequence, _columns.hash).order_by(_columns.sequence.desc()).limit(1)
 
 
@@ -37,7 +38,7 @@ def write_audit(connection: Connection, at: datetime, line: AuditLine) -> AuditR
         target=line.target,
         detail=line.detail,
     )
-    connection.execute(insert(msc_audit), columns_of(row))
+    connection.execute(_ADD, columns_of(row))
     return row
 
 

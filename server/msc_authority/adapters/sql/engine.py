@@ -6,7 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -18,7 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from msc_authority.adapters.sql.errors import TAKEN_BACK, sqlstate_of, store_errors
 from msc_authority.adapters.sql.later import Opening
-from msc_authority.adapters.sql.postgres import LIMITS, Limits, engine_for
+from msc_authority.adapters.sql.postgres import LIMITS, Limits, engine_for, unhurried
 from msc_authority.ports import StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -87,9 +87,12 @@ class Database:
         """
         self._ensure_open()
         with store_errors(self.url), self._writer.begin() as connection:
-            if not self.is_sqlite:
-                _lock(connection, lock)
-            yield connection
+            if self.is_sqlite:
+                yield connection
+                return
+            with unhurried(connection) if lock is WriteLock.SCHEMA else nullcontext():
+                connection.execute(select(func.pg_advisory_xact_lock(_LOCK_FAMILY, int(lock))))
+                yield connection
 
     def transact(self, lock: WriteLock, work: Callable[[Connection], _T]) -> _T:
         """What `work` returns in a writing transaction. It must do nothing but read and write by its connection: when
@@ -122,12 +125,6 @@ class Database:
     def close(self) -> None:
         """Closes the connections; twice is fine."""
         self._engine.dispose()
-
-
-def _lock(connection: Connection, lock: WriteLock) -> None:
-    if lock is WriteLock.SCHEMA:
-        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-    connection.execute(select(func.pg_advisory_xact_lock(_LOCK_FAMILY, int(lock))))
 
 
 def _taken_back(error: BaseException) -> bool:

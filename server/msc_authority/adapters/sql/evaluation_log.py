@@ -15,6 +15,7 @@ from msc_authority.core.policy import PolicyRef
 from msc_authority.ports import EvaluationEntry, StoreError
 
 _columns = msc_evaluations.c
+_ADD = msc_evaluations.insert()
 _NEWEST_FIRST = select(msc_evaluations).order_by(_columns.sequence.desc())
 _SUCCEEDED = _columns.failure == ""
 
@@ -80,7 +81,7 @@ def insert_entry(connection: Connection, entry: EvaluationEntry) -> None:
         "reason": entry.reason,
         **_verdict_columns(entry.verdict),
     }
-    connection.execute(msc_evaluations.insert(), row)
+    connection.execute(_ADD, row)
 
 
 def _verdict_columns(verdict: Verdict | None) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from msc_authority.adapters.commits import (
     REWIND_POINTS_KEPT,
@@ -45,6 +45,11 @@ from msc_authority.ports import (
 from msc_authority.ports_operator import OverrideCommit, StoredController
 
 _points = msc_ledger_checkpoints.c
+# Made once: see `policies`.
+_STATE = select(msc_state)
+_MOVE_ON = update(msc_state).where(msc_state.c.generation == bindparam("expected_generation"))
+_FORGET_STRATEGIES = delete(msc_strategies)
+_ADD_POLICY = insert(msc_policies)
 
 
 class SqlEvaluationStore:
@@ -57,7 +62,7 @@ class SqlEvaluationStore:
     def load(self) -> StoredState:
         """Returns the state of the last evaluation, and the head it belongs to."""
         with self._database.read() as connection:
-            state = connection.execute(select(msc_state)).one()
+            state = connection.execute(_STATE).one()
             return StoredState(
                 generation=state.generation,
                 head=read_head(connection),
@@ -91,7 +96,7 @@ class SqlEvaluationStore:
         entry = entry_to_keep(commit, before, policy)
         insert_entry(connection, entry)
         if policy is not None:
-            connection.execute(insert(msc_policies), row_of(policy, before, entry.evaluation_id))
+            connection.execute(_ADD_POLICY, row_of(policy, before, entry.evaluation_id))
         _write_strategies(connection, entry)
         if commit.keep_as_rewind_point:
             _keep_rewind_point(connection, commit.checkpoint)
@@ -122,7 +127,7 @@ class SqlEvaluationStore:
         entry = act_to_keep(commit, before, policy)
         insert_act(connection, entry)
         if policy is not None:
-            connection.execute(insert(msc_policies), row_of(policy, before, None))
+            connection.execute(_ADD_POLICY, row_of(policy, before, None))
         _write_transitions(connection, None, commit.transitions)
         self._audit(connection, *expiry_lines(commit.expired), act_line(entry, policy))
         return before if policy is None else Head(ref=policy.ref, policy=policy, evaluated_at=before.evaluated_at)
@@ -166,11 +171,8 @@ def _advance(connection: Connection, commit: EvaluationCommit, expected: StoredS
 
 def _move_on(connection: Connection, expected: StoredState, **columns: object) -> None:
     # The first statement of the transaction: whoever is second waits here for the row, and then finds it moved.
-    moved = connection.execute(
-        update(msc_state)
-        .where(msc_state.c.generation == expected.generation)
-        .values(generation=expected.generation + 1, **columns)
-    )
+    values = {"expected_generation": expected.generation, "generation": expected.generation + 1, **columns}
+    moved = connection.execute(_MOVE_ON, values)
     if moved.rowcount != 1:
         raise StaleState(
             f"generation {expected.generation} is over: another commit came in between; start again from the state as "
@@ -182,7 +184,7 @@ def _write_strategies(connection: Connection, entry: EvaluationEntry) -> None:
     verdict = entry.verdict
     if verdict is None:
         return
-    connection.execute(delete(msc_strategies))
+    connection.execute(_FORGET_STRATEGIES)
     if verdict.strategies:
         connection.execute(insert(msc_strategies), [ranking_row(ranking) for ranking in verdict.strategies])
     _write_transitions(connection, entry.evaluation_id, verdict.transitions)

@@ -12,6 +12,14 @@ from msc_authority.core.policy import FieldChange, Limits, Policy, PolicyContent
 from msc_authority.ports import Head, Revision, StoreError
 
 _NEWEST_FIRST = select(msc_policies).order_by(msc_policies.c.epoch.desc(), msc_policies.c.version.desc())
+# Made once: to make a statement, and to find out that it was compiled before, takes longer than to run it.
+_EPOCH = select(func.max(msc_meta.c.epoch))
+_EVALUATED_AT = select(msc_state.c.evaluated_at)
+_NEWEST = (
+    _NEWEST_FIRST.add_columns(_EVALUATED_AT.scalar_subquery().label("evaluated_at"))
+    .where(msc_policies.c.epoch == _EPOCH.scalar_subquery())
+    .limit(1)
+)
 
 
 class SqlPolicyStore:
@@ -46,7 +54,7 @@ class SqlPolicyStore:
 
 def current_epoch(connection: Connection) -> int:
     """The lineage the database is in now."""
-    epoch = connection.scalar(select(func.max(msc_meta.c.epoch)))
+    epoch = connection.scalar(_EPOCH)
     if epoch is None:
         raise StoreError("the database has no epoch yet: msc serve gives it one")
     return int(epoch)
@@ -54,14 +62,12 @@ def current_epoch(connection: Connection) -> int:
 
 def read_head(connection: Connection) -> Head:
     """The newest policy of the current epoch; version 0 when it has none."""
-    epoch = current_epoch(connection)
-    row = connection.execute(_NEWEST_FIRST.where(msc_policies.c.epoch == epoch).limit(1)).mappings().one_or_none()
-    policy = None if row is None else policy_from(row)
-    return Head(
-        ref=policy.ref if policy else PolicyRef(epoch, 0),
-        policy=policy,
-        evaluated_at=connection.scalar(select(msc_state.c.evaluated_at)),
-    )
+    row = connection.execute(_NEWEST).mappings().one_or_none()
+    if row is None:
+        none = PolicyRef(current_epoch(connection), 0)
+        return Head(ref=none, policy=None, evaluated_at=connection.scalar(_EVALUATED_AT))
+    policy = policy_from(row)
+    return Head(ref=policy.ref, policy=policy, evaluated_at=row["evaluated_at"])
 
 
 def row_of(policy: Policy, head: Head, evaluation_id: str | None) -> dict[str, object]:

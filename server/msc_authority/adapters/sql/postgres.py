@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import Dialect, ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
@@ -79,6 +81,18 @@ def engine_for(url: URL, limits: Limits, options: Mapping[str, object]) -> Engin
     event.listen(engine, "checkout", _forget_mode)
     event.listen(engine, "handle_error", _leave_replica)
     return engine
+
+
+@contextmanager
+def unhurried(connection: Connection) -> Iterator[None]:
+    """Lets each statement of a transaction on PostgreSQL take as long as it takes."""
+    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    driver = cast("PatientConnection", connection.connection.driver_connection)
+    bound, driver.silence_s = driver.silence_s, math.inf
+    try:
+        yield
+    finally:
+        driver.silence_s = bound
 
 
 def connect_directly(url: URL, limits: Limits) -> PatientConnection:

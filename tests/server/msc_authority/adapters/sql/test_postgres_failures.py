@@ -190,12 +190,12 @@ class TestBounds:
             assert records(store, "T-1") == 2
         other.close()
 
-    def test_migrations_may_take_their_time(self, postgres_url: str) -> None:
-        database = Database(postgres_url, limits=QUICK)
+    def test_migrations_may_take_their_time_and_nothing_after_them(self, postgres_url: str) -> None:
+        database = Database(postgres_url, limits=replace(QUICK, connections=1))
         with database.write(WriteLock.SCHEMA) as writing:
-            assert writing.scalar(text("SHOW statement_timeout")) == "0"
-        with database.read() as reading:
-            assert reading.scalar(text("SHOW statement_timeout")) == "200ms"
+            writing.execute(text("SELECT pg_sleep(0.6)"))
+        with pytest.raises(StoreUnavailable, match="statement timeout"), database.read() as reading:
+            reading.execute(text("SELECT pg_sleep(60)"))
         database.close()
 
     def test_what_a_paused_process_had_locked_is_free_soon_and_it_writes_no_more(
