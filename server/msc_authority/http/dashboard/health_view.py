@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from datetime import datetime
 
+from msc_authority.app.modes import HISTORY
 from msc_authority.app.observation import ModeShares
 from msc_authority.core.evaluation import HealthMetric, SuppliedMetrics
 from msc_authority.core.policy import RiskMode
@@ -184,6 +186,14 @@ class ModeShare:
     verdict: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharesView:
+    """The share of each mode since an instant; None: over as long as is looked back."""
+
+    rows: tuple[ModeShare, ...]
+    since: Instant | None = None
+
+
 _TARGETS = (
     (RiskMode.DEFENSIVE, 0.0, 0.20, "below 20 %"),
     (RiskMode.NORMAL, 0.60, 0.70, "60 to 70 %"),
@@ -191,9 +201,11 @@ _TARGETS = (
 )
 
 
-def mode_shares(shares: ModeShares) -> tuple[ModeShare, ...]:
-    """Returns the share of each mode beside its target."""
-    return tuple(_share(shares.fraction(mode), mode, low, high, target) for mode, low, high, target in _TARGETS)
+def mode_shares(shares: ModeShares, now: datetime) -> SharesView:
+    """Returns the share of each mode beside its target, as of `now`."""
+    rows = tuple(_share(shares.fraction(mode), mode, low, high, target) for mode, low, high, target in _TARGETS)
+    # A database that is younger than that has its first policy for a beginning.
+    return SharesView(rows=rows, since=instant(shares.since) if now - shares.since < HISTORY else None)
 
 
 def _share(share: float | None, mode: RiskMode, low: float, high: float, target: str) -> ModeShare:

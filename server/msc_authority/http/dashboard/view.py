@@ -12,7 +12,7 @@ from msc_authority.http.dashboard.activity_view import Activity, activity
 from msc_authority.http.dashboard.chart_view import Chart, chart
 from msc_authority.http.dashboard.facts import Facts
 from msc_authority.http.dashboard.fleet_view import AlertsView, FleetView, alerts, fleet
-from msc_authority.http.dashboard.health_view import Health, ModeShare, health, measured, mode_shares
+from msc_authority.http.dashboard.health_view import Health, SharesView, health, measured, mode_shares
 from msc_authority.http.dashboard.policy_view import (
     Headline,
     HistoryRow,
@@ -61,7 +61,7 @@ class View:
     strategies: Strategies
     activity: Activity
     fleet: FleetView
-    shares: tuple[ModeShare, ...]
+    shares: SharesView
     history: tuple[HistoryRow, ...]
     measured: tuple[tuple[str, str], ...]
     drawdown_line_pct: float | None
@@ -103,7 +103,7 @@ def build(facts: Facts, before: View | None = None) -> View:
         strategies=strategies(facts),
         activity=activity(seen.signals),
         fleet=fleet(seen, before.fleet if before else None),
-        shares=mode_shares(seen.mode_shares),
+        shares=mode_shares(seen.mode_shares, seen.at),
         history=history(facts.kept.revisions),
         measured=measured(facts),
         server=seen.server_id,

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msc_builders import START, a_verdict, an_entry
+from msc_builders import START, a_verdict, an_entry, at
 from msc_dashboard import facts, kept
 
 from msc_authority.app.observation import ModeShares
 from msc_authority.core.evaluation import HealthMetric
 from msc_authority.core.policy import RiskMode, SystemHealth
 from msc_authority.http.dashboard.health_view import gauge, health, measured, mode_shares
+from msc_authority.http.dashboard.policy_view import instant
+from msc_authority.http.dashboard.render import render
+from msc_authority.http.dashboard.text import iso
 
 DRAWDOWN = HealthMetric(
     name="drawdown_pct", value=1.5, threshold=3.0, margin=1.5, sample_size=1747, window="30 d", source="equity_points"
@@ -108,7 +113,7 @@ def test_time_in_mode_is_judged_by_the_targets() -> None:
         since=START, seconds={RiskMode.DEFENSIVE: 200.0, RiskMode.NORMAL: 650.0, RiskMode.AGGRESSIVE: 150.0}
     )
 
-    shown = mode_shares(shares)
+    shown = mode_shares(shares, at(60)).rows
 
     assert [(row.mode, row.text, row.verdict) for row in shown] == [
         ("DEFENSIVE", "20.0 %", "more than aimed at"),
@@ -123,8 +128,20 @@ def test_time_in_mode_is_judged_by_the_targets() -> None:
 def test_a_share_is_below_on_or_above_its_target(normal: float, verdict: str) -> None:
     seconds = {RiskMode.NORMAL: normal, RiskMode.DEFENSIVE: 1000.0 - normal}
 
-    assert mode_shares(ModeShares(since=START, seconds=seconds))[1].verdict == verdict
+    assert mode_shares(ModeShares(since=START, seconds=seconds), at(60)).rows[1].verdict == verdict
 
 
 def test_without_any_time_the_shares_are_unknown() -> None:
-    assert {row.text for row in mode_shares(ModeShares(since=START, seconds={}))} == {"unknown"}
+    assert {row.text for row in mode_shares(ModeShares(since=START, seconds={}), at(60)).rows} == {"unknown"}
+
+
+def test_the_time_in_mode_of_a_young_database_says_since_when_and_that_of_an_old_one_thirty_days() -> None:
+    shares = ModeShares(since=START, seconds={RiskMode.NORMAL: 60.0})
+
+    young, old = mode_shares(shares, at(60)), mode_shares(shares, START + timedelta(days=30))
+
+    assert young.since == instant(START)
+    assert old.since is None
+    assert f'Since <time datetime="{iso(START)}"' in render("shares", young)
+    assert "Last 30 days" not in render("shares", young)
+    assert "Last 30 days, beside the targets." in render("shares", old)
