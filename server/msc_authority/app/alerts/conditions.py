@@ -168,6 +168,16 @@ def reporting_clients(observed: Observation) -> list[tuple[str, ClientView]]:
     return [(_subject(view, names), view) for view in here]
 
 
+def ended_clients(clients: Sequence[ClientView]) -> frozenset[str]:
+    """Instances that have ended: they neither watch nor report, or another start of the same name watches instead."""
+    watching = {view.entry.client.name for view in clients if view.entry.watches and view.entry.client.name}
+    return frozenset(
+        view.entry.client.instance_id
+        for view in clients
+        if not view.entry.watches and (view.report_age_s > REPORTING_WITHIN_S or view.entry.client.name in watching)
+    )
+
+
 def span(seconds: float) -> str:
     """A span of time as people say it."""
     if seconds < 120:

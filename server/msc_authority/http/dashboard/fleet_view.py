@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from msc_authority.app.alerts.conditions import ended_clients
 from msc_authority.app.alerts.links import on_the_page
 from msc_authority.app.alerts.values import Alert, AlertState, Severity
 from msc_authority.app.clients import ClientTier
@@ -25,6 +26,8 @@ class Standing(IntEnum):
     BAD = 0
     DOUBTFUL = 1
     GOOD = 2
+    ENDED = 3
+    """It is gone: nobody waits for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +50,13 @@ class ClientRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetView:
-    """The clients, those in trouble first. `left_out` are in order and not shown."""
+    """The clients, those in trouble first. `left_out` are in order or have ended, and are not shown."""
 
     rows: tuple[ClientRow, ...] = ()
     total: int = 0
     in_trouble: int = 0
     in_doubt: int = 0
+    ended: int = 0
     left_out: int = 0
     watchers: int = 0
     head: str = ""
@@ -61,11 +65,13 @@ class FleetView:
 def fleet(seen: Observation, before: FleetView | None = None) -> FleetView:
     """Returns the clients as of now."""
     known = {row.instance_id: row for row in before.rows} if before else {}
-    rows = [_row(view, seen.monotonic, known.get(view.entry.client.instance_id)) for view in seen.clients]
+    ended = ended_clients(seen.clients)
+    rows = [_row(view, seen.monotonic, known.get(view.entry.client.instance_id), ended) for view in seen.clients]
     rows.sort(key=lambda row: (row.standing, row.role, row.name, row.instance_id))
     return FleetView(
         rows=tuple(rows[:CLIENTS_SHOWN]),
         total=len(rows),
+        ended=len(ended),
         in_trouble=sum(row.standing is Standing.BAD for row in rows),
         in_doubt=sum(row.standing is Standing.DOUBTFUL for row in rows),
         left_out=max(0, len(rows) - CLIENTS_SHOWN),
@@ -74,9 +80,9 @@ def fleet(seen: Observation, before: FleetView | None = None) -> FleetView:
     )
 
 
-def _row(view: ClientView, now: float, before: ClientRow | None) -> ClientRow:
+def _row(view: ClientView, now: float, before: ClientRow | None, ended: frozenset[str]) -> ClientRow:
     client, status = view.entry.client, view.entry.status
-    standing, remark = _judged(view)
+    standing, remark = (Standing.ENDED, "ended") if client.instance_id in ended else _judged(view)
     return ClientRow(
         instance_id=client.instance_id,
         name=client.name or client.instance_id,

@@ -12,6 +12,7 @@ from msc_authority.app.alerts.values import AlertState, Severity
 from msc_authority.app.clients import ClientTier
 from msc_authority.app.observation import ClientView
 from msc_authority.http.dashboard.fleet_view import ALERTS_SHOWN, CLIENTS_SHOWN, Standing, alerts, fleet
+from msc_authority.http.dashboard.render import render
 
 
 def _seen(view: ClientView, **fields: object) -> tuple[Standing, str]:
@@ -52,6 +53,41 @@ def test_the_tier_says_how_much_a_client_trusts_its_value(tier: ClientTier, stan
 
 def test_a_client_that_does_not_report_is_called_silent() -> None:
     assert _seen(a_client(), report_age_s=61.0) == (Standing.DOUBTFUL, "silent")
+
+
+def _gone(view: ClientView, report_age_s: float) -> ClientView:
+    return replace(view, entry=replace(view.entry, watches=0), report_age_s=report_age_s)
+
+
+def test_a_client_that_has_ended_is_no_laggard_and_comes_last_and_muted() -> None:
+    behind = replace(a_client("gone", tier=ClientTier.SAFE_EXPIRED), versions_behind=2, behind_for_s=100.0)
+    shown = fleet(an_observation(clients=(_gone(behind, 91.0), a_client("here"), _gone(a_client("late"), 90.0))))
+
+    assert [(row.name, row.standing, row.remark) for row in shown.rows] == [
+        ("late", Standing.DOUBTFUL, "silent"),
+        ("here", Standing.GOOD, "in step"),
+        ("gone", Standing.ENDED, "ended"),
+    ]
+    assert (shown.total, shown.ended, shown.in_trouble, shown.in_doubt) == (3, 1, 0, 1)
+    page = render("fleet", shown)
+    assert 'class="is-ended"' in page
+    assert "is-bad" not in page
+    assert page.count("not watching") == 1
+
+
+def test_an_earlier_start_of_a_client_that_watches_again_has_ended_at_once() -> None:
+    before, after = _gone(a_client("executor", "first"), 2.0), a_client("executor", "second")
+
+    shown = fleet(an_observation(clients=(before, after)))
+
+    assert [(row.instance_id, row.remark) for row in shown.rows] == [("second", "in step"), ("first", "ended")]
+
+
+def test_where_all_have_ended_nobody_is_said_to_be_in_step() -> None:
+    page = render("fleet", fleet(an_observation(clients=(_gone(a_client(), 100.0),))))
+
+    assert "in step" not in page
+    assert "1 clients, 0 watching, 1 ended" in page
 
 
 def test_those_in_trouble_come_first() -> None:
