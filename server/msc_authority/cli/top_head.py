@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from msc_authority.cli.output import UNKNOWN, duration, instant, number, percent
-from msc_authority.cli.top_layout import line, words
+from msc_authority.cli.top_layout import line, lines, words
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -23,16 +23,16 @@ GOOD, BAD, DIM = "green", "bold red", "dim"
 _BAD_GRADES = frozenset({"UNKNOWN", "CRITICAL", "POOR"})
 
 
-def head(state: TopState, monotonic: float) -> Iterator[Text]:
-    """Yields the lines. Without any answer yet, what is known of that."""
+def head(state: TopState, monotonic: float, width: int) -> Iterator[Text]:
+    """Yields the lines; those wider than `width` go on in the next. Without any answer yet, what is known of that."""
     yield from _absence(state, monotonic)
     if state.seen is None:
         return
     status = state.seen.status
-    yield line(words(state.url, "bold"), instant(status.get("time")), _version(status), _validity(status))
-    yield line(*_in_force(status))
-    yield line(*_limits(status))
-    yield line(*_shares(part_of(status, "mode_shares")))
+    yield from lines(width, words(state.url, "bold"), instant(status.get("time")), _version(status), _validity(status))
+    yield from lines(width, *_in_force(status))
+    yield from lines(width, *_limits(status))
+    yield from lines(width, *_shares(part_of(status, "mode_shares")))
     yield from _troubles(status, state.seen.problems)
 
 

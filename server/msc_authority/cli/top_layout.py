@@ -58,6 +58,21 @@ def line(*parts: Text | str) -> Text:
     return joined
 
 
+def lines(width: int, *parts: Text | str) -> list[Text]:
+    """Parts side by side on as many lines as it takes; cut off is only a part that is wider than the screen."""
+    from rich.cells import cell_len
+
+    rows: list[list[Text | str]] = [[]]
+    used = 0
+    for part in parts:
+        taken = cell_len(part if isinstance(part, str) else part.plain)
+        if rows[-1] and used + GAP + taken > width:
+            rows.append([])
+        used = used + GAP + taken if rows[-1] else taken
+        rows[-1].append(part)
+    return [line(*row) for row in rows]
+
+
 def share(wanted: Sequence[int], least: Sequence[int], room: int) -> list[int]:
     """Returns how many rows each section gets of `room` rows: its least first, then in turn, never more than wanted."""
     given = [0] * len(wanted)

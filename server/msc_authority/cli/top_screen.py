@@ -13,12 +13,19 @@ if TYPE_CHECKING:
 
     from msc_authority.cli.top_state import TopState
 
+HEAD_PART = 3
+"""The lines at the top get a third of a screen; where they would take more, they are cut off at its edge instead."""
+UNBROKEN = 10_000
+"""Characters of a line that never goes on in the next."""
+
 
 def screen(state: TopState, monotonic: float, width: int, height: int | None) -> RenderableType:
     """Returns what to show at this instant. `height` None: as many lines as it takes, and nothing about keys."""
     from rich.console import Group
 
-    top = list(head(state, monotonic))
+    top = list(head(state, monotonic, width))
+    if height is not None and len(top) > height // HEAD_PART:
+        top = list(head(state, monotonic, UNBROKEN))
     bottom = [words("q ends it")] if height is not None else []
     if state.seen is None:
         return Group(*top, *bottom)

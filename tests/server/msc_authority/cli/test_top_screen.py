@@ -23,6 +23,7 @@ from msc_web import (
 )
 from rich.console import Console
 
+from msc_authority.cli.top_layout import lines
 from msc_authority.cli.top_parts import bar
 from msc_authority.cli.top_screen import screen
 from msc_authority.cli.top_state import Seen, TopState
@@ -89,6 +90,30 @@ def test_a_small_terminal_shows_everything_that_fits() -> None:
         "CONFIDENCE_TOO_LOW       4 ███████",
         "q ends it",
     ]
+
+
+def test_what_is_in_force_goes_on_in_the_next_line_where_one_is_too_short() -> None:
+    policy = a_policy(risk_mode="DEFENSIVE", trading_state="REDUCING")
+    status = {
+        "policy": policy,
+        "risk_mode_for_s": 360_000.0,
+        "next_evaluation_in_s": 6034.0,
+        "health": a_health(system_health="CRITICAL"),
+    }
+
+    narrow, wide = frame(of_status(**status), height=30), frame(of_status(**status), width=100, height=30)
+
+    assert narrow[1:3] == ["DEFENSIVE for 4.2 d  trading REDUCING  health CRITICAL", "next evaluation in 100:34"]
+    assert wide[1] == "DEFENSIVE for 4.2 d  trading REDUCING  health CRITICAL  next evaluation in 100:34"
+    assert len(frame(of_status(**status), height=24)) <= 24
+
+
+@given(st.lists(st.text("ab漢 ", min_size=1, max_size=30), min_size=1), st.integers(min_value=1, max_value=60))
+def test_no_part_is_lost_and_no_line_of_several_is_wider_than_the_screen(parts: list[str], width: int) -> None:
+    found = lines(width, *parts)
+
+    assert "  ".join(row.plain for row in found) == "  ".join(parts)
+    assert all(row.cell_len <= width or row.plain in parts for row in found)
 
 
 def test_a_wide_terminal_has_strategies_beside_health_and_alerts_over_both() -> None:
