@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import select
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from msc_live import EPOCH, a_head
 from msc_valkey import ValkeyServer, valkey_or_skip
+from redis import Redis
+from redis.exceptions import NoPermissionError
 
 from msc_authority.adapters.clock import SystemClock
+from msc_authority.adapters.redis import connecting
 from msc_authority.adapters.redis.cache import ATTEMPTS, RedisPolicyCache
 from msc_authority.adapters.redis.connecting import Waits
 from msc_authority.adapters.redis.opening import open_cache
@@ -158,10 +163,17 @@ def test_a_password_that_is_changed_denies_and_lets_in_again(server: ValkeyServe
         assert put(cache, a_head(1)).kept
 
 
-RIGHTS = (
-    "on >hunter2 resetkeys ~msc:policy:* -@all +evalsha +script|load +time +type +get +set +strlen +getrange +del "
-    "+pexpireat +pttl +hset +hmget +xadd +xread +xrevrange +multi +exec +info +ping +client|setname +client|setinfo"
-)
+README = Path(connecting.__file__).with_name("README.md")
+
+
+def rights_of(user: str) -> str:
+    """What the README says to let a user do."""
+    told = re.search(rf"ACL SETUSER {user} (.*?)(?=ACL SETUSER|```)", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert told is not None
+    return told[1].replace("PASSWORD", "hunter2")
+
+
+RIGHTS = rights_of("msc")
 
 
 def allow(server: ValkeyServer, rights: str) -> str:
@@ -180,6 +192,19 @@ def test_the_rights_that_the_readme_lists_are_enough(server: ValkeyServer) -> No
         server.wait(lambda: PolicyRef(EPOCH, 2) in heard)
         assert found(cache).head == a_head(2)
         assert "Valkey" in cache.about()
+
+
+def test_whoever_may_only_read_reads_all_of_it_and_writes_nothing(server: ValkeyServer) -> None:
+    with a_cache(server.url) as cache, server.client() as client:
+        put(cache, a_head(1))
+        client.execute_command("ACL", "SETUSER", "reader", *rights_of("reader").split())
+    with Redis.from_url(server.url.replace("//", "//reader:hunter2@"), protocol=2) as reader:
+        assert reader.get("msc:policy:current")
+        assert reader.hmget("msc:policy:current:hash", ["risk_mode"]) == [b"NORMAL"]
+        assert reader.exists("msc:policy:confirmed") == 1
+        assert reader.xread({"msc:policy:changes": "0"})
+        with pytest.raises(NoPermissionError):
+            reader.set("msc:policy:current", "mine")
 
 
 @pytest.mark.parametrize(
