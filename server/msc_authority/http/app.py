@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import version as installed
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, Route
 
@@ -24,6 +24,7 @@ from msc_authority.http.hosts import Hosts
 from msc_authority.http.metrics import Metrics
 from msc_authority.http.models.status import VersionsAnswer
 from msc_authority.http.operating import add_operating
+from msc_authority.http.parameters import known_parameters
 from msc_authority.http.probes import METRICS_PATH, add_metrics, add_probes
 from msc_authority.http.reading import Reading, add_reading
 from msc_authority.http.security.access import Access
@@ -81,7 +82,13 @@ def make_app(
 
     versions = _versions()
     app = FastAPI(
-        title=TITLE, version=versions.msc, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan
+        title=TITLE,
+        version=versions.msc,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        dependencies=[Depends(known_parameters)],
     )
     add_reading(app, Reading(insight, versions))
     add_evaluating(app, insight)

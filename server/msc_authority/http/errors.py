@@ -38,6 +38,7 @@ _log = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
 DOCS_PATH = "/docs"
+NOT_KNOWN = "is not known; check its spelling"
 
 
 class Refused(Exception):
@@ -232,7 +233,7 @@ def _place(location: Sequence[object]) -> str:
 
 def _sentence(kind: str, message: str) -> str:
     if kind == "extra_forbidden":
-        return "is not known; check its spelling"
+        return NOT_KNOWN
     return message.removeprefix("Value error, ")
 
 

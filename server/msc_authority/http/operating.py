@@ -20,7 +20,7 @@ def add_operating(app: FastAPI, insight: Insight) -> None:
         f"{API}/overrides",
         response_model=OverridesAnswer,
         response_description="The overrides.",
-        responses=problems(409, 503),
+        responses=problems(409, 422, 503),
     )
     async def overrides() -> Response:
         """What persons have put in force, as the database has it."""

@@ -101,9 +101,9 @@ def add_reading(app: FastAPI, reading: Reading) -> None:
     app.get(f"{API}/status", response_model=StatusAnswer, responses=problems(422) | not_modified | with_etag)(
         reading.status
     )
-    app.get(f"{API}/health", response_model=HealthAnswer, response_description="The health.", responses=problems(503))(
-        reading.health
-    )
+    app.get(
+        f"{API}/health", response_model=HealthAnswer, response_description="The health.", responses=problems(422, 503)
+    )(reading.health)
     app.get(
         f"{API}/history", response_model=HistoryAnswer, response_description="A page.", responses=problems(422, 503)
     )(reading.history)
@@ -111,11 +111,11 @@ def add_reading(app: FastAPI, reading: Reading) -> None:
         f"{API}/strategies",
         response_model=StrategiesAnswer,
         response_description="The ranking.",
-        responses=problems(503),
+        responses=problems(422, 503),
     )(reading.strategies)
-    app.get(f"{API}/clients", response_model=ClientsAnswer, response_description="The fleet.", responses=problems())(
+    app.get(f"{API}/clients", response_model=ClientsAnswer, response_description="The fleet.", responses=problems(422))(
         reading.clients
     )
-    app.get(f"{API}/alerts", response_model=AlertsAnswer, response_description="The alerts.", responses=problems())(
+    app.get(f"{API}/alerts", response_model=AlertsAnswer, response_description="The alerts.", responses=problems(422))(
         reading.alerts
     )

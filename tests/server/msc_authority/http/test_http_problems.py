@@ -14,6 +14,7 @@ from msc_live import a_head
 from msc_observed import StillInsight, an_observation
 from msc_served import served
 
+from msc_authority.app.access import ROUTES
 from msc_authority.app.broker import Draining, Freshness
 from msc_authority.app.evaluate import EvaluationFailed, EvaluationOutcome, InvalidMetric
 from msc_authority.app.scheduler import TooManyEvaluations
@@ -181,6 +182,40 @@ async def test_a_body_of_another_kind_is_refused_and_says_how_to_send_it(kind: s
     problem = problem_of(response)
     assert (response.status_code, problem["reason"]) == (415, "NOT_JSON")
     assert "application/json" in str(problem["detail"])
+
+
+API_PATHS = [path for _, path in ROUTES if path.startswith("/api/")]
+
+
+@pytest.mark.parametrize("path", API_PATHS)
+async def test_a_parameter_that_a_route_does_not_know_is_named(path: str) -> None:
+    method = "POST" if ("POST", path) in ROUTES else "GET"
+    async with talking() as client:
+        response = await client.request(method, path, params=[("limits", "5"), ("a b", ""), ("limits", "6")])
+
+    problem = problem_of(response)
+    assert (response.status_code, problem["reason"]) == (422, "INVALID_REQUEST")
+    assert problem["errors"] == [
+        {"field": "limits", "problem": "is not known; check its spelling"},
+        {"field": "a b", "problem": "is not known; check its spelling"},
+    ]
+
+
+async def test_a_parameter_of_another_route_is_not_known_and_one_beside_known_ones_neither() -> None:
+    async with talking() as client:
+        other = await client.get("/api/msc/status?limit=5")
+        beside = await client.get("/api/msc/history?limit=5&befor=7:1")
+
+    assert (problem_of(other)["detail"], problem_of(beside)["detail"]) == (
+        "limit: is not known; check its spelling",
+        "befor: is not known; check its spelling",
+    )
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/metrics", "/docs", "/openapi.json"])
+async def test_what_machines_ask_for_takes_whatever_they_add(path: str) -> None:
+    async with talking() as client:
+        assert (await client.get(path, params={"cache": "no"})).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/api/msc/nothing", "/api", "/api/msc/status/", "/metrics/x", "/nothing", "/docs/x"])
