@@ -83,7 +83,7 @@ class EvaluationAnswer(Answer):
     trigger: Annotated[str, Field(description="start, schedule, request, preview or what_if.")]
     started_at: Instant
     duration_s: Annotated[float, Field(description="How long it took, seconds.")]
-    committed_version: Annotated[Count, Field(description="Version it published; 0: the policy stayed.")]
+    committed_version: Annotated[Count | None, Field(description="Version it published; null: the policy stayed.")]
     reasons: list[ReasonAnswer]
 
     @classmethod
@@ -95,7 +95,7 @@ class EvaluationAnswer(Answer):
             trigger=entry.trigger,
             started_at=entry.started_at,
             duration_s=entry.duration_s,
-            committed_version=entry.committed.version if entry.committed else 0,
+            committed_version=entry.committed.version if entry.committed else None,
             reasons=[ReasonAnswer.of(reason) for reason in reasons],
         )
 

@@ -87,7 +87,7 @@ class ContentAnswer(Answer):
     strategy_grants: list[GrantAnswer]
     reasons: list[ReasonAnswer]
     author: Annotated[str, Field(description="Who decided it.")]
-    rollback_of: Annotated[int, Field(description="Version it brings back; 0: none.")]
+    rollback_of: Annotated[int | None, Field(description="Version it brings back; null: none.")]
 
     @classmethod
     def of_content(cls, content: PolicyContent) -> ContentAnswer:
@@ -100,7 +100,10 @@ class PolicyAnswer(ContentAnswer):
 
     ref: RefAnswer
     created_at: Instant
-    valid_for_s: Annotated[float, Field(description="Seconds it is valid after the evaluation that confirmed it.")]
+    valid_for_s: Annotated[
+        float,
+        Field(description="Seconds of the authority's clock it is valid for, after the evaluation that confirmed it."),
+    ]
 
     @classmethod
     def of(cls, policy: Policy) -> Self:
@@ -129,7 +132,7 @@ def _fields(content: PolicyContent) -> dict[str, object]:
         "strategy_grants": [GrantAnswer.of(grant) for grant in content.grants],
         "reasons": [ReasonAnswer.of(reason) for reason in content.reasons],
         "author": content.author,
-        "rollback_of": content.rollback_of,
+        "rollback_of": content.rollback_of or None,
     }
 
 

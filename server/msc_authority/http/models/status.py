@@ -27,8 +27,11 @@ _MOVED_BY_TIME_ALONE = {"time", "freshness", "risk_mode_for_s", "mode_shares", "
 class FreshnessAnswer(Answer):
     """How far the policy can be vouched for."""
 
-    replica_age_s: Annotated[float, Field(description="Seconds since the store last confirmed it.")]
-    ttl_s: Annotated[float | None, Field(description="Seconds it is still valid; negative: over; null: no policy.")]
+    replica_age_s: Annotated[float, Field(description="Real seconds since the store last confirmed it.")]
+    ttl_s: Annotated[
+        float | None,
+        Field(description="Real seconds it is still valid, also in a simulation; negative: over; null: no policy."),
+    ]
 
     @classmethod
     def of(cls, freshness: Freshness) -> Self:

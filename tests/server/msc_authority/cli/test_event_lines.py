@@ -44,7 +44,7 @@ def line(kind: str, data: object) -> str:
         ),
         (
             "evaluation",
-            {"evaluation": {**EVALUATION, "committed_version": 0}, "health": None, "failure": None},
+            {"evaluation": {**EVALUATION, "committed_version": None}, "health": None, "failure": None},
             "2026-01-02 03:00:00Z  evaluation  schedule: health unknown, the policy stays, took 0.1 s",
         ),
         (

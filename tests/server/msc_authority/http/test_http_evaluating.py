@@ -82,6 +82,7 @@ async def test_a_dry_run_and_a_what_if_write_nothing() -> None:
         after = len(scene.store.log.page(None, 100))
 
     assert (dry["evaluation"]["trigger"], dry["committed"]) == ("preview", False)
+    assert dry["evaluation"]["committed_version"] is None
     assert (supposed["evaluation"]["trigger"], supposed["committed"]) == ("what_if", False)
     assert scene.evaluator.seen == [SuppliedMetrics(drawdown_pct=4.0, trades_n=10)]
     assert before == after

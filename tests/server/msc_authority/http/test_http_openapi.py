@@ -93,6 +93,13 @@ def test_every_field_with_a_unit_has_it_in_its_name_or_its_description(document:
             assert not is_float or named or re.search(words, what.get("description", "")), (name, field)
 
 
+def test_a_validity_says_on_which_clock_it_counts(document: Document) -> None:
+    schemas = document["components"]["schemas"]
+
+    assert "of the authority's clock" in schemas["PolicyAnswer"]["properties"]["valid_for_s"]["description"]
+    assert "Real seconds" in schemas["FreshnessAnswer"]["properties"]["ttl_s"]["description"]
+
+
 def test_every_reference_leads_somewhere(document: Document) -> None:
     names = set(re.findall(r"#/components/schemas/(\w+)", str(document)))
 

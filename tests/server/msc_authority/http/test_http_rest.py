@@ -53,7 +53,7 @@ async def test_status_says_the_policy_in_the_words_of_its_schema() -> None:
         "max_daily_trades": 30,
         "created_at": "2025-11-30T10:30:00Z",
         "author": "evaluator",
-        "rollback_of": 0,
+        "rollback_of": None,
         "valid_for_s": 3600.0,
     }
     assert {name: policy[name] for name in expected} == expected
