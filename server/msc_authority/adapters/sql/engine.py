@@ -146,6 +146,9 @@ def checked_url(text: str) -> URL:
         ) from None
     if url.drivername in ("postgres", "postgresql"):
         url = url.set(drivername="postgresql+psycopg")
+    if "password" in url.query:
+        # libpq takes it there, too; here it would be shown wherever the URL is.
+        url = url.set(password=str(url.query["password"])).difference_update_query(["password"])
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         raise StoreError(f"the database kind {url.get_backend_name()!r} is not known: use sqlite or postgresql")
     return url

@@ -74,6 +74,11 @@ def store_errors(url: URL) -> Iterator[None]:
         raise _ours(error, cause, url) from cause
 
 
+def shown(url: URL) -> str:
+    """The URL without what is secret in it."""
+    return url.difference_update_query(["sslpassword"]).render_as_string(hide_password=True)
+
+
 def sqlstate_of(error: BaseException | None) -> str:
     """PostgreSQL's five characters for what went wrong; empty where there are none."""
     return getattr(error, "sqlstate", None) or ""
@@ -81,9 +86,9 @@ def sqlstate_of(error: BaseException | None) -> str:
 
 def _ours(error: SQLAlchemyError, cause: BaseException, url: URL) -> StoreError:
     text = " ".join(str(cause).split())
-    if url.password:
-        text = text.replace(str(url.password), "***")
-    text = f"database {url.render_as_string(hide_password=True)}: {text}"
+    for secret in filter(None, (url.password, url.query.get("sslpassword"))):
+        text = text.replace(str(secret), "***")
+    text = f"database {shown(url)}: {text}"
     if isinstance(error, PoolTimeoutError):
         return StoreUnavailable(f"{text}; all our connections are busy")
     if not isinstance(error, DBAPIError):

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, select
 from msc_authority.adapters.sql.acts import SqlActLog
 from msc_authority.adapters.sql.audit import SqlAuditLog
 from msc_authority.adapters.sql.engine import BUSY_TIMEOUT_S, Database, WriteLock
+from msc_authority.adapters.sql.errors import shown
 from msc_authority.adapters.sql.evaluation_log import SqlEvaluationLog
 from msc_authority.adapters.sql.evaluations import SqlEvaluationStore
 from msc_authority.adapters.sql.executions import SqlExecutionLog
@@ -47,7 +48,7 @@ class SqlStore:
     @property
     def location(self) -> str:
         """The database's URL without its password."""
-        return self._database.url.render_as_string(hide_password=True)
+        return shown(self._database.url)
 
     @property
     def repeated(self) -> int:

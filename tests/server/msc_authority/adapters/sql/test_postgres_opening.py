@@ -107,6 +107,22 @@ def test_a_database_that_cannot_hold_every_name_is_refused(postgres: PostgresSer
     postgres.drop_database(postgres.url("latin"))
 
 
+def test_a_password_among_the_parameters_is_used_and_as_secret_as_any(
+    postgres: PostgresServer, postgres_url: str, clock: ManualClock
+) -> None:
+    url = f"{postgres_url.replace(f':{PASSWORD}@', '@')}&password={PASSWORD}"
+    with open_store(url, clock) as store:
+        assert store.policies.head().ref.version == 0
+        assert PASSWORD not in store.location
+    assert "not_there" in str(refused(url.replace("/test_", "/not_there_"), clock))
+
+
+def test_the_password_of_a_key_is_not_shown(postgres: PostgresServer, clock: ManualClock) -> None:
+    error = refused(postgres.url("not_there", sslpassword="open-sesame"), clock)
+    assert "not_there" in str(error)
+    assert "open-sesame" not in str(error)
+
+
 def test_where_nobody_listens_the_store_is_unavailable(clock: ManualClock) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
