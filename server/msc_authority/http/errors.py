@@ -12,12 +12,21 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from msc_authority.app.broker import Draining
+from msc_authority.app.access import (
+    NotListed,
+    RoleMissing,
+    TokenExpired,
+    TokenInvalid,
+    TokenMissing,
+    TokenRevoked,
+    Unauthenticated,
+)
+from msc_authority.app.broker import Draining, WatcherLimitReached
 from msc_authority.app.evaluate import EvaluationFailed, InvalidMetric
 from msc_authority.app.leadership import NotLeader
 from msc_authority.app.operate import LedgerUnreadable, Overtaken, RequestIdReused, RevisionUnknown, StateUnreadable
 from msc_authority.app.operations import TooManyActs
-from msc_authority.app.rates import RateLimited
+from msc_authority.app.rates import RateLimited, StreamLimitReached
 from msc_authority.core.operator_acts import (
     InvalidAct,
     LooseningNotAllowed,
@@ -28,7 +37,7 @@ from msc_authority.core.operator_acts import (
     WrongStrategyState,
 )
 from msc_authority.http.models.problems import FieldProblem, Problem
-from msc_authority.ports import StaleState, StoreError, StoreUnavailable
+from msc_authority.ports import Fenced, StaleState, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -86,7 +95,15 @@ TABLE = (
     Row(LedgerUnreadable, HTTPStatus.SERVICE_UNAVAILABLE, "LEDGER_UNREADABLE", 5),
     Row(TooManyActs, HTTPStatus.TOO_MANY_REQUESTS, "TOO_MANY_ACTS", 1),
     Row(Draining, HTTPStatus.SERVICE_UNAVAILABLE, "STOPPING", 5),
+    Row(WatcherLimitReached, HTTPStatus.TOO_MANY_REQUESTS, "WATCHER_LIMIT_REACHED", 10),
     Row(RateLimited, HTTPStatus.TOO_MANY_REQUESTS, "RATE_LIMITED", 1),
+    Row(StreamLimitReached, HTTPStatus.TOO_MANY_REQUESTS, "STREAM_LIMIT_REACHED", 10),
+    Row(TokenMissing, HTTPStatus.UNAUTHORIZED, TokenMissing.reason),
+    Row(TokenInvalid, HTTPStatus.UNAUTHORIZED, TokenInvalid.reason),
+    Row(TokenExpired, HTTPStatus.UNAUTHORIZED, TokenExpired.reason),
+    Row(TokenRevoked, HTTPStatus.UNAUTHORIZED, TokenRevoked.reason),
+    Row(RoleMissing, HTTPStatus.FORBIDDEN, RoleMissing.reason),
+    Row(NotListed, HTTPStatus.FORBIDDEN, NotListed.reason),
     Row(
         StoreUnavailable,
         HTTPStatus.SERVICE_UNAVAILABLE,
@@ -95,6 +112,13 @@ TABLE = (
         "the database cannot be reached; the last policy is still served, with its age",
     ),
     Row(NotLeader, HTTPStatus.SERVICE_UNAVAILABLE, "NOT_LEADER", 1),
+    Row(
+        Fenced,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "NOT_LEADER",
+        1,
+        "another replica began to lead meanwhile, and nothing was written; ask again",
+    ),
     Row(StaleState, HTTPStatus.CONFLICT, "CONFLICT", 1, "another process was writing; try again"),
     Row(
         EvaluationFailed,
@@ -148,6 +172,7 @@ REASONS = {
     "BODY_TOO_SLOW": "The body did not come within 10 s.",
     "RATE_LIMITED": "Too many requests came, or enough evaluations are waiting already.",
     "STREAM_LIMIT_REACHED": "Who asks has as many streams open as it may.",
+    "WATCHER_LIMIT_REACHED": "Enough watches are open already.",
     "TOO_MANY_STREAMS": "Enough streams of events are open already.",
     "NOT_LEADER": "Another replica evaluates, and did not do so in time; `detail` says where it is.",
     "CONFLICT": "Another process was writing at the same time.",
@@ -248,8 +273,20 @@ def _of_row(_: Request, error: Exception) -> JSONResponse:
     if row.status is HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("Answering over HTTP failed: %s", error, exc_info=error)
     return problem_answer(
-        row.status, row.reason, row.text or str(error), errors=_problems_of(error), retry_s=row.retry_s
+        row.status,
+        row.reason,
+        row.text or str(error),
+        errors=_problems_of(error),
+        retry_s=row.retry_s,
+        headers={"WWW-Authenticate": challenge(error)} if isinstance(error, Unauthenticated) else None,
     )
+
+
+def challenge(error: Unauthenticated) -> str:
+    """Returns how a caller may say who it is, and what was wrong with what it said."""
+    # https://www.rfc-editor.org/rfc/rfc6750#section-3: without a token, no error is named.
+    named = "" if isinstance(error, TokenMissing) else f', error="invalid_token", error_description="{error.reason}"'
+    return f'Bearer realm="msc"{named}'
 
 
 def _problems_of(error: Exception) -> tuple[FieldProblem, ...]:

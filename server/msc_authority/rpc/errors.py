@@ -27,7 +27,7 @@ from msc_authority.core.operator_acts import (
     TooManyOverrides,
     WrongStrategyState,
 )
-from msc_authority.ports import StaleState, StoreError, StoreUnavailable
+from msc_authority.ports import Fenced, StaleState, StoreError, StoreUnavailable
 
 DOMAIN = "msc_policy"
 
@@ -109,6 +109,13 @@ TABLE = (
     Row(WatcherLimitReached, grpc.StatusCode.RESOURCE_EXHAUSTED, "WATCHER_LIMIT_REACHED", 10.0),
     Row(RateLimited, grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED", 1.0),
     Row(NotLeader, grpc.StatusCode.UNAVAILABLE, "NOT_LEADER", 1.0),
+    Row(
+        Fenced,
+        grpc.StatusCode.UNAVAILABLE,
+        "NOT_LEADER",
+        1.0,
+        "another replica began to lead meanwhile, and nothing was written; ask again",
+    ),
     Row(StreamLimitReached, grpc.StatusCode.RESOURCE_EXHAUSTED, "STREAM_LIMIT_REACHED", 10.0),
     Row(TokenMissing, grpc.StatusCode.UNAUTHENTICATED, TokenMissing.reason),
     Row(TokenInvalid, grpc.StatusCode.UNAUTHENTICATED, TokenInvalid.reason),

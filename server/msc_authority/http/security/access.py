@@ -24,7 +24,7 @@ from msc_authority.app.access import (
 )
 from msc_authority.app.admission import Admission
 from msc_authority.app.rates import RateLimited, StreamLimitReached
-from msc_authority.http.errors import plain_answer, problem_answer
+from msc_authority.http.errors import challenge, plain_answer, problem_answer
 from msc_authority.http.security.presented import presented_by
 from msc_authority.ports import StoreUnavailable
 
@@ -144,9 +144,7 @@ def _unauthenticated(error: Unauthenticated, scope: Scope) -> Response:
         why = "" if isinstance(error, TokenMissing) else f"&reason={error.reason}"
         to = f"{LOGIN_PATH}?next={quote(scope['path'], safe='/')}{why}"
         return RedirectResponse(to, HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})
-    # https://www.rfc-editor.org/rfc/rfc6750#section-3: without a token, no error is named.
-    named = "" if isinstance(error, TokenMissing) else f', error="invalid_token", error_description="{error.reason}"'
-    headers = {"WWW-Authenticate": f'Bearer realm="msc"{named}'}
+    headers = {"WWW-Authenticate": challenge(error)}
     return problem_answer(HTTPStatus.UNAUTHORIZED, error.reason, str(error), headers=headers)
 
 

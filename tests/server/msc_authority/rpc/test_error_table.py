@@ -24,7 +24,7 @@ from msc_authority.core.operator_acts import (
     TooManyOverrides,
     WrongStrategyState,
 )
-from msc_authority.ports import StaleState, StoreError, StoreUnavailable
+from msc_authority.ports import Fenced, StaleState, StoreError, StoreUnavailable
 from msc_authority.rpc.errors import (
     TABLE,
     EpochSuperseded,
@@ -90,6 +90,14 @@ ROWS: list[tuple[Exception, Code, str, float | None, str | None, tuple[str, ...]
     (WatcherLimitReached("9 are the limit"), Code.RESOURCE_EXHAUSTED, "WATCHER_LIMIT_REACHED", 10.0, None, ()),
     (RateLimited("one a second"), Code.RESOURCE_EXHAUSTED, "RATE_LIMITED", 1.0, "one a second", ()),
     (NotLeader("two:7443"), Code.UNAVAILABLE, "NOT_LEADER", 1.0, "the replica at two:7443 leads: ask it", ()),
+    (
+        Fenced("term 7 is over", 7),
+        Code.UNAVAILABLE,
+        "NOT_LEADER",
+        1.0,
+        "another replica began to lead meanwhile, and nothing was written; ask again",
+        (),
+    ),
     (StreamLimitReached("9 are open"), Code.RESOURCE_EXHAUSTED, "STREAM_LIMIT_REACHED", 10.0, "9 are open", ()),
     (TokenMissing("send a token"), Code.UNAUTHENTICATED, "TOKEN_MISSING", None, "send a token", ()),
     (TokenInvalid("not known"), Code.UNAUTHENTICATED, "TOKEN_INVALID", None, "not known", ()),
