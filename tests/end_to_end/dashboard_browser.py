@@ -100,6 +100,8 @@ class Browser:
 
     def open(self, url: str) -> None:
         """Opens a page and returns when values are on it."""
+        if urlsplit(self.driver.current_url).netloc != urlsplit(url).netloc:
+            self._leave()
         self.driver.get(url)
         self.until("document.querySelector('time.num') && window.socket?.connected", what="the page is connected")
 
@@ -157,6 +159,12 @@ class Browser:
         """Returns the errors and warnings in the console since the last look."""
         entries = self._log("browser")
         return [entry["message"] for entry in entries if entry["level"] in ("SEVERE", "WARNING")]
+
+    def _leave(self) -> None:
+        # The page of an authority that has ended complains, in the console of whoever comes next.
+        self.driver.get("about:blank")
+        self._log("browser")
+        self._log("performance")
 
     def _log(self, kind: str) -> list[dict[str, str]]:
         read = cast("Callable[[str], list[dict[str, str]]]", self.driver.get_log)
