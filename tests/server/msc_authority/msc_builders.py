@@ -32,8 +32,6 @@ from msc_authority.ports import (
     LedgerCheckpoint,
     PolicyStore,
 )
-from msc_authority.ports_replicas import EvaluationRequests, Lease, Replicas
-
 from msc_authority.ports_operator import ActLog
 from msc_authority.ports_replicas import EvaluationRequests, Lease, Replicas
 from msc_authority.ports_tokens import TokenStore

@@ -17,7 +17,7 @@ from msc_authority.rpc import errors as over_grpc
 
 OF_GRPC_ALONE = {row.kind for row in over_grpc.TABLE if row.kind.__module__ == over_grpc.__name__}
 """What the other room itself finds wrong with a call."""
-OTHER_REASONS = {Draining: "STOPPING"}
+OTHER_REASONS: dict[type[Exception], str] = {Draining: "STOPPING"}
 
 
 async def answered(error: Exception) -> Response:

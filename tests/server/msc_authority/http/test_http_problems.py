@@ -394,11 +394,3 @@ async def test_ready_says_why_it_is_not() -> None:
             response = await client.get("/readyz")
             assert (response.status_code, problem_of(response)["reason"]) == (503, reason)
             assert (await client.get("/healthz")).status_code == 200
-
-
-async def test_ready_names_the_policy_that_can_be_relied_on() -> None:
-    async with talking() as client:
-        response = await client.get("/readyz")
-
-    assert response.status_code == 200
-    assert response.json()["head"]["version"] == 1
