@@ -68,9 +68,12 @@ def test_a_later_revision_than_the_one_waited_for_is_as_good(
     assert asyncio.run(main()).ref == Ref(1, 9)
 
 
-def test_a_change_of_tier_alone_wakes(source: AsyncPolicySource, clock: ManualClock) -> None:
+def test_a_change_of_tier_alone_wakes(
+    authority: InProcessAuthority, source: AsyncPolicySource, clock: ManualClock
+) -> None:
     async def main() -> list[Tier]:
         async with await followed(source):
+            authority.freeze()
             seen = []
             for seconds in (31, 900):
                 waiting = asyncio.ensure_future(source.changed())

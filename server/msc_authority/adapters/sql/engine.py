@@ -16,6 +16,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from msc_authority.adapters.sql.database_file import DatabaseFile
 from msc_authority.adapters.sql.errors import TAKEN_BACK, sqlstate_of, store_errors
 from msc_authority.adapters.sql.later import Opening
 from msc_authority.adapters.sql.postgres import LIMITS, Limits, engine_for, unhurried
@@ -53,6 +54,7 @@ class Database:
         """How many transactions were done again because PostgreSQL had taken them back."""
         with store_errors(self.url):
             self._engine = _engine_for(self.url, busy_timeout_s, limits)
+        self._file = _watched_file(self.url, self._engine)
         self.is_sqlite = self._engine.dialect.name == "sqlite"
         # A reader sees one state of the database from its first query to its last.
         consistent = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -69,6 +71,11 @@ class Database:
     def _ensure_open(self) -> None:
         if self._opening is not None:
             self._opening.ensure()
+        self._ensure_same_file()
+
+    def _ensure_same_file(self) -> None:
+        if self._file is not None:
+            self._file.check()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -89,6 +96,8 @@ class Database:
         with store_errors(self.url), self._writer.begin() as connection:
             if self.is_sqlite:
                 yield connection
+                # It may have gone since. What raises here takes back what was written.
+                self._ensure_same_file()
                 return
             with unhurried(connection) if lock is WriteLock.SCHEMA else nullcontext():
                 connection.execute(select(func.pg_advisory_xact_lock(_LOCK_FAMILY, int(lock))))
@@ -163,6 +172,15 @@ def _engine_for(url: URL, busy_timeout_s: float, limits: Limits) -> Engine:
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _watched_file(url: URL, engine: Engine) -> DatabaseFile | None:
+    if engine.dialect.name != "sqlite" or not url.database:
+        return None
+    file = DatabaseFile(url.database)
+    # Behind `_set_up_sqlite`: the driver makes a new file when it is first used.
+    event.listen(engine, "connect", lambda *_: file.note_opened())
+    return file
 
 
 def _json_text(document: object) -> str:

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from scripted_exchange import (
@@ -197,7 +198,8 @@ async def test_on_a_venue_that_runs_faster_its_time_is_known_and_requests_are_da
 
             # 20 ms of real time are half a minute there.
             assert abs(apart_s) < 30
-            assert dates == sorted(dates)
+            # A new measurement of the difference may set a date back a little.
+            assert all(later - earlier > -1_000 for earlier, later in pairwise(dates))
             assert max(dates) - min(dates) < 60_000
 
 

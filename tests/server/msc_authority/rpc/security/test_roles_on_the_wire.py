@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -220,9 +221,11 @@ async def test_another_stream_of_a_revoked_token_ends_too() -> None:
         await call.write(reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString())
         await call.read()
         scene.store.tokens.revoke(minted.stored.token_id, "a test")
-        await scene.time.advance(1)
+        ending = asyncio.ensure_future(call.read())
+        while not ending.done():
+            await scene.time.advance(1)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call.read()
+            await ending
 
     assert reason_of(caught.value) == "TOKEN_REVOKED"
 
