@@ -28,7 +28,7 @@ def plot(outcome: Outcome, path: Path) -> bool:
         raise Unavailable("no plots without matplotlib, which the extra `bench` installs") from None
     figure = Figure(figsize=INCHES, dpi=DOTS_PER_INCH, layout="constrained")
     axes = figure.add_subplot()
-    for contender in dict.fromkeys(one.contender for one in outcome.series):
+    for contender in filter(outcome.benchmark.is_plotted, dict.fromkeys(one.contender for one in outcome.series)):
         sizes, medians, below, above = _curve(outcome, contender)
         axes.errorbar(sizes, medians, yerr=(below, above), marker="o", capsize=3, label=contender)
     axes.set(xscale="log", yscale="log", xlabel=outcome.benchmark.size, ylabel=outcome.benchmark.unit)

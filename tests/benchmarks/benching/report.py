@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benching.statistics import Judged, Summary, judged, ratio, summary
-from benching.values import Outcome, Series
+from benching.values import Benchmark, Goal, Outcome, Series
 
 SIGNIFICANT = 3
 HELD = {True: "held", False: "MISSED", None: ""}
@@ -38,7 +38,8 @@ def measured_sheet(outcome: Outcome) -> Sheet:
     """Returns what each contender took, beside the baseline."""
     benchmark = outcome.benchmark
     size = (benchmark.size,) if benchmark.size else ()
-    columns = (*size, "contender", f"median {benchmark.unit}", "quartiles", f"× {benchmark.baseline}", "rounds")
+    unit = "" if benchmark.units else f" {benchmark.unit}"
+    columns = (*size, "contender", f"median{unit}", "quartiles", f"× {benchmark.baseline}", "rounds")
     rows = tuple(_measured_row(outcome, one) for one in sorted(outcome.series, key=lambda one: one.size))
     return Sheet(title=benchmark.question, columns=columns, rows=rows)
 
@@ -46,24 +47,35 @@ def measured_sheet(outcome: Outcome) -> Sheet:
 def _measured_row(outcome: Outcome, one: Series) -> tuple[str, ...]:
     taken, baseline = summary(one.values), outcome.find(outcome.benchmark.baseline, one.size)
     size = (f"{one.size:,}",) if outcome.benchmark.size else ()
-    times = "" if baseline is None else figure(ratio(one, baseline).median)
-    return (*size, one.contender, figure(taken.median), _spread(taken), times, str(taken.count))
+    unit = outcome.benchmark.unit_of(one.contender)
+    alike = baseline is not None and unit == outcome.benchmark.unit
+    times = figure(ratio(one, baseline).median) if alike and baseline is not None else ""
+    median = figure(taken.median) + (f" {unit}" if outcome.benchmark.units else "")
+    return (*size, one.contender, median, _spread(taken), times, str(taken.count))
 
 
 def goals_sheet(outcome: Outcome) -> Sheet:
     """Returns each goal with the ratio that was measured."""
     benchmark = outcome.benchmark
     size = (benchmark.size,) if benchmark.size else ()
-    rows = tuple(_goal_row(verdict, benchmark.size, benchmark.unit) for verdict in judged(outcome))
+    rows = tuple(_goal_row(verdict, benchmark) for verdict in judged(outcome))
     return Sheet(title="Goals", columns=(*size, "ratio", "median", "quartiles", "goal", ""), rows=rows)
 
 
-def _goal_row(verdict: Judged, size_name: str, unit: str) -> tuple[str, ...]:
+def _goal_row(verdict: Judged, benchmark: Benchmark) -> tuple[str, ...]:
     goal, taken = verdict.goal, verdict.ratio
-    named = f"{goal.what} / {goal.against}" if goal.against else f"{goal.what}, {unit}"
-    size = (f"{verdict.size:,}",) if size_name else ()
+    named = name_of(goal, benchmark)
+    size = (f"{verdict.size:,}",) if benchmark.size else ()
     held = verdict.why or HELD[verdict.held]
     return (*size, named, figure(taken.median) if taken else "", _spread(taken) if taken else "", goal.text, held)
+
+
+def name_of(goal: Goal, benchmark: Benchmark) -> str:
+    """Returns what a goal bounds, as it stands in the tables."""
+    if not goal.against:
+        return f"{goal.what}, {benchmark.unit_of(goal.what)}"
+    at = "" if goal.against_size is None else f" at {goal.against_size:,}"
+    return f"{goal.what} / {goal.against}{at}"
 
 
 def _spread(taken: Summary) -> str:
@@ -139,7 +151,13 @@ def _document(outcome: Outcome) -> dict[str, object]:
         "unit": benchmark.unit,
         "size": benchmark.size,
         "series": [
-            {**asdict(summary(one.values)), "contender": one.contender, "size": one.size, "values": list(one.values)}
+            {
+                **asdict(summary(one.values)),
+                "contender": one.contender,
+                "unit": benchmark.unit_of(one.contender),
+                "size": one.size,
+                "values": list(one.values),
+            }
             for one in outcome.series
         ],
         "goals": [

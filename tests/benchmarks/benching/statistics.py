@@ -67,7 +67,8 @@ def judged(outcome: Outcome) -> Iterator[Judged]:
 
 
 def _judged(goal: Goal, size: int, outcome: Outcome) -> Judged:
-    what, against = outcome.find(goal.what, size), outcome.find(goal.against, size)
+    against_size = size if goal.against_size is None else goal.against_size
+    what, against = outcome.find(goal.what, size), outcome.find(goal.against, against_size)
     if what is None or (goal.against and against is None):
         return Judged(goal=goal, size=size, ratio=None, why=_why_not(goal, outcome))
     return Judged(goal=goal, size=size, ratio=summary(what.values) if against is None else ratio(what, against))

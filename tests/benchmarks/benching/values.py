@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from benching.run import Run
-
-Unit = Literal["ns", "ms", "calls/s"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
     """A ratio within one run that is to hold: `what` / `against`, at every size in `at` (empty: wherever both are).
 
-    `against` empty: no ratio but a bound in the benchmark's unit.
+    `against` empty: no ratio but a bound in the unit of `what`. `against_size` is the size at which `against` is taken
+    (None: the same as that of `what`), for what is to grow little with the size; then `what` may be `against` too.
+    `title` names the row in the report, where the names of the contenders alone would not tell.
     """
 
     what: str
@@ -24,6 +24,8 @@ class Goal:
     at_most: float | None = None
     at_least: float | None = None
     at: tuple[int, ...] = ()
+    against_size: int | None = None
+    title: str = ""
 
     def __post_init__(self) -> None:
         if (self.at_most is None) == (self.at_least is None):
@@ -36,23 +38,35 @@ class Goal:
     @property
     def text(self) -> str:
         """The bound as people write it."""
-        return f"≤ {self.at_most:g}" if self.at_most is not None else f"≥ {self.at_least:g}"
+        return f"≤ {self.at_most:,g}" if self.at_most is not None else f"≥ {self.at_least:,g}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
     """One question to measure. `baseline` is the contender that the others are shown as multiples of.
 
-    `size` names what its sizes count ("watchers"); empty for one that has none.
+    `size` names what its sizes count ("watchers"); empty for one that has none. `unit` is what `measure` records
+    ("ns", "ms", "s", "KB", "rows/s"); `units` are those of contenders that are measured in another one. `plotted` are
+    the contenders of the picture, which all are in `unit` (empty: all that are).
     """
 
     name: str
     question: str
-    unit: Unit
+    unit: str
     baseline: str
     goals: tuple[Goal, ...]
     measure: Callable[[Run], None]
     size: str = ""
+    units: Mapping[str, str] = field(default_factory=dict)
+    plotted: tuple[str, ...] = ()
+
+    def unit_of(self, contender: str) -> str:
+        """Returns what a contender is measured in."""
+        return self.units.get(contender, self.unit)
+
+    def is_plotted(self, contender: str) -> bool:
+        """Tells whether a contender is in the picture."""
+        return contender in self.plotted if self.plotted else self.unit_of(contender) == self.unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
