@@ -74,6 +74,15 @@ def _block(data: Document) -> str:
     )
 
 
+def _act(data: Document) -> str:
+    version = _part(data, "committed").get("version")
+    outcome = f"committed version {version}" if version else "the policy stays"
+    return (
+        f"{instant(data.get('at'))}  act         {data.get('act')} of {data.get('target')} by {data.get('actor')}: "
+        f"{data.get('reason')}; {outcome}"
+    )
+
+
 def _gap(data: Document) -> str:
     return f"{_NO_INSTANT}  gap         events are missing here ({data.get('reason')}): {data.get('detail')}"
 
@@ -97,6 +106,7 @@ _LINES: Mapping[str, Callable[[Document], str]] = {
     "alert": _alert,
     "client": _client,
     "block": _block,
+    "act": _act,
     "gap": _gap,
     "end": _end,
 }

@@ -1,4 +1,4 @@
-"""`msc events`: what happens, one line each: policies, evaluations, alerts, clients, blocked signals."""
+"""`msc events`: what happens, one line each: policies, evaluations, alerts, clients, blocked signals, and acts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from msc_authority.cli.tailing import Told
     from msc_authority.cli.web import Web
 
-EVENT_TYPES = ("policy", "evaluation", "alert", "client", "block")
+EVENT_TYPES = ("policy", "evaluation", "alert", "client", "block", "act")
 FIRST_ID = "0"
 """Asks for everything that the authority still remembers."""
 REPLAY_SILENCE_S = 1.0

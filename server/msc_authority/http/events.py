@@ -13,6 +13,7 @@ from msc_authority.app.events import (
     EvaluationBroken,
     EvaluationDone,
     Event,
+    OperatorActed,
     PolicyPublished,
     SignalBlocked,
 )
@@ -22,14 +23,14 @@ from msc_authority.http.feed import Feed
 from msc_authority.http.models.alerts import AlertAnswer
 from msc_authority.http.models.basics import Answer, ChangeAnswer
 from msc_authority.http.models.evaluations import EvaluationAnswer, HealthReport
-from msc_authority.http.models.events import BlockEvent, BrokenEvaluation, EvaluationEvent, PolicyEvent
+from msc_authority.http.models.events import ActEvent, BlockEvent, BrokenEvaluation, EvaluationEvent, PolicyEvent
 from msc_authority.http.models.fleet import ClientEvent
 from msc_authority.http.models.policies import PolicyAnswer
 
 _log = logging.getLogger(__name__)
 
-KINDS = ("policy", "evaluation", "alert", "client", "block")
-TOLD = (PolicyPublished, EvaluationDone, EvaluationBroken, AlertChanged, ClientChanged, SignalBlocked)
+KINDS = ("policy", "evaluation", "alert", "client", "block", "act")
+TOLD = (PolicyPublished, EvaluationDone, EvaluationBroken, AlertChanged, ClientChanged, SignalBlocked, OperatorActed)
 INBOX = 4096
 """Events that may wait for the HTTP thread. It is told that some are missing where more came."""
 
@@ -90,19 +91,23 @@ class Listening:
 
 def told_of(event: Event, insight: Insight) -> tuple[str, Answer] | None:
     """Returns the kind and the content under which the stream tells an event, None for one that it does not."""
+    told: tuple[str, Answer] | None = None
     match event:
         case PolicyPublished():
-            return "policy", _policy(event)
+            told = "policy", _policy(event)
         case EvaluationDone() | EvaluationBroken():
-            return "evaluation", _evaluation(event)
+            told = "evaluation", _evaluation(event)
         case AlertChanged():
-            return "alert", AlertAnswer.of(event.alert, insight.links)
+            told = "alert", AlertAnswer.of(event.alert, insight.links)
         case ClientChanged():
-            return "client", ClientEvent.of_event(event, insight.current.head)
+            told = "client", ClientEvent.of_event(event, insight.current.head)
         case SignalBlocked():
-            return "block", BlockEvent.of(event.signal)
+            told = "block", BlockEvent.of(event.signal)
+        case OperatorActed():
+            told = "act", ActEvent.of(event.entry)
         case _:
-            return None
+            pass
+    return told
 
 
 def _policy(event: PolicyPublished) -> PolicyEvent:

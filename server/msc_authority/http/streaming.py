@@ -15,7 +15,7 @@ from msc_authority.http.events import KINDS
 from msc_authority.http.feed import Feed, TooManySubscribers
 from msc_authority.http.models.alerts import AlertAnswer
 from msc_authority.http.models.basics import Answer
-from msc_authority.http.models.events import BlockEvent, EndEvent, EvaluationEvent, GapEvent, PolicyEvent
+from msc_authority.http.models.events import ActEvent, BlockEvent, EndEvent, EvaluationEvent, GapEvent, PolicyEvent
 from msc_authority.http.models.fleet import ClientEvent
 from msc_authority.http.models.problems import FieldProblem
 
@@ -27,6 +27,7 @@ CONTENTS: Mapping[str, type[Answer]] = {
     "alert": AlertAnswer,
     "client": ClientEvent,
     "block": BlockEvent,
+    "act": ActEvent,
     "gap": GapEvent,
     "end": EndEvent,
 }

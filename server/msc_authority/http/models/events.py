@@ -7,9 +7,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field
 
 from msc_authority.app.signals import BlockedSignal
-from msc_authority.http.models.basics import Answer, ChangeAnswer, Instant
+from msc_authority.http.models.basics import Answer, ChangeAnswer, Instant, PlainRef
 from msc_authority.http.models.evaluations import EvaluationAnswer, HealthReport
 from msc_authority.http.models.policies import PolicyAnswer
+from msc_authority.ports_operator import ActEntry
 
 
 class PolicyEvent(Answer):
@@ -58,6 +59,40 @@ class BlockEvent(Answer):
             text=signal.text,
             executor=signal.executor,
             policy_version=signal.policy_version,
+        )
+
+
+class ActEvent(Answer):
+    """A person has done something through this authority, or it has ended an override whose time was over."""
+
+    act_id: str
+    act: Annotated[
+        str,
+        Field(
+            description="HALT, RESUME, REDUCE, PIN_MODE, SET_LIMITS, BENCH, ROLLBACK, RETIRE, REINSTATE, LIFT; EXPIRE."
+        ),
+    ]
+    target: Annotated[str, Field(description="What it was done to.")]
+    at: Instant
+    actor: str
+    reason: str
+    override_id: Annotated[str, Field(description="The override that it has put in force; empty: none.")]
+    committed: Annotated[PlainRef | None, Field(description="The policy that it led to; null: the policy stays.")]
+    changes: list[ChangeAnswer]
+
+    @classmethod
+    def of(cls, entry: ActEntry) -> Self:
+        """Returns the answer for an act."""
+        return cls(
+            act_id=entry.act_id,
+            act=entry.act,
+            target=entry.target,
+            at=entry.at,
+            actor=entry.actor,
+            reason=entry.reason,
+            override_id=entry.override_id,
+            committed=PlainRef.of(entry.committed) if entry.committed else None,
+            changes=[ChangeAnswer.of(change) for change in entry.changes],
         )
 
 

@@ -21,6 +21,14 @@ BLOCK: Document = {
     "reason": "STRATEGY_NOT_ALLOWED",
     "text": "Strategy RANGE_003 not in MSC AI allowed list",
 }
+ACT: Document = {
+    "act": "HALT",
+    "target": "trading",
+    "at": "2026-01-02T03:05:00Z",
+    "actor": "anna",
+    "reason": "exchange incident",
+    "committed": {"epoch": 1, "version": 13},
+}
 CHANGES = [{"field": "risk_mode", "before": "DEFENSIVE", "after": "NORMAL"}]
 
 
@@ -80,6 +88,16 @@ def line(kind: str, data: object) -> str:
             "Strategy RANGE_003 not in MSC AI allowed list",
         ),
         (
+            "act",
+            ACT,
+            "2026-01-02 03:05:00Z  act         HALT of trading by anna: exchange incident; committed version 13",
+        ),
+        (
+            "act",
+            {**ACT, "act": "REINSTATE", "target": "strategy TREND", "reason": "fixed", "committed": None},
+            "2026-01-02 03:05:00Z  act         REINSTATE of strategy TREND by anna: fixed; the policy stays",
+        ),
+        (
             "gap",
             {"reason": "TOO_OLD", "detail": "read the status anew"},
             "                      gap         events are missing here (TOO_OLD): read the status anew",
@@ -107,7 +125,7 @@ def test_a_kind_of_a_newer_authority_is_shown_as_it_is() -> None:
 
 
 def test_a_part_that_is_missing_is_unknown_and_breaks_nothing() -> None:
-    for kind in ("policy", "evaluation", "alert", "client", "block", "gap", "end"):
+    for kind in ("policy", "evaluation", "alert", "client", "block", "act", "gap", "end"):
         assert kind in line(kind, {})
 
 

@@ -22,6 +22,7 @@ from msc_authority.app.events import (
     HeadConfirmed,
     HeadUnconfirmed,
     IntegrityBroken,
+    OperatorActed,
     PolicyApplied,
     PolicyPublished,
     RiskModeChanged,
@@ -29,10 +30,11 @@ from msc_authority.app.events import (
     TradingStateChanged,
 )
 from msc_authority.app.signals import BlockedSignal
-from msc_authority.core.policy import PolicyRef, RiskMode
+from msc_authority.core.policy import FieldChange, PolicyRef, RiskMode
 from msc_authority.http.events import KINDS, Listening, told_of
 from msc_authority.http.feed import KEEP_ALIVE, Feed
 from msc_authority.http.streaming import CONTENTS
+from msc_authority.ports_operator import ActEntry
 
 REF = PolicyRef(7, 1)
 BLOCK = BlockedSignal(
@@ -100,6 +102,36 @@ def test_an_alert_and_a_block_are_told_whole() -> None:
     kind, data = told(SignalBlocked(signal=BLOCK))
     assert kind == "block"
     assert data == {**{name: getattr(BLOCK, name) for name in BLOCK.__dataclass_fields__}, "at": "2025-11-30T10:30:00Z"}
+
+
+def test_an_act_is_told_with_who_did_it_why_and_what_it_led_to() -> None:
+    entry = ActEntry(
+        act_id="act-1",
+        act="HALT",
+        target="trading",
+        at=START,
+        actor="anna",
+        reason="exchange incident",
+        request_id="r-1",
+        committed=PolicyRef(7, 2),
+        changes=(FieldChange(field="trading_state", before="ACTIVE", after="HALTED"),),
+    )
+
+    kind, data = told(OperatorActed(entry=entry))
+
+    assert kind == "act"
+    assert data == {
+        "act_id": "act-1",
+        "act": "HALT",
+        "target": "trading",
+        "at": "2025-11-30T10:30:00Z",
+        "actor": "anna",
+        "reason": "exchange incident",
+        "override_id": "",
+        "committed": {"epoch": 7, "version": 2},
+        "changes": [{"field": "trading_state", "before": "ACTIVE", "after": "HALTED"}],
+    }
+    assert told(OperatorActed(entry=replace(entry, committed=None)))[1]["committed"] is None
 
 
 def test_a_client_is_told_with_what_is_new_and_compared_with_the_head() -> None:
