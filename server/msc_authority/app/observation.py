@@ -153,5 +153,7 @@ class Observation:
     overrides: tuple[Override, ...] = ()
     """What persons have put in force, the oldest first."""
     loop_lag_s: float
+    loop_tasks: int | None = None
+    """Tasks on the event loop; None: they were not counted yet."""
     draining: bool
     standing: Standing = Standing()

@@ -109,6 +109,11 @@ class Pulse(Protocol):
         """How late the event loop was at the last pulse."""
         ...
 
+    @property
+    def loop_tasks(self) -> int | None:
+        """Tasks on the event loop at the last pulse; None: there was none yet."""
+        ...
+
 
 class Observer:
     """Makes observations on the authority's event loop, and counts what it hears of between them."""
@@ -182,6 +187,7 @@ class Observer:
             integrity_error=heard.integrity_error(monotonic),
             overrides=self._in_force.overrides,
             loop_lag_s=self._pulse.loop_lag_s,
+            loop_tasks=self._pulse.loop_tasks,
             draining=self._broker.draining,
             standing=self._standing(),
         )

@@ -138,12 +138,15 @@ class Vitals:
         self._unconfirmed_since: float | None = None
         self.loop_lag_s = 0.0
         """How late the event loop was at the last pulse."""
+        self.loop_tasks: int | None = None
+        """Tasks on the event loop at the last pulse; None: there was none yet."""
 
     async def run(self) -> None:
         """Feels the pulse until cancelled."""
         while True:
             due = self._clock.monotonic() + PULSE_PERIOD_S
             await pause(self._timer, PULSE_PERIOD_S)
+            self.loop_tasks = len(asyncio.all_tasks())
             self.pulse(lag_s=self._clock.monotonic() - due)
 
     def pulse(self, *, lag_s: float) -> None:

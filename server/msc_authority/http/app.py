@@ -21,7 +21,7 @@ from msc_authority.http.feed import Feed
 from msc_authority.http.guard import Guard
 from msc_authority.http.heads import Heads
 from msc_authority.http.hosts import Hosts
-from msc_authority.http.metrics import Metrics
+from msc_authority.http.metrics import Audience, Metrics
 from msc_authority.http.models.status import VersionsAnswer
 from msc_authority.http.operating import add_operating
 from msc_authority.http.parameters import known_parameters
@@ -68,7 +68,8 @@ def make_app(
     """
     # Numbers of events grow over restarts: a thousand events a second would be needed to catch up with the clock.
     feed = Feed(first_number=int(insight.observation.started_at.timestamp() * 1000))
-    listening, metrics = Listening(insight, feed), Metrics(insight, deliveries=deliveries)
+    audience = Audience(streams=lambda: feed.subscribers)
+    listening, metrics = Listening(insight, feed), Metrics(insight, deliveries=deliveries, audience=audience)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -105,7 +106,7 @@ def make_app(
     if dashboard:
         from msc_authority.http.dashboard import add_dashboard
 
-        add_dashboard(app, insight)
+        audience.pages = add_dashboard(app, insight)
     app.add_middleware(Access, admission=admission)
     app.add_middleware(Guard, hosts=hosts, new_id=new_id)
     app.add_middleware(Heads)

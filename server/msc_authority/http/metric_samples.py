@@ -199,4 +199,5 @@ def _authority(observed: Observation) -> Iterator[Sample]:
     for cause in dict.fromkeys((*(str(end) for end in WatchEnd), *observed.watch_ends)):
         yield table.WATCH_ENDS, (cause,), observed.watch_ends.get(cause, 0)
     yield table.LOOP_LAG, (), observed.loop_lag_s
+    yield table.LOOP_TASKS, ("grpc",), observed.loop_tasks
     yield table.INTEGRITY_ERRORS, (), observed.integrity_errors

@@ -137,6 +137,9 @@ WATCH_ENDS = _counter("watch_ends", "Watches that ended since the start.", "caus
 # The authority itself
 
 LOOP_LAG = _gauge("event_loop_lag_seconds", "How late the event loop was at its last pulse.", unit=Unit.SECONDS)
+LOOP_TASKS = _gauge("event_loop_tasks", "Tasks that live on the event loop of gRPC, and on that of HTTP.", "loop")
+EVENT_STREAMS = _gauge("event_streams", "Streams of server-sent events that are open.")
+DASHBOARD_PAGES = _gauge("dashboard_pages", "Dashboards that are open.")
 INTEGRITY_ERRORS = _counter("integrity_errors", "Contradictions between the store and what is served.")
 ALERTS_FIRING = _gauge("alerts_firing", "Alerts that fire.", "code", "severity")
 ALERT_DELIVERIES = _counter("alert_deliveries", "Alerts sent out since the start.", "sink", "outcome")

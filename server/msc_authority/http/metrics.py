@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -31,12 +33,35 @@ from msc_authority.ports import StoreError
 _log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class Audience:
+    """Who looks by HTTP: how many streams of events and how many dashboards are open. Asked on the loop of HTTP."""
+
+    streams: Callable[[], int] = int
+    pages: Callable[[], int] = int
+
+    def samples(self) -> Iterable[Sample]:
+        """Yields who looks, and the tasks that it takes; these are known only on the loop."""
+        yield table.EVENT_STREAMS, (), self.streams()
+        yield table.DASHBOARD_PAGES, (), self.pages()
+        try:
+            yield table.LOOP_TASKS, ("http",), len(asyncio.all_tasks())
+        except RuntimeError:
+            return
+
+
 class Metrics:
     """The exported metrics of one authority. What can be counted is read when asked; histograms are fed by events."""
 
-    def __init__(self, insight: Insight, *, deliveries: Callable[[], Sequence[SinkTally]] = tuple) -> None:
+    def __init__(
+        self,
+        insight: Insight,
+        *,
+        deliveries: Callable[[], Sequence[SinkTally]] = tuple,
+        audience: Audience | None = None,
+    ) -> None:
         """`deliveries` says what became of alerts that were sent out; it is called from the asking thread."""
-        self._insight, self._deliveries = insight, deliveries
+        self._insight, self._deliveries, self._audience = insight, deliveries, audience or Audience()
         self._verdict: Verdict | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
         self._registry = CollectorRegistry()
@@ -82,6 +107,7 @@ class Metrics:
             yield from health_samples(self._verdict.metrics)
         yield from alert_samples(self._insight.alerts)
         yield from delivery_samples(self._deliveries())
+        yield from self._audience.samples()
         yield from build_samples()
 
 

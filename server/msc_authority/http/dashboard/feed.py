@@ -60,6 +60,11 @@ class Feed:
             await self._ready.wait()
         return self._screen
 
+    @property
+    def onlookers(self) -> int:
+        """How many pages are told."""
+        return len(self._onlookers)
+
     def leave(self, who: str) -> None:
         """Tells `who` nothing more. Twice is fine. With the last one, the feed rests."""
         self._onlookers.pop(who, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -32,8 +32,8 @@ MESSAGES_KEPT = 100
 """Messages kept for a page whose connection breaks for a moment."""
 
 
-def add_dashboard(app: FastAPI, insight: Insight) -> None:
-    """Serves the dashboard at `/`, behind every route that `app` has by now.
+def add_dashboard(app: FastAPI, insight: Insight) -> Callable[[], int]:
+    """Serves the dashboard at `/`, behind every route that `app` has by now. Returns what counts the open pages.
 
     NiceGUI keeps its state in the process: there is one dashboard at a time, that of the newest call.
     """
@@ -54,6 +54,7 @@ def add_dashboard(app: FastAPI, insight: Insight) -> None:
         show_welcome_message=False,
     )
     _rest_at_the_end(app, feed)
+    return lambda: feed.onlookers
 
 
 def _add_page(insight: Insight, feed: Feed) -> None:
