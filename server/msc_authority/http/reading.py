@@ -11,6 +11,7 @@ from msc_authority.app.insight import Evaluations, Insight
 from msc_authority.core.policy import PolicyRef
 from msc_authority.http.answers import API, Documented, json_answer, no_content, problems
 from msc_authority.http.etags import matches
+from msc_authority.http.glance import Glance
 from msc_authority.http.models.alerts import AlertAnswer, AlertsAnswer
 from msc_authority.http.models.evaluations import FailureAnswer, HealthAnswer, HealthReport, StrategiesAnswer
 from msc_authority.http.models.fleet import ClientsAnswer
@@ -25,15 +26,14 @@ class Reading:
     """Answers from what the authority says of itself."""
 
     def __init__(self, insight: Insight, versions: VersionsAnswer) -> None:
-        self._insight, self._versions = insight, versions
+        self._insight, self._glance = insight, Glance(insight, versions)
 
     async def status(
         self,
         if_none_match: Annotated[str | None, Header(description="ETag of the status that is known already.")] = None,
     ) -> Response:
         """The authority at one glance: the policy, its health, who follows it, what is wrong."""
-        answer = StatusAnswer.of(self._insight, await self._known_evaluations(), self._versions)
-        etag = answer.etag
+        answer, etag = self._glance.status(await self._known_evaluations())
         headers = {"ETag": etag, "Cache-Control": "no-cache"}
         if if_none_match is not None and matches(if_none_match, etag):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
