@@ -87,12 +87,12 @@ def _log(home: Path, name: str) -> Path:
     return home / f"{name}-{time.monotonic_ns()}.log"
 
 
-def start_authority(run: Run, name: str = "authority", *, http: bool = False) -> Authority:
-    """Starts the authority on a new SQLite database, and waits for its first policy."""
+def start_authority(run: Run, name: str = "authority", *, http: bool = False, database_url: str = "") -> Authority:
+    """Starts the authority on a new SQLite database, or on `database_url`, and waits for its first policy."""
     run.say("starting the authority")
     home = run.home / name
     home.mkdir()
-    process = child(run, name, "benching.servers.authority", home=str(home), http=http)
+    process = child(run, name, "benching.servers.authority", home=str(home), http=http, database_url=database_url)
     said = process.hear()
     port, http_port = int(str(said["port"])), int(str(said["http_port"]))
     channel = run.stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}"))

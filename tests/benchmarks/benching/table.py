@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bench_evaluate
 import bench_http_load
+import bench_ingest
 import bench_propagation
 import bench_read
+import bench_restart
 import bench_start
 import bench_unary
 
@@ -16,6 +19,9 @@ BENCHMARKS: dict[str, Benchmark] = {
         bench_read.BENCHMARK,
         bench_start.BENCHMARK,
         bench_unary.BENCHMARK,
+        bench_evaluate.BENCHMARK,
+        bench_restart.BENCHMARK,
+        bench_ingest.BENCHMARK,
         bench_propagation.BENCHMARK,
         bench_http_load.BENCHMARK,
     )

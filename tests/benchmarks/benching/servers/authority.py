@@ -1,6 +1,6 @@
-"""The authority as it runs, on SQLite, with an evaluator that changes the policy every time.
+"""The authority as it runs, on SQLite or a database that is named; its evaluator changes the policy every time.
 
-python -m benching.servers.authority '{"home": FOLDER, "http": false}'
+python -m benching.servers.authority '{"home": FOLDER, "http": false, "database_url": ""}'
 
 Says {"port": ..., "http_port": ...} when it listens, the latter 0 without HTTP. Evaluate publishes the next policy;
 {"stamp": true} is answered with {"version", "began_ns", "committed_ns"} of the last commit.
@@ -26,10 +26,11 @@ MAX_WATCHERS = 20_000
 LONG_S = 86_400.0
 
 
-async def serve(home: Path, *, http: bool) -> None:
+async def serve(home: Path, *, http: bool, database_url: str) -> None:
     """Serves until the parent ends it."""
     settings = Settings(
         home=home,
+        database_url=database_url,
         grpc_port=0,
         http_port=0,
         max_watchers=MAX_WATCHERS,
@@ -58,7 +59,10 @@ async def serve(home: Path, *, http: bool) -> None:
 def main() -> None:
     """Serves what the first argument says."""
     plan = json.loads(sys.argv[1])
-    run(serve(Path(plan["home"]), http=plan.get("http", False)), uvloop_factory())
+    run(
+        serve(Path(plan["home"]), http=plan.get("http", False), database_url=plan.get("database_url", "")),
+        uvloop_factory(),
+    )
 
 
 if __name__ == "__main__":
