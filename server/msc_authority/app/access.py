@@ -261,3 +261,27 @@ def require(need: Role) -> None:
     if identity is None:
         raise RoleMissing(f"the role {need} is needed for this, and it is not known who asks")
     check_role(identity, need)
+
+
+def require_route(method: str, path: str) -> None:
+    """Returns if who asks may ask for a route: for what a person does by other ways that end in the same.
+
+    Raises:
+        RoleMissing: who asks may not, or it is not known who asks.
+        NotListed: the route is in no table.
+    """
+    need = need_of_route(method, path)
+    if isinstance(need, Open):
+        return
+    if need is None:
+        raise NotListed("nobody may ask for this: it is not in the table of what may be asked for")
+    require(need)
+
+
+def may_ask(method: str, path: str) -> bool:
+    """Whether `require_route` would return: for what is only offered to those who may have it."""
+    try:
+        require_route(method, path)
+    except AccessRefused:
+        return False
+    return True

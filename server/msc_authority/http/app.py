@@ -106,7 +106,7 @@ def make_app(
     if dashboard:
         from msc_authority.http.dashboard import add_dashboard
 
-        audience.pages = add_dashboard(app, insight)
+        audience.pages = add_dashboard(app, insight, new_id)
     app.add_middleware(Access, admission=admission)
     app.add_middleware(Guard, hosts=hosts, new_id=new_id)
     app.add_middleware(Heads)

@@ -43,6 +43,7 @@ def facts(head: Head | None = None, **overrides: object) -> Facts:
         alerts=(),
         trace=EquityTrace(),
         spans=(),
+        overrides=(),
         kept=Kept(),
     )
     return changed(found, overrides)

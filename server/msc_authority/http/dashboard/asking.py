@@ -36,10 +36,11 @@ async def evaluate_now(insight: Insight) -> str:
     except Exception:
         _log.exception("An evaluation asked for on the dashboard failed")
         return _UNEXPECTED
-    return _came_of_it(outcome)
+    return came_of_evaluation(outcome)
 
 
-def _came_of_it(outcome: EvaluationOutcome) -> str:
+def came_of_evaluation(outcome: EvaluationOutcome) -> str:
+    """Returns what an evaluation came to, as a sentence."""
     took = f"{outcome.entry.duration_s * 1000:.0f} ms"
     if outcome.entry.committed is not None:
         return f"Evaluated in {took}: {name_of(outcome.entry.committed)} was published."

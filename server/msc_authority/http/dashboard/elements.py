@@ -8,8 +8,12 @@ from dataclasses import asdict
 from nicegui import ui
 from nicegui.element import Element
 
+from msc_authority.http.dashboard.desk import Done, Looked, Unsure
+from msc_authority.http.dashboard.operate_form import ACTIONS, INPUTS
+from msc_authority.http.dashboard.override_view import Offers
+from msc_authority.http.dashboard.render import render
 from msc_authority.http.dashboard.view import Pulse
-from msc_authority.http.dashboard.what_if import Field
+from msc_authority.http.dashboard.what_if import Field, Refused
 
 
 class Section(Element, component="static/section.js"):
@@ -80,3 +84,52 @@ class WhatIfForm(Element, component="static/what_if.js"):
         """Changes what may be filled in."""
         self._props["measured"] = dict(measured)
         self.update()
+
+
+class OperateForm(Element, component="static/operate.js"):
+    """What an operator does. Emits `look` with what was typed, and `confirm` with the number of what was looked at."""
+
+    def __init__(self, offers: Offers, *, asks_who: bool) -> None:
+        """`asks_who`: nobody is logged in, so a note on who asks may be typed."""
+        super().__init__()
+        self._answers = 0
+        self._props.update(
+            actions=[asdict(action) for action in ACTIONS],
+            inputs=[asdict(one) for one in INPUTS],
+            asks_who=asks_who,
+            busy=False,
+            answer={"number": 0},
+        )
+        self.offer(offers)
+
+    def offer(self, offers: Offers) -> None:
+        """Changes what there is to choose from."""
+        self._props["offers"] = {name: [asdict(one) for one in found] for name, found in offers.by_action.items()}
+        self.update()
+
+    def wait(self) -> None:
+        """Says that it is being looked at, or done."""
+        self._props["busy"] = True
+        self.update()
+
+    def show(self, answer: Looked | Done | Unsure | Refused) -> None:
+        """Shows what became of it."""
+        self._answers += 1
+        self._props.update(busy=False, answer={"number": self._answers, **_told(answer)})
+        self.update()
+
+
+def _told(answer: Looked | Done | Unsure | Refused) -> dict[str, object]:
+    match answer:
+        case Done():
+            return {"said": answer.said, "done": True}
+        case Refused():
+            return {"said": answer.text, "wrong": True, "errors": dict(answer.errors)}
+        case Looked() | Unsure():
+            preview = {
+                "number": answer.number,
+                "html": render("prospect", answer.prospect),
+                "confirm": answer.prospect.confirm,
+                "grave": answer.prospect.grave,
+            }
+            return {"said": answer.said, "wrong": isinstance(answer, Unsure), "preview": preview}

@@ -12,6 +12,7 @@ from msc_authority.app.modes import ModeSpan
 from msc_authority.app.observation import Observation
 from msc_authority.app.trace import EquityTrace
 from msc_authority.core.evaluation import StrategyRanking
+from msc_authority.core.overrides import Override
 from msc_authority.ports import Revision
 
 REVISIONS_SHOWN = 20
@@ -42,6 +43,7 @@ class Facts:
     alerts: tuple[Alert, ...]
     trace: EquityTrace
     spans: tuple[ModeSpan, ...]
+    overrides: tuple[Override, ...]
     kept: Kept
 
 
@@ -55,6 +57,7 @@ def look(insight: Insight, kept: Kept) -> Facts:
         alerts=insight.alerts,
         trace=insight.trace,
         spans=insight.mode_spans,
+        overrides=insight.overrides,
         kept=kept,
     )
 

@@ -15,6 +15,7 @@ from msc_authority.app.events import (
     Event,
     HeadConfirmed,
     HeadUnconfirmed,
+    OperatorActed,
     PolicyPublished,
 )
 from msc_authority.app.insight import Insight
@@ -31,7 +32,7 @@ COALESCE_S = 0.05
 """Events that belong together come within this time: a policy, its evaluation, alerts that follow."""
 
 _KEPT_CHANGES = (PolicyPublished, EvaluationDone, EvaluationBroken)
-_URGENT = (*_KEPT_CHANGES, AlertChanged, HeadConfirmed, HeadUnconfirmed)
+_URGENT = (*_KEPT_CHANGES, AlertChanged, HeadConfirmed, HeadUnconfirmed, OperatorActed)
 
 Onlooker = Callable[[Screen, frozenset[str]], None]
 """Is told the screen and the names of the sections that changed."""

@@ -21,6 +21,7 @@ from msc_authority.http.dashboard.feed import Feed
 from msc_authority.http.dashboard.page import TITLE, Page
 from msc_authority.http.dashboard.render import render
 from msc_authority.http.dashboard.screen import Screen
+from msc_authority.http.security.presented import COOKIE
 
 _STATIC = Path(__file__).parent / "static"
 _ASSETS = "/dashboard-assets"
@@ -32,8 +33,10 @@ MESSAGES_KEPT = 100
 """Messages kept for a page whose connection breaks for a moment."""
 
 
-def add_dashboard(app: FastAPI, insight: Insight) -> Callable[[], int]:
+def add_dashboard(app: FastAPI, insight: Insight, new_id: Callable[[], str]) -> Callable[[], int]:
     """Serves the dashboard at `/`, behind every route that `app` has by now. Returns what counts the open pages.
+
+    `new_id` names what operators ask for on it, so that it is done once at most.
 
     NiceGUI keeps its state in the process: there is one dashboard at a time, that of the newest call.
     """
@@ -41,7 +44,7 @@ def add_dashboard(app: FastAPI, insight: Insight) -> Callable[[], int]:
     _forget_earlier()
     app.mount(_ASSETS, StaticFiles(directory=_STATIC), name="dashboard-assets")
     app.add_api_route(f"/{PAGE}", _troubleshooting, include_in_schema=False, response_class=HTMLResponse)
-    _add_page(insight, feed)
+    _add_page(insight, feed, new_id)
     ui.run_with(
         app,
         title=TITLE,
@@ -57,7 +60,7 @@ def add_dashboard(app: FastAPI, insight: Insight) -> Callable[[], int]:
     return lambda: feed.onlookers
 
 
-def _add_page(insight: Insight, feed: Feed) -> None:
+def _add_page(insight: Insight, feed: Feed, new_id: Callable[[], str]) -> None:
     head = render("head", {"assets": _ASSETS, "version": _version()})
 
     @ui.page("/")
@@ -73,7 +76,8 @@ def _add_page(insight: Insight, feed: Feed) -> None:
                     page.show(screen, changed)
 
         client.on_delete(lambda: feed.leave(client.id))
-        opened.append(Page(insight, await feed.join(client.id, show)))
+        screen = await feed.join(client.id, show)
+        opened.append(Page(insight, screen, new_id, cookie=COOKIE in client.request.cookies))
 
 
 def _forget_earlier() -> None:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nicegui import ui
 
+from msc_authority.app.access import Kind, caller
 from msc_authority.app.insight import Insight
 from msc_authority.http.dashboard.asking import ask_what_if, evaluate_now
-from msc_authority.http.dashboard.elements import ChartElement, PulseElement, Section, ThemeElement, WhatIfForm
+from msc_authority.http.dashboard.desk import Desk, may_operate
+from msc_authority.http.dashboard.elements import (
+    ChartElement,
+    OperateForm,
+    PulseElement,
+    Section,
+    ThemeElement,
+    WhatIfForm,
+)
 from msc_authority.http.dashboard.render import render
 from msc_authority.http.dashboard.screen import DRAWN, Screen
 from msc_authority.http.dashboard.what_if import FIELDS, Refused
@@ -18,14 +28,29 @@ if TYPE_CHECKING:
     from nicegui.events import GenericEventArguments
 
 TITLE = "Meta Strategy Controller"
+_NAMED = frozenset({Kind.TOKEN, Kind.CERTIFICATE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Who:
+    """Who looks, by the name of a token or certificate. `logged_in`: by a token that the browser keeps."""
+
+    name: str
+    logged_in: bool
 
 
 class Page:
     """The elements of one page. Lives on the event loop of the pages."""
 
-    def __init__(self, insight: Insight, screen: Screen) -> None:
-        """Builds the page as it is now, within the present client."""
+    def __init__(self, insight: Insight, screen: Screen, new_id: Callable[[], str], *, cookie: bool = False) -> None:
+        """Builds the page as it is now, within the present client, for whoever asks.
+
+        `new_id` names what an operator asks for. `cookie`: they came in by logging in, so they may log out.
+        """
         self._insight = insight
+        self._desk = Desk(insight, new_id) if may_operate() else None
+        self._operate: OperateForm | None = None
+        self._who, self._cookie = caller(), cookie
         self._sections: dict[str, Section] = {}
         self._title(screen)
         self._build(screen)
@@ -34,14 +59,19 @@ class Page:
         """Brings the sections that changed up to date."""
         for name in DRAWN:
             if name in changed:
-                self._sections[name].show(screen.html[name])
+                self._sections[name].show(self._html(screen, name))
         if "pulse" in changed:
             self._pulse.beat(screen.view.pulse)
         if changed & {"chart", "drawdown_line_pct"}:
             self._draw(screen)
+        if self._operate is not None and "offers" in changed:
+            self._operate.offer(screen.view.offers)
         if "measured" in changed:
             self._form.offer(dict(screen.view.measured))
         self._announce(screen, changed)
+
+    def _html(self, screen: Screen, name: str) -> str:
+        return screen.operable if name == "overrides" and self._desk is not None else screen.html[name]
 
     def _announce(self, screen: Screen, changed: frozenset[str]) -> None:
         if "headline" in changed:
@@ -67,6 +97,7 @@ class Page:
             Section(TITLE, tag="h1")
             self._pulse = PulseElement(screen.view.pulse)
             ThemeElement()
+            self._build_who()
         Section(render("connection", None), tag="div").props("id=connection role=alert hidden")
         self._said_mode = Section(render("said", screen.view.headline.announcement), tag="p")
         self._said_alerts = Section(render("said", screen.view.alerts.announcement), tag="p")
@@ -83,6 +114,10 @@ class Page:
             self._sections["schedule"] = Section(screen.html["schedule"], tag="div")
             self._build_evaluate()
         self._section(screen, "alerts", "c12")
+        self._section(screen, "overrides", "c12" if self._desk is None else "c4 wide")
+        if self._desk is not None:
+            with self._card("operate", "c8 wide"):
+                self._build_operate(screen)
         with self._card("chart", "c8 chart-card"):
             self._sections["chart"] = Section(screen.html["chart"], tag="div")
             self._chart = ChartElement(screen.chart, screen.view.chart.summary)
@@ -100,8 +135,20 @@ class Page:
         return ui.element("section").classes(f"card {classes}").props(f"aria-labelledby=h-{name}")
 
     def _section(self, screen: Screen, name: str, classes: str) -> None:
-        section = Section(screen.html[name]).classes(f"card {classes}").props(f"aria-labelledby=h-{name}")
+        section = Section(self._html(screen, name)).classes(f"card {classes}").props(f"aria-labelledby=h-{name}")
         self._sections[name] = section
+
+    def _build_who(self) -> None:
+        if self._who is not None and self._who.kind in _NAMED:
+            who = Who(name=self._who.name, logged_in=self._cookie and self._who.kind is Kind.TOKEN)
+            Section(render("who", who), tag="div").classes("who")
+
+    def _build_operate(self, screen: Screen) -> None:
+        Section("Operate", tag="h2").props("id=h-operate")
+        asks_who = self._who is None or self._who.kind not in _NAMED
+        self._operate = OperateForm(screen.view.offers, asks_who=asks_who)
+        self._operate.on("look", self._look)
+        self._operate.on("confirm", self._confirm)
 
     def _build_evaluate(self) -> None:
         self._button = (
@@ -125,6 +172,16 @@ class Page:
             self._said.show(render("said", await evaluate_now(self._insight)))
         finally:
             self._button.props(remove="disabled")
+
+    async def _look(self, event: GenericEventArguments) -> None:
+        if self._desk is not None and self._operate is not None:
+            self._operate.wait()
+            self._operate.show(await self._desk.look(event.args if isinstance(event.args, dict) else {}))
+
+    async def _confirm(self, event: GenericEventArguments) -> None:
+        if self._desk is not None and self._operate is not None:
+            self._operate.wait()
+            self._operate.show(await self._desk.confirm(event.args))
 
     async def _judge(self, event: GenericEventArguments) -> None:
         values: Mapping[str, object] = event.args if isinstance(event.args, dict) else {}

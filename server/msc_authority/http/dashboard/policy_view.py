@@ -268,7 +268,7 @@ def _summary(revision: Revision, diffs: tuple[Diff, ...]) -> str:
     return ", ".join(diff.label.lower() for diff in diffs) or "no field that traders act on"
 
 
-_LABELS = {
+FIELD_LABELS = {
     "risk_mode": "Risk mode",
     "trading_state": "Trading state",
     "max_risk_per_trade": "Risk per trade",
@@ -278,7 +278,7 @@ _LABELS = {
     "allowed_strategies": "Strategies",
     "strategy_grants": "Grants",
 }
-_FRACTIONS = ("max_risk_per_trade", "global_min_confidence")
+FRACTIONS = ("max_risk_per_trade", "global_min_confidence")
 _LISTS = ("allowed_strategies", "strategy_grants")
 # An item of a list may itself hold commas, in parentheses.
 _BETWEEN_ITEMS = re.compile(r", (?![^(]*\))")
@@ -290,7 +290,7 @@ def differences(changes: tuple[FieldChange, ...]) -> tuple[Diff, ...]:
 
 
 def _difference(change: FieldChange) -> Diff:
-    label = _LABELS.get(change.field, change.field)
+    label = FIELD_LABELS.get(change.field, change.field)
     if change.field in _LISTS:
         old, new = _items(change.before), _items(change.after)
         added = tuple(item for item in new if item not in old)
@@ -310,7 +310,7 @@ def _items(text: str) -> tuple[str, ...]:
 
 
 def _shown(field: str, text: str) -> str:
-    return short_percent(float(text)) if text and field in _FRACTIONS else text
+    return short_percent(float(text)) if text and field in FRACTIONS else text
 
 
 def _direction(change: FieldChange) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from msc_authority.http.dashboard.chart_view import options
 from msc_authority.http.dashboard.render import render
@@ -15,6 +15,7 @@ DRAWN = (
     "limits",
     "schedule",
     "alerts",
+    "overrides",
     "chart",
     "health",
     "strategies",
@@ -29,10 +30,14 @@ _OF_CHART = frozenset({"chart", "drawdown_line_pct"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screen:
-    """A view and what it looks like. `chart` are the options of ECharts as JSON: written once, not for each page."""
+    """A view and what it looks like. `operable` are the overrides as operators have them.
+
+    `chart` are the options of ECharts as JSON: written once, not for each page.
+    """
 
     view: View
     html: Mapping[str, str]
+    operable: str
     chart: str
 
 
@@ -45,7 +50,13 @@ def draw(view: View, before: Screen | None) -> tuple[Screen, frozenset[str]]:
     }
     same_chart = before is not None and not changed & _OF_CHART
     chart = before.chart if before and same_chart else _json(options(view.chart, view.drawdown_line_pct))
-    return Screen(view=view, html=html, chart=chart), changed
+    same_overrides = before is not None and "overrides" not in changed
+    operable = before.operable if before and same_overrides else _operable(view)
+    return Screen(view=view, html=html, operable=operable, chart=chart), changed
+
+
+def _operable(view: View) -> str:
+    return render("overrides", replace(view.overrides, operable=True))
 
 
 def _json(value: dict[str, object]) -> str:

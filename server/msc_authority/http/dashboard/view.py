@@ -13,6 +13,7 @@ from msc_authority.http.dashboard.chart_view import Chart, chart
 from msc_authority.http.dashboard.facts import Facts
 from msc_authority.http.dashboard.fleet_view import AlertsView, FleetView, alerts, fleet
 from msc_authority.http.dashboard.health_view import Health, SharesView, health, measured, mode_shares
+from msc_authority.http.dashboard.override_view import Offers, OverridesView, offers, overrides
 from msc_authority.http.dashboard.policy_view import (
     Headline,
     HistoryRow,
@@ -56,6 +57,8 @@ class View:
     limits: LimitsView
     schedule: Schedule
     alerts: AlertsView
+    overrides: OverridesView
+    offers: Offers
     chart: Chart
     health: Health
     strategies: Strategies
@@ -75,6 +78,8 @@ SECTIONS = (
     "limits",
     "schedule",
     "alerts",
+    "overrides",
+    "offers",
     "chart",
     "health",
     "strategies",
@@ -98,6 +103,8 @@ def build(facts: Facts, before: View | None = None) -> View:
         limits=limits_of(policy.content if policy else None),
         schedule=schedule(facts, before.schedule if before else None),
         alerts=alerts(facts.alerts),
+        overrides=overrides(facts),
+        offers=offers(facts),
         chart=drawn,
         health=health(facts),
         strategies=strategies(facts),

@@ -81,7 +81,7 @@ def supplied_from(values: Mapping[str, object]) -> SuppliedMetrics | Refused:
     filled = {name: text for name, text in typed.items() if text}
     if not filled:
         return Refused(errors={}, text="Fill in at least one number; what stays empty is left out of account.")
-    numbers = {name: _number(text, whole=_BY_NAME[name].whole) for name, text in filled.items()}
+    numbers = {name: number_of(text, whole=_BY_NAME[name].whole) for name, text in filled.items()}
     errors = {name: problem for name, problem in numbers.items() if isinstance(problem, str)}
     if errors:
         return Refused(errors=errors, text=f"{plural(len(errors), 'field')} cannot be understood.")
@@ -109,7 +109,8 @@ def _metrics(numbers: Mapping[str, float | int | str]) -> SuppliedMetrics:
     )
 
 
-def _number(text: str, *, whole: bool) -> float | int | str:
+def number_of(text: str, *, whole: bool) -> float | int | str:
+    """Returns the number that was typed, or in words why it is none."""
     if len(text) > LONGEST_INPUT or not _NUMBER.fullmatch(text):
         return "Must be a number with a decimal point, such as 1.5." if not whole else "Must be a whole number."
     value = float(text)

@@ -152,6 +152,14 @@
     element.querySelectorAll("[data-until],[data-since]").forEach(tickOne);
   }
 
+  // A button beside an override chooses what the operator's form is to do.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-operate]");
+    if (!button) return;
+    const detail = { action: button.dataset.operate, target: button.dataset.target ?? "" };
+    window.dispatchEvent(new CustomEvent("msc-operate", { detail }));
+  });
+
   setTheme(kept.get());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => setTheme(root.dataset.theme));
   document.addEventListener("visibilitychange", tick);
