@@ -68,8 +68,11 @@ class SqlAuditLog:
 
     def append(self, at: datetime, line: AuditLine) -> AuditRow:
         """Adds a line that nothing else is written with, and returns it as the next row of the chain."""
-        with self._database.write(WriteLock.EVALUATIONS) as connection:
+
+        def append(connection: Connection) -> AuditRow:
             return write_audit(connection, at, line)
+
+        return self._database.transact(WriteLock.EVALUATIONS, append)
 
     def page(self, before: int | None, limit: int) -> list[AuditRow]:
         """Returns up to `limit` rows with sequence < `before` (None: from the newest), newest first."""

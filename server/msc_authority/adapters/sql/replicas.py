@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Delete, Row, delete, func, insert, select, update
 
 from msc_authority.adapters.leases import Claim, LeaseRow, check_term, given_back, granted, state_of
 from msc_authority.adapters.sql.engine import Database, WriteLock
@@ -25,23 +25,29 @@ class SqlLease:
         """Gives `holder` the lease for `ttl_s` from now if it has it or nobody has, and says who has it."""
         if (held := self._held_by_another(holder, address)) is not None:
             return held
-        with self._database.write(WriteLock.LEASE) as connection:
+
+        def acquire(connection: Connection) -> LeaseState:
             row, now = _lease_in(connection), database_now(connection)
             claim = Claim(holder=holder, address=address, ttl_s=ttl_s, one_machine=_is_sqlite(connection))
             mine = granted(row, claim, now)
             if mine is not None:
                 _keep(connection, mine, new=row is None)
             found = mine or row
-        if found is None:
-            raise AssertionError("unreachable: a lease that nobody ever had is granted")
-        return state_of(found, holder, now)
+            if found is None:
+                raise AssertionError("unreachable: a lease that nobody ever had is granted")
+            return state_of(found, holder, now)
+
+        return self._database.transact(WriteLock.LEASE, acquire)
 
     def release(self, term: int) -> None:
         """Gives the lease back if `term` is still its term, so that another may have it at once."""
-        with self._database.write(WriteLock.LEASE) as connection:
+
+        def release(connection: Connection) -> None:
             row = _lease_in(connection)
             if row is not None and row.term == term:
                 _keep(connection, given_back(row, database_now(connection)), new=False)
+
+        self._database.transact(WriteLock.LEASE, release)
 
     def _held_by_another(self, holder: str, address: str) -> LeaseState | None:
         # Those who follow ask every few seconds, and need not queue with those who write.
@@ -61,18 +67,20 @@ class SqlReplicas:
     def beat(self, replica: Replica, forget_after_s: float) -> list[Replica]:
         """Keeps that `replica` is alive, forgets those silent for longer, and returns the others and it, by address."""
         columns = msc_replicas.c
-        with self._database.write(WriteLock.REPLICAS) as connection:
+
+        def beat(connection: Connection) -> list[Replica]:
             now = database_now(connection)
             silent = columns.seen_at < now - timedelta(seconds=forget_after_s)
             connection.execute(delete(msc_replicas).where((columns.server_id == replica.server_id) | silent))
             connection.execute(insert(msc_replicas), _replica_row(replica, now))
             rows = connection.execute(select(msc_replicas).order_by(columns.address, columns.server_id)).all()
-        return [_replica_from(row, now) for row in rows]
+            return [_replica_from(row, now) for row in rows]
+
+        return self._database.transact(WriteLock.REPLICAS, beat)
 
     def leave(self, server_id: str) -> None:
         """Forgets a replica."""
-        with self._database.write(WriteLock.REPLICAS) as connection:
-            connection.execute(delete(msc_replicas).where(msc_replicas.c.server_id == server_id))
+        _delete(self._database, delete(msc_replicas).where(msc_replicas.c.server_id == server_id))
 
 
 class SqlEvaluationRequests:
@@ -84,7 +92,8 @@ class SqlEvaluationRequests:
     def ask(self, request: EvaluationRequest) -> None:
         """Keeps the request. One with the same id that waits already stays as it is."""
         waits = select(_requests.request_id).where(_requests.request_id == request.request_id)
-        with self._database.write(WriteLock.REPLICAS) as connection:
+
+        def ask(connection: Connection) -> None:
             if connection.execute(waits).first() is None:
                 row = {
                     "request_id": request.request_id,
@@ -94,6 +103,8 @@ class SqlEvaluationRequests:
                 }
                 connection.execute(insert(msc_evaluation_requests), row)
 
+        self._database.transact(WriteLock.REPLICAS, ask)
+
     def waiting(self, forget_after_s: float) -> list[EvaluationRequest]:
         """Returns the requests that wait, the oldest first, and forgets those that have waited longer than that."""
         oldest_first = select(msc_evaluation_requests).order_by(_requests.asked_at, _requests.request_id)
@@ -101,8 +112,7 @@ class SqlEvaluationRequests:
             since = database_now(connection) - timedelta(seconds=forget_after_s)
             rows = connection.execute(oldest_first).all()
         if any(row.asked_at < since for row in rows):
-            with self._database.write(WriteLock.REPLICAS) as connection:
-                connection.execute(delete(msc_evaluation_requests).where(_requests.asked_at < since))
+            _delete(self._database, delete(msc_evaluation_requests).where(_requests.asked_at < since))
         return [
             EvaluationRequest(request_id=row.request_id, requested_by=row.requested_by, reason=row.reason)
             for row in rows
@@ -111,8 +121,7 @@ class SqlEvaluationRequests:
 
     def forget(self, request_id: str) -> None:
         """Ends the waiting of a request."""
-        with self._database.write(WriteLock.REPLICAS) as connection:
-            connection.execute(delete(msc_evaluation_requests).where(_requests.request_id == request_id))
+        _delete(self._database, delete(msc_evaluation_requests).where(_requests.request_id == request_id))
 
 
 def database_now(connection: Connection) -> datetime:
@@ -135,6 +144,13 @@ def refuse_fenced(connection: Connection, term: int | None) -> None:
     """
     if term is not None:
         check_term(connection.scalar(select(msc_lease.c.term)), term)
+
+
+def _delete(database: Database, rows: Delete) -> None:
+    def delete_them(connection: Connection) -> None:
+        connection.execute(rows)
+
+    database.transact(WriteLock.REPLICAS, delete_them)
 
 
 def _is_sqlite(connection: Connection) -> bool:
