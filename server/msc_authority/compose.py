@@ -77,7 +77,12 @@ async def serve(
         with _opened(settings, machine) as (stores, announcements, cache):
             lives = running(settings, stores, machine, announcements=announcements, cache=cache)
             # Around the authority: both stop at the same time, and the later of them is waited for.
-            async with beside() as http, lives as authority, kept_up(settings, stores, machine, authority.leading):
+            async with (
+                beside() as http,
+                lives as authority,
+                kept_up(settings, stores, machine, authority.leading) as upkeep,
+            ):
+                authority.watch_upkeep(upkeep.signs)
                 url = http.begin(settings, authority, machine.new_id) if settings.serve_http else None
                 # What exists now lives as long as the process; the collector need not look at it again.
                 gc.freeze()

@@ -30,6 +30,7 @@ from msc_authority.compose_cache import Cached, first_current
 from msc_authority.compose_operator import Operating
 from msc_authority.compose_parts import Machine, Running, Stores, links_of
 from msc_authority.compose_replicas import Together
+from msc_authority.compose_signs import Signs
 from msc_authority.ports import Announcements
 from msc_authority.ports_cache import PolicyCache
 from msc_authority.rpc.frames import Frames
@@ -129,6 +130,8 @@ class Authority:
             max_clients=CLIENTS_PER_WATCHER * settings.max_watchers,
         )
         self._rows = RowCounter(clock)
+        self.access = Access(settings, stores.tokens, clock, timer)
+        self._signs = Signs(stores, announcements, door=self.access.admission.tally, cache=self.cached.signs)
         # A thread of its own here, too: a block is shown while callers wait for the store.
         self._tail = Worker(threads=1, name="tail")
         self._activity = Activity(log=stores.executions, events=events, clock=clock, timer=timer, worker=self._tail)
@@ -148,6 +151,7 @@ class Authority:
             period_s=settings.evaluation_period_s / machine.speed,
             speed=machine.speed,
             standing=self.together.standing,
+            production=self._signs.production,
         )
         self.board = Board()
         # It folds a journal for seconds: nothing is to queue behind that.
@@ -157,7 +161,6 @@ class Authority:
         )
         self._pages = Worker(threads=PAGE_THREADS, name="pages")
         self._insight = self._live_insight(stores, events)
-        self.access = Access(settings, stores.tokens, clock, timer)
         self._lookout = Lookout(observer=self.observer, board=self.board, events=events, timer=timer)
         self.server = PolicyServer(
             handlers=self._handlers(stores),
@@ -282,6 +285,7 @@ class Authority:
             tls=self.access.tls,
             deliveries=self.sinks.tallies,
             leading=lambda: self.together.leadership.leading,
+            watch_upkeep=self._signs.watch_upkeep,
         )
         _log.info("Serving on %s, policy %s", running.address, name_of(running.head.ref))
         return running

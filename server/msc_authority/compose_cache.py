@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from msc_authority.adapters.sql import SqlStore
     from msc_authority.app.broker import Broker, Current
     from msc_authority.app.events import EventBus
+    from msc_authority.app.production import CacheSigns
     from msc_authority.app.vitals import HeadKeeper
     from msc_authority.compose_parts import Machine, Stores
     from msc_authority.ports import Clock
@@ -95,6 +96,10 @@ class Cached:
             return {}
         self._cache.listen(self.keeper.heard)
         return {"cache": self.keeper.run}
+
+    def signs(self) -> CacheSigns | None:
+        """Returns how the cache is; None: there is none."""
+        return None if self.keeper is None else self.keeper.signs()
 
     def close(self) -> None:
         """Waits for a call that has begun."""

@@ -13,7 +13,16 @@ from msc_authority.adapters.clock import SimulatedClock, SystemClock, uniform
 from msc_authority.app.alerts.links import Links
 from msc_authority.app.timing import LoopTimer, Timer, Uniform
 from msc_authority.http.serving import url_at
-from msc_authority.ports import Clock, EvaluationLog, EvaluationStore, ExecutionLog, Head, Journal, PolicyStore
+from msc_authority.ports import (
+    Clock,
+    EvaluationLog,
+    EvaluationStore,
+    ExecutionLog,
+    Head,
+    Journal,
+    PolicyStore,
+    StoreTally,
+)
 from msc_authority.ports_operator import ActLog
 from msc_authority.ports_replicas import EvaluationRequests, Lease, Replicas
 from msc_authority.ports_tokens import TokenStore
@@ -22,6 +31,7 @@ if TYPE_CHECKING:
     from msc_authority.app.admission import Admission
     from msc_authority.app.alerts.delivery import SinkTally
     from msc_authority.app.insight import Insight
+    from msc_authority.app.production import UpkeepSigns
     from msc_authority.ports_tls import TlsSource
     from msc_authority.rpc.local_feed import LocalPolicyFeed
     from msc_authority.settings import Settings
@@ -89,6 +99,10 @@ class Stores(Protocol):
         """The bearer tokens."""
         ...
 
+    def tally(self) -> StoreTally:
+        """Returns what went wrong with it since it was opened."""
+        ...
+
     def close(self) -> None:
         """Gives everything back."""
         ...
@@ -112,7 +126,7 @@ class Running:
     `admission` lets callers in, `tls` has the certificates that are shown to them (None: it speaks plaintext).
     `insight` answers what people and programs ask about it, `deliveries` what became of alerts that were sent out.
     `http_url` is where a browser finds it; None: it serves no HTTP. `leading` says whether it is the one of several
-    that evaluates.
+    that evaluates. `watch_upkeep` takes what says how the upkeep of the store is, which begins later.
     """
 
     host: str
@@ -127,6 +141,7 @@ class Running:
     deliveries: Callable[[], Sequence[SinkTally]] = tuple
     http_url: str | None = None
     leading: Callable[[], bool] = lambda: True
+    watch_upkeep: Callable[[Callable[[], UpkeepSigns]], None] = lambda _: None
 
     @property
     def address(self) -> str:

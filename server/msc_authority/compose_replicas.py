@@ -77,6 +77,9 @@ class Together:
             leader_address=self.leadership.leader_address,
             changes=self.leadership.transitions,
             sent_away=self.presence.sent_away,
+            lease_age_s=self.leadership.lease_age_s,
+            leaderless_s=self.leadership.leaderless_s,
+            commits_fenced=self.leadership.commits_fenced,
             replicas=tuple(
                 ReplicaView(
                     server_id=replica.server_id,

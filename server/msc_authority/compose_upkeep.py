@@ -51,6 +51,7 @@ async def kept_up(
     upkeep = Upkeep(
         pruner=pruner,
         audit=store.audit,
+        clock=machine.clock,
         timer=machine.timer,
         worker=worker,
         leading=leading,

@@ -289,9 +289,25 @@ class Announcements(Protocol):
         """
         ...
 
+    @property
+    def connected(self) -> bool | None:
+        """Whether others are heard of at once; None: this store tells nobody."""
+        ...
+
     def close(self) -> None:
         """Ends telling and hearing; twice is fine."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreTally:
+    """What went wrong with a store since it was opened: connections that broke, transactions that could not be made
+    for now, and those that were done again because they were taken back for another's sake.
+    """
+
+    lost: int = 0
+    unavailable: int = 0
+    repeated: int = 0
 
 
 class StoreError(Exception):

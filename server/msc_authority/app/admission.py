@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from msc_authority.app.access import (
@@ -21,13 +21,16 @@ from msc_authority.app.access import (
     check_role,
 )
 from msc_authority.app.permits import Lost, Permit, Permits
-from msc_authority.app.rates import OpenStreams, RateLimited, RequestRates
+from msc_authority.app.production import DoorTally
+from msc_authority.app.rates import OpenStreams, RateLimited, RequestRates, StreamLimitReached
+from msc_authority.app.recent import RecentCount
 from msc_authority.app.tokens import TokenBook
 from msc_authority.ports import Clock
 
 _log = logging.getLogger(__name__)
 
 ANY_CERTIFICATE = "*"
+RATE_LIMITED, STREAM_LIMIT_REACHED = "RATE_LIMITED", "STREAM_LIMIT_REACHED"
 TELL_AGAIN_S = 60.0
 """The same refusal of the same address is logged once in so many seconds: who knocks cannot fill the disk."""
 MAX_TOLD = 10_000
@@ -78,6 +81,7 @@ class Admission:
         self._told: dict[tuple[str, str], float] = {}
         self.refused: Counter[str] = Counter()
         """How often somebody was refused, by reason."""
+        self._recently = RecentCount()
 
     async def admit(self, presented: Presented, need: Need | None, what: str) -> Identity:
         """Returns who asks, if it may do what `need` stands for. `what` names it in the log.
@@ -93,7 +97,7 @@ class Admission:
             self._tell(presented, what, error.reason, str(error))
             raise
         except RateLimited as error:
-            self._tell(presented, what, "RATE_LIMITED", str(error))
+            self._tell(presented, what, RATE_LIMITED, str(error))
             raise
 
     async def _admitted(self, presented: Presented, need: Need | None) -> Identity:
@@ -108,14 +112,28 @@ class Admission:
 
     def _tell(self, presented: Presented, what: str, reason: str, text: str) -> None:
         with self._lock:
-            self.refused[reason] += 1
             now, told = self._clock.monotonic(), self._told.get((presented.host, reason))
+            self._count(reason, now)
             if told is not None and now - told < TELL_AGAIN_S:
                 return
             if len(self._told) >= MAX_TOLD:
                 self._told.clear()
             self._told[presented.host, reason] = now
         _log.warning("Refused %s from %s: %s (%s)", what, presented.host, text, reason)
+
+    def _count(self, reason: str, now: float) -> None:
+        self.refused[reason] += 1
+        self._recently.note(now)
+
+    def tally(self) -> DoorTally:
+        """Returns who was turned away, and who is in."""
+        with self._lock:
+            return DoorTally(
+                refused=dict(self.refused),
+                refused_recently=self._recently.count(self._clock.monotonic()),
+                most_refused=max(self.refused, key=self.refused.__getitem__, default=""),
+                streams=self._permits.open_by_role(),
+            )
 
     async def identify(self, presented: Presented) -> Identity:
         """Returns who asks, whatever it may do. A token counts more than a certificate.
@@ -141,8 +159,14 @@ class Admission:
     @contextmanager
     def stream(self, identity: Identity, when_lost: Lost) -> Iterator[Permit]:
         """A permit for a stream that lasts as long as the block. Raises StreamLimitReached."""
-        with self._streams.one(_key(identity)), self._permits.held(identity, when_lost) as permit:
-            yield permit
+        with ExitStack() as held:
+            try:
+                held.enter_context(self._streams.one(_key(identity)))
+            except StreamLimitReached:
+                with self._lock:
+                    self._count(STREAM_LIMIT_REACHED, self._clock.monotonic())
+                raise
+            yield held.enter_context(self._permits.held(identity, when_lost))
 
     def _certified(self, names: tuple[str, ...]) -> Identity:
         given = self._rules.certificates

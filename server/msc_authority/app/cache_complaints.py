@@ -41,6 +41,10 @@ class Complaints:
         self._told = ""
         self._failing_since: float | None = None
         self._faults_told: set[CacheFault] = set()
+        self.last_fault = ""
+        """The newest failure, in words."""
+        self.recoveries = 0
+        """How often it could be used again after it could not."""
         self.faults: Counter[CacheFault] = Counter()
         """Calls that failed, by why."""
         self.found: Counter[Before] = Counter()
@@ -57,9 +61,15 @@ class Complaints:
         """Whether the cache cannot be used now."""
         return self._failing_since is not None
 
+    @property
+    def failing_for_s(self) -> float | None:
+        """For how long it has not been usable; None: it is."""
+        return None if self._failing_since is None else self._clock.monotonic() - self._failing_since
+
     def failed(self, error: CacheError) -> None:
         """Takes note that the cache cannot be used."""
         self.faults[error.fault] += 1
+        self.last_fault = str(error)
         if self._failing_since is None:
             self._failing_since = self._clock.monotonic()
         level = logging.DEBUG if error.fault in self._faults_told else logging.WARNING
@@ -70,6 +80,7 @@ class Complaints:
         """Takes note that it can."""
         if self._failing_since is not None:
             _log.info("The cache is used again, after %.1f s", self._clock.monotonic() - self._failing_since)
+            self.recoveries += 1
         self._failing_since = None
         self._faults_told.clear()
 

@@ -6,18 +6,19 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import partial
 
 from msc_authority.app.broker import Broker, Current, HeadSource
 from msc_authority.app.cache_complaints import Complaints
 from msc_authority.app.events import EvaluationDone, Event, EventBus, OperatorActed, PolicyPublished, name_of
+from msc_authority.app.production import CacheSigns
 from msc_authority.app.timing import Timer
 from msc_authority.app.work import Worker
 from msc_authority.core.policy import Policy, PolicyRef, changes_between
 from msc_authority.ports import Clock
-from msc_authority.ports_cache import CachedHead, CacheError, PolicyCache
+from msc_authority.ports_cache import Before, CachedHead, CacheError, CacheFault, PolicyCache
 
 _log = logging.getLogger(__name__)
 
@@ -71,8 +72,8 @@ class CacheKeeper:
         self._step = self._present_step()
         self.steps: Counter[ReadStep] = Counter({self._step: 1})
         """How often each step was entered."""
-        self.confirmed: Counter[HeadSource] = Counter()
-        """Seconds, about, in which the head was confirmed, by whom."""
+        self.looks: Counter[ReadStep] = Counter()
+        """Seconds, about, spent on each step."""
         events.subscribe(self._hear)
 
     @property
@@ -84,6 +85,22 @@ class CacheKeeper:
     def complaints(self) -> Complaints:
         """What was found wrong with the cache, counted."""
         return self._complaints
+
+    def signs(self) -> CacheSigns:
+        """Returns how the cache is, and what was found there."""
+        said = self._complaints
+        return CacheSigns(
+            failing_for_s=said.failing_for_s,
+            fault=said.last_fault,
+            source=self._step,
+            looks=_by_name(self.looks),
+            changes=_by_name(self.steps),
+            faults=_by_name(said.faults),
+            found=_by_name(said.found),
+            overwritten=_by_name(said.overwritten),
+            not_taken=said.not_taken,
+            recoveries=said.recoveries,
+        )
 
     async def run(self) -> None:
         """Turns every second and whenever poked, until cancelled."""
@@ -169,8 +186,7 @@ class CacheKeeper:
 
     def _note_step(self) -> None:
         current, step = self._broker.current, self._present_step()
-        if step is not ReadStep.LAST_KNOWN:
-            self.confirmed[current.source] += 1
+        self.looks[step] += 1
         if step is self._step:
             return
         self._step = step
@@ -186,3 +202,7 @@ class CacheKeeper:
                 _log.warning(text, head, self._age_s(current))
             case ReadStep.LAST_KNOWN:
                 _log.warning("Neither database nor cache confirms the policy: serving the last known, %s", head)
+
+
+def _by_name(counts: Mapping[ReadStep, int] | Mapping[CacheFault, int] | Mapping[Before, int]) -> Mapping[str, int]:
+    return {str(name): count for name, count in counts.items()}

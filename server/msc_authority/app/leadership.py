@@ -102,6 +102,10 @@ class Leadership:
         self._error = ""
         self._moved = asyncio.Event()
         self._transitions: Counter[str] = Counter()
+        self._answered_at: float | None = None
+        self._led_until = clock.monotonic()
+        self.commits_fenced = 0
+        """How often the store refused what this process was writing because its term was over."""
 
     @property
     def leading(self) -> bool:
@@ -132,6 +136,16 @@ class Leadership:
     def transitions(self) -> Mapping[str, int]:
         """How often this process began to lead and why it ceased to, by cause, since it started."""
         return dict(self._transitions)
+
+    @property
+    def lease_age_s(self) -> float | None:
+        """Seconds since the store was asked who leads, and said so; None: it never did."""
+        return None if self._answered_at is None else self._clock.monotonic() - self._answered_at
+
+    @property
+    def leaderless_s(self) -> float:
+        """Seconds for which nobody has led, as far as is known here."""
+        return 0.0 if self.leading else max(0.0, self._clock.monotonic() - self._led_until)
 
     def stands_at(self, address: str) -> None:
         """Says where this process is reached. Needed before it runs."""
@@ -171,7 +185,7 @@ class Leadership:
             return
         if self._error:
             _log.info("The lease can be asked for again")
-        self._error = ""
+        self._error, self._answered_at = "", asked_at
         if state.held:
             self._hold(state, asked_at)
         else:
@@ -190,10 +204,14 @@ class Leadership:
 
     def fenced(self, term: int | None) -> None:
         """Takes note that the store refused what was made under `term`: another leads."""
+        self.commits_fenced += 1
         if self._mine is not None and self._mine.term == term:
             self._step_down(
                 LeadershipCause.FENCED, "the store refused its commit: another replica has taken over", self._mine.term
             )
+        else:
+            # It has noticed by itself already, as one does that was paused; that nothing was written is worth a line.
+            _log.warning("The store refused what was begun in term %s: another replica has taken over since", term)
 
     def _look_again_s(self) -> float:
         every_s = self._ttl_s / RENEWALS_IN_TTL
@@ -212,6 +230,7 @@ class Leadership:
             # The answer took longer than the lease lasts.
             return
         self._mine = _Mine(state.term, until)
+        self._led_until = until
         self._disarm()
         self._disarm = self._timer.after(until - self._clock.monotonic(), self._check_time)
         if before is None or before.term != state.term:
@@ -223,6 +242,8 @@ class Leadership:
             self._step_down(LeadershipCause.TAKEN_OVER, "another replica has taken over", self._mine.term)
         elif state.holder and (before is None or before.held or before.holder != state.holder):
             self._told(LeadershipCause.FOLLOWS, state.term)
+        now = self._clock.monotonic()
+        self._led_until = now + state.expires_in_s if state.expires_in_s > 0 else min(self._led_until, now)
 
     def _unanswered(self, error: StoreError) -> None:
         if not self._error:
@@ -241,6 +262,7 @@ class Leadership:
     def _step_down(self, cause: LeadershipCause, text: str, term: int) -> None:
         self._disarm()
         self._mine, self._disarm = None, _nothing
+        self._led_until = min(self._led_until, self._clock.monotonic())
         self._told(cause, term, text)
 
     def _told(self, cause: LeadershipCause, term: int, text: str = "") -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from msc_authority.app.broker import Freshness
 from msc_authority.app.clients import FleetEntry
+from msc_authority.app.production import Production
 from msc_authority.app.signals import SignalActivity
 from msc_authority.core.overrides import Override
 from msc_authority.core.policy import RiskMode
@@ -108,6 +109,12 @@ class Standing:
     sent_away: int = 0
     """Watchers that were asked to go to other replicas since this process started."""
     replicas: tuple[ReplicaView, ...] = ()
+    lease_age_s: float | None = None
+    """Since the store was last asked who leads, and said so; None: there is no lease, or it never did."""
+    leaderless_s: float = 0.0
+    """How long nobody has led, as far as is known here."""
+    commits_fenced: int = 0
+    """How often the store refused what this process wrote, because another had begun to lead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,3 +164,4 @@ class Observation:
     """Tasks on the event loop; None: they were not counted yet."""
     draining: bool
     standing: Standing = Standing()
+    production: Production = field(default_factory=Production)

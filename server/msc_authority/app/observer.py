@@ -18,6 +18,7 @@ from msc_authority.app.observation import (
     ReadTally,
     Standing,
 )
+from msc_authority.app.production import Production
 from msc_authority.app.signals import SignalActivity
 from msc_authority.app.vitals import UNCONFIRMED_AFTER_S
 from msc_authority.core.overrides import Override
@@ -135,6 +136,7 @@ class Observer:
         period_s: float,
         speed: float = 1.0,
         standing: Callable[[], Standing] = Standing,
+        production: Callable[[], Production] = Production,
     ) -> None:
         """Takes what it looks at, and makes the first observation.
 
@@ -143,7 +145,7 @@ class Observer:
         self._broker, self._fleet, self._schedule, self._pulse = broker, fleet, schedule, pulse
         self._signals, self._rows, self._modes, self._in_force = signals, rows, modes, in_force
         self._clock, self._server_id, self._period_s, self._speed = clock, server_id, period_s, speed
-        self._standing = standing
+        self._standing, self._production = standing, production
         self._started_at, self._began = clock.now(), clock.monotonic()
         self._without_policy_since: float | None = self._began
         self._heard = _Heard(clock)
@@ -190,6 +192,7 @@ class Observer:
             loop_tasks=self._pulse.loop_tasks,
             draining=self._broker.draining,
             standing=self._standing(),
+            production=self._production(),
         )
         return self._latest
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from msc_authority.app.access import Identity, Kind, Unauthenticated
+from msc_authority.app.access import Identity, Kind, Role, Unauthenticated
 from msc_authority.app.tokens import TokenBook
 from msc_authority.ports import StoreUnavailable
 
 _log = logging.getLogger(__name__)
 
 Lost = Callable[[], object]
+_GREATER = {role: number for number, role in enumerate(Role)}
 
 _permit: ContextVar[Permit | None] = ContextVar("permit", default=None)
 
@@ -66,6 +68,12 @@ class Permits:
         finally:
             with self._lock:
                 self._open.discard(permit)
+
+    def open_by_role(self) -> Mapping[str, int]:
+        """Returns how many streams are open, by the greatest role of whoever opened them."""
+        with self._lock:
+            held = [permit.identity.roles for permit in self._open]
+        return Counter(str(max(roles, key=_GREATER.__getitem__)) for roles in held if roles)
 
     def review(self) -> None:
         """Takes back each permit whose token no longer holds."""

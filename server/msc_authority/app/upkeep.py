@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from msc_authority.app.production import UpkeepSigns
 from msc_authority.app.retention import BATCH_ROWS, KindPlan, Pruner
 from msc_authority.app.timing import Timer, pause
 from msc_authority.app.work import Worker, unless_stopped
 from msc_authority.core.audit_chain import Anchor, Verification, verify
-from msc_authority.ports import StoreError
+from msc_authority.ports import Clock, StoreError
 from msc_authority.ports_upkeep import AuditLog
 
 _log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ class Upkeep:
         *,
         pruner: Pruner,
         audit: AuditLog,
+        clock: Clock,
         timer: Timer,
         worker: Worker,
         leading: Callable[[], bool],
@@ -39,15 +41,35 @@ class Upkeep:
         """`leading` says whether this authority is the one to do it. `worker` needs one thread, of its own; what takes
         long on it is given up once `stopping` says so.
         """
-        self._pruner, self._audit, self._timer, self._worker = pruner, audit, timer, worker
+        self._pruner, self._audit, self._clock, self._timer, self._worker = pruner, audit, clock, timer, worker
         self._leading, self._stopping = leading, stopping
         self._kept: Anchor | None = None
         self.rounds = 0
         """How often it was done since the start."""
         self.pruned_rows = 0
         """Rows removed since the start."""
-        self.audit_broken = False
+        self.failures = 0
+        """How often the store did not let it be done."""
+        self.audit_damage = ""
+        """Where the chain did not hold when it was followed last, in words; empty: it held."""
+        self._audit_rows: int | None = None
+        self._done_at: float | None = None
+
+    @property
+    def audit_broken(self) -> bool:
         """Whether the chain did not hold when it was followed last."""
+        return bool(self.audit_damage)
+
+    def signs(self) -> UpkeepSigns:
+        """Returns what became of it."""
+        return UpkeepSigns(
+            rounds=self.rounds,
+            failures=self.failures,
+            pruned_rows=self.pruned_rows,
+            done_ago_s=None if self._done_at is None else self._clock.monotonic() - self._done_at,
+            audit_rows=self._audit_rows,
+            audit_damage=self.audit_damage,
+        )
 
     async def run(self) -> None:
         """Begins some minutes after the start, so that nobody who starts waits for it."""
@@ -63,8 +85,10 @@ class Upkeep:
             await self._follow()
         except StoreError as error:
             _log.warning("The daily upkeep could not be done and is tried again in an hour: %s", error)
+            self.failures += 1
             return False
         self.rounds += 1
+        self._done_at = self._clock.monotonic()
         return True
 
     async def _prune(self) -> None:
@@ -98,7 +122,8 @@ class Upkeep:
             self._kept = verified.newest
             # The line is an anchor: wherever logs are kept, it shows later what was done to the log of the database.
             _log.info("The audit log is intact: %d rows, anchor %s", verified.rows, verified.newest)
-        self.audit_broken = broken is not None
+        self._audit_rows = verified.rows
+        self.audit_damage = f"row {broken.sequence} ({broken.damage}): {broken.text}" if broken is not None else ""
 
     def _verified(self) -> Verification:
         rows = unless_stopped(self._audit.rows_after(None), self._stopping)

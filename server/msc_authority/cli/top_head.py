@@ -33,6 +33,7 @@ def head(state: TopState, monotonic: float, width: int) -> Iterator[Text]:
     yield from lines(width, *_in_force(status))
     yield from lines(width, *_limits(status))
     yield from lines(width, *_shares(part_of(status, "mode_shares")))
+    yield from lines(width, *_standing(status))
     yield from _troubles(status, state.seen.problems)
 
 
@@ -103,6 +104,22 @@ def _shares(shares: Document) -> Iterator[Text]:
         said = percent(found, 0) if found is not None else UNKNOWN
         yield words(f"{label}{mode.upper()} {said} ({told}){'!' if outside else ''}", "yellow" if outside else "")
         label = ""
+
+
+def _standing(status: Document) -> Iterator[Text]:
+    leader, replicas = part_of(status, "leader"), status.get("replicas")
+    if leader.get("address"):
+        who = "leads here" if leader.get("here") else f"follows {leader['address']}"
+        yield words(f"{who}, term {leader.get('term')}")
+    elif leader:
+        yield words("NOBODY LEADS", BAD)
+    if isinstance(replicas, list) and len(replicas) > 1:
+        alive = sum(isinstance(each, Mapping) and bool(each.get("alive")) for each in replicas)
+        yield words(f"{alive} of {len(replicas)} authorities alive", "" if alive == len(replicas) else BAD)
+    cache = part_of(status, "cache")
+    if cache:
+        yield words(f"policy confirmed by {cache.get('source')}", GOOD if cache.get("source") == "database" else BAD)
+        yield words("cache usable") if cache.get("usable") else words(f"cache AWAY: {cache.get('fault')}", BAD)
 
 
 def _troubles(status: Document, problems: tuple[str, ...]) -> Iterator[Text]:

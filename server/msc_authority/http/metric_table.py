@@ -145,5 +145,55 @@ ALERTS_FIRING = _gauge("alerts_firing", "Alerts that fire.", "code", "severity")
 ALERT_DELIVERIES = _counter("alert_deliveries", "Alerts sent out since the start.", "sink", "outcome")
 BUILD_INFO = _gauge("build_info", "Always 1; the labels say what runs.", "version", "python")
 
+# Several authorities
+
+LEADER = _gauge("leader", "1 where this authority leads, that is evaluates; 0 where another does, or nobody.")
+LEADERSHIP_TERM = _gauge("leadership_term", "Newest term that is known of; it grows by one whenever another leads.")
+LEADERLESS = _gauge(
+    "leaderless_seconds", "How long nobody has led, as far as is known; 0: somebody does.", unit=Unit.SECONDS
+)
+LEASE_AGE = _gauge("lease_age_seconds", "Time since the store last said who leads.", unit=Unit.SECONDS)
+LEADERSHIP_CHANGES = _counter("leadership_changes", "Changes of who leads, seen from here, since the start.", "cause")
+COMMITS_FENCED = _counter("commits_fenced", "Commits that the store refused because another had begun to lead.")
+REPLICAS = _gauge("replicas", "Authorities on the store that were heard of, this one included.", "state")
+SENT_AWAY = _counter("watches_sent_away", "Watches that were asked to go to other replicas since the start.")
+
+# The door
+
+REFUSALS = _counter("refusals", "Requests and streams that were turned away since the start.", "reason")
+STREAMS = _gauge("streams", "Streams that are open, by the greatest role of whoever opened them.", "role")
+
+# The cache beside the store. Without one, none of them has a series.
+
+POLICY_SOURCE = _gauge("policy_source", "1 for what confirms the policy now, 0 for the others.", "source")
+SOURCE_READS = _counter("policy_source_reads", "Looks, about one a second, by what confirmed the policy.", "source")
+SOURCE_CHANGES = _counter("policy_source_changes", "How often it began to be confirmed by that.", "source")
+CACHE_UP = _gauge("cache_up", "1 while the cache can be used, 0 while it cannot.")
+CACHE_FAILING = _gauge("cache_failing_seconds", "How long the cache has not been usable; 0: it is.", unit=Unit.SECONDS)
+CACHE_FAULTS = _counter("cache_faults", "Calls of the cache that failed since the start.", "fault")
+CACHE_RECOVERIES = _counter("cache_recoveries", "How often the cache could be used again since the start.")
+CACHE_PUTS = _counter(
+    "cache_puts", "Policies put there since the start, by what was there; newer and other: refused.", "found"
+)
+CACHE_OVERWRITTEN = _counter(
+    "cache_overwritten", "Puts that mended what should not have been there, or was lost.", "found"
+)
+CACHE_NOT_TAKEN = _counter("cache_not_taken", "Policies in the cache that were not believed, since the start.")
+
+# The store, and what looks after it
+
+STORE_LOST = _counter("store_connections_lost", "Connections to the database that broke since the start.")
+STORE_UNAVAILABLE = _counter(
+    "store_unavailable", "Transactions that could not be made because the database was away or refused for now."
+)
+STORE_REPEATED = _counter("store_transactions_repeated", "Transactions taken back by PostgreSQL, and done again.")
+STORE_LISTENING = _gauge("store_listening", "1 while new heads of others are heard of at once (LISTEN), 0 while not.")
+UPKEEP = _counter("upkeep", "Rounds of the daily upkeep here since the start.", "outcome")
+UPKEEP_AGE = _gauge("upkeep_age_seconds", "Time since the daily upkeep was done here.", unit=Unit.SECONDS)
+PRUNED_ROWS = _counter("pruned_rows", "Rows pruned here since the start.")
+AUDIT_ROWS = _gauge("audit_rows", "Rows of the audit log when its chain was last followed here.")
+AUDIT_INTACT = _gauge("audit_intact", "1 where the chain held when it was last followed here, 0 where it did not.")
+OVERRIDES = _gauge("overrides", "What persons have put in force.", "kind")
+
 METRICS = tuple(value for value in tuple(globals().values()) if isinstance(value, Metric))
 """All of them, in this order."""

@@ -19,6 +19,7 @@ from msc_authority.app.events import EvaluationDone, Event, PolicyApplied
 from msc_authority.app.insight import Insight
 from msc_authority.core.evaluation import Verdict
 from msc_authority.http import metric_table as table
+from msc_authority.http.metric_production import production_samples
 from msc_authority.http.metric_samples import (
     Sample,
     alert_samples,
@@ -102,7 +103,9 @@ class Metrics:
                 pass
 
     def _samples(self) -> Iterable[Sample]:
-        yield from samples_of(self._insight.observation)
+        observation = self._insight.observation
+        yield from samples_of(observation)
+        yield from production_samples(observation)
         if self._verdict:
             yield from health_samples(self._verdict.metrics)
         yield from alert_samples(self._insight.alerts)

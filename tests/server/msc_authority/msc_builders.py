@@ -31,6 +31,7 @@ from msc_authority.ports import (
     JournalCursor,
     LedgerCheckpoint,
     PolicyStore,
+    StoreTally,
 )
 from msc_authority.ports_operator import ActLog
 from msc_authority.ports_replicas import EvaluationRequests, Lease, Replicas
@@ -106,6 +107,10 @@ class Store(Protocol):
     @property
     def requests(self) -> EvaluationRequests:
         """What the leader is asked to do."""
+        ...
+
+    def tally(self) -> StoreTally:
+        """What went wrong."""
         ...
 
     def close(self) -> None:

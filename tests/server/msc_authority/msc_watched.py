@@ -27,7 +27,9 @@ from msc_authority.app.fleet import Fleet
 from msc_authority.app.in_force import InForce
 from msc_authority.app.journal_tally import RowCounter
 from msc_authority.app.modes import ModeTimeline
+from msc_authority.app.observation import Standing
 from msc_authority.app.observer import Observer
+from msc_authority.app.production import Production
 from msc_authority.app.scheduler import Scheduler
 from msc_authority.app.vitals import HeadKeeper, Vitals, read_current
 from msc_authority.app.work import Worker
@@ -94,6 +96,8 @@ class Watched:
     time: ManualTime = field(default_factory=ManualTime)
     told: Told = field(default_factory=Told)
     store: TroubledStore = field(init=False)
+    stands: Callable[[], Standing] = Standing
+    stands_on: Callable[[], Production] = Production
 
     def __post_init__(self) -> None:
         self.store = TroubledStore(self.time)
@@ -150,6 +154,8 @@ class Watched:
             clock=time,
             server_id="server-1",
             period_s=PERIOD_S,
+            standing=lambda: self.stands(),
+            production=lambda: self.stands_on(),
         )
         self.board = Board()
         self.lookout = Lookout(observer=self.observer, board=self.board, events=events, timer=time)

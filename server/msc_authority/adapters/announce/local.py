@@ -18,6 +18,11 @@ class LocalAnnouncements:
         self._callbacks: tuple[Callable[[PolicyRef | None], None], ...] = ()
         self._changing = threading.Lock()
 
+    @property
+    def connected(self) -> bool | None:
+        """None: nobody outside of this process is told."""
+        return None
+
     def announce(self, ref: PolicyRef) -> None:
         """Tells those who listen, on the caller's thread. What one of them raises is logged and goes no further."""
         for callback in self._callbacks:

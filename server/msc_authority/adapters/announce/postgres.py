@@ -52,6 +52,12 @@ class PostgresAnnouncements:
         self.lost = 0
         """How often there was no connection, and none could be made."""
         self._complained = False
+        self._connected_now = False
+
+    @property
+    def connected(self) -> bool | None:
+        """Whether others are heard of at once."""
+        return self._connected_now
 
     def announce(self, ref: PolicyRef) -> None:
         """Tells the others that `ref` was committed, soon: as long as there is no connection, the newest one waits."""
@@ -139,6 +145,7 @@ class PostgresAnnouncements:
                 _log.warning("Not an announcement of ours on channel %s: %.80r", CHANNEL, message.payload)
 
     def _connected(self) -> None:
+        self._connected_now = True
         if self._complained:
             _log.info("New heads are announced again")
             self._complained = False
@@ -146,6 +153,7 @@ class PostgresAnnouncements:
 
     def _disconnected(self, error: Exception) -> None:
         self.lost += 1
+        self._connected_now = False
         level = logging.DEBUG if self._complained else logging.WARNING
         text = " ".join(str(error).split())
         _log.log(level, "New heads are not announced, others find them within a second all the same: %s", text)

@@ -52,8 +52,13 @@ class Database:
         self.url = checked_url(url)
         self.repeated = 0
         """How many transactions were done again because PostgreSQL had taken them back."""
+        self.lost = 0
+        """How many connections broke."""
+        self.unavailable = 0
+        """How many transactions could not be made because the database was not there, or refused for now."""
         with store_errors(self.url):
             self._engine = _engine_for(self.url, busy_timeout_s, limits)
+        event.listen(self._engine, "invalidate", self._note_lost)
         self._file = _watched_file(self.url, self._engine)
         self.is_sqlite = self._engine.dialect.name == "sqlite"
         # A reader sees one state of the database from its first query to its last.
@@ -81,7 +86,7 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """A transaction that reads one consistent state."""
         self._ensure_open()
-        with store_errors(self.url), self._reader.begin() as connection:
+        with self._counting(), store_errors(self.url), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
@@ -93,7 +98,7 @@ class Database:
         taking its lock at BEGIN IMMEDIATE, not at the first write, makes waiting for it possible.
         """
         self._ensure_open()
-        with store_errors(self.url), self._writer.begin() as connection:
+        with self._counting(), store_errors(self.url), self._writer.begin() as connection:
             if self.is_sqlite:
                 yield connection
                 # It may have gone since. What raises here takes back what was written.
@@ -102,6 +107,17 @@ class Database:
             with unhurried(connection) if lock is WriteLock.SCHEMA else nullcontext():
                 connection.execute(select(func.pg_advisory_xact_lock(_LOCK_FAMILY, int(lock))))
                 yield connection
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreUnavailable as error:
+            self.unavailable += not _taken_back(error)
+            raise
+
+    def _note_lost(self, *_: object) -> None:
+        self.lost += 1
 
     def transact(self, lock: WriteLock, work: Callable[[Connection], _T]) -> _T:
         """What `work` returns in a writing transaction. It must do nothing but read and write by its connection: when

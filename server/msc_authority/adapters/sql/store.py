@@ -23,7 +23,7 @@ from msc_authority.adapters.sql.retention import SqlRetention
 from msc_authority.adapters.sql.schema import bring_to_head, check_current, is_empty
 from msc_authority.adapters.sql.tables import msc_state
 from msc_authority.adapters.sql.tokens import SqlTokenStore
-from msc_authority.ports import Clock
+from msc_authority.ports import Clock, StoreTally
 
 
 class SqlStore:
@@ -55,6 +55,11 @@ class SqlStore:
         """How many transactions were done again because PostgreSQL had taken them back."""
         return self._database.repeated
 
+    def tally(self) -> StoreTally:
+        """Returns what went wrong with the database since this was opened."""
+        database = self._database
+        return StoreTally(lost=database.lost, unavailable=database.unavailable, repeated=database.repeated)
+
     def bump_epoch(self, actor: str, reason: str) -> int:
         """Starts a new lineage, greater than any before, and returns its epoch. For a database restored from a backup.
 
@@ -83,11 +88,14 @@ class SqlStore:
         with self._database.read() as connection:
             if _is_founded(connection):
                 return
-        with self._database.write(WriteLock.EVALUATIONS) as connection:
+
+        def found(connection: Connection) -> None:
             if _is_founded(connection):
                 return
             allocate_epoch(connection, self._clock.now(), above=0, actor="authority", reason="database created")
             connection.execute(insert(msc_state), {"id": 1, "generation": 0, "trades_cursor": 0, "equity_cursor": 0})
+
+        self._database.transact(WriteLock.EVALUATIONS, found)
 
 
 def open_store(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from msc_authority.app.alerts import conditions
+from msc_authority.app.alerts import conditions, conditions_of_production
 from msc_authority.app.alerts.rule import Rule
 from msc_authority.app.alerts.values import Finding, Severity
 from msc_authority.app.observation import Observation
@@ -189,6 +189,44 @@ RULES: tuple[Rule, ...] = (
         "(`msc clients`). `msc config show` names the database.",
         promql="increase(msc_integrity_errors_total[5m]) > 0",
         find=conditions.integrity,
+    ),
+    _rule(
+        "NO_LEADER",
+        Severity.WARNING,
+        "No authority has led for more than 1 minute",
+        for_s=60.0,
+        advice="Run `msc doctor` on an authority's machine: the lease is in the database, and cannot be had while that "
+        "does not answer or takes no writes. Policies in force stay so until they are no longer valid.",
+        promql="msc_leaderless_seconds > 60",
+        find=conditions_of_production.nobody_leads,
+    ),
+    _rule(
+        "CACHE_UNAVAILABLE",
+        Severity.WARNING,
+        "The cache has not been usable for more than 5 minutes",
+        for_s=300.0,
+        advice="Run `msc doctor` to see what Redis says. Nothing stops meanwhile, but other programs do not see new "
+        "policies there, and an authority that loses the database has nothing to fall back on.",
+        promql="msc_cache_failing_seconds > 300",
+        find=conditions_of_production.cache_unavailable,
+    ),
+    _rule(
+        "ACCESS_REFUSED",
+        Severity.WARNING,
+        "More than 20 requests were refused within 5 minutes",
+        advice='The authority\'s log names address and reason behind "Refused"; `msc token list` shows which tokens '
+        "are over or revoked.",
+        promql="sum by (instance, job) (increase(msc_refusals_total[5m])) > 20",
+        find=conditions_of_production.access_refused,
+    ),
+    _rule(
+        "AUDIT_BROKEN",
+        Severity.CRITICAL,
+        "The audit log was tampered with",
+        advice="Run `msc audit verify` with the newest anchor that you kept, and leave the database as it is until "
+        "it is backed up.",
+        promql="msc_audit_intact == 0",
+        find=conditions_of_production.audit_broken,
     ),
     RULE_BROKEN,
 )

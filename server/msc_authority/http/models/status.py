@@ -15,6 +15,7 @@ from msc_authority.app.alerts.values import Alert, AlertState, Severity
 from msc_authority.app.broker import Current, Freshness
 from msc_authority.app.insight import Evaluations, Insight
 from msc_authority.app.observation import ClientView, ModeShares, Observation, ReplicaView, Standing
+from msc_authority.app.production import CacheSigns
 from msc_authority.app.signals import SignalTally
 from msc_authority.core.policy import RiskMode
 from msc_authority.http.models.basics import Answer, Count, Instant, RefAnswer
@@ -141,11 +142,37 @@ class LeaderAnswer(Answer):
     here: Annotated[bool, Field(description="This authority does.")]
     address: Annotated[str | None, Field(description="Where the one that does speaks gRPC; null: nobody does.")]
     term: Annotated[Count, Field(description="Grows by one whenever another begins to.")]
+    changes: Annotated[dict[str, int], Field(description="Changes seen from here since its start, by cause.")]
+    commits_fenced: Annotated[
+        Count, Field(description="Commits from here that the store refused because another had begun to lead.")
+    ]
 
     @classmethod
     def of(cls, standing: Standing) -> Self:
         """Returns the answer for a standing."""
-        return cls(here=standing.leading, address=standing.leader_address or None, term=standing.term)
+        return cls(
+            here=standing.leading,
+            address=standing.leader_address or None,
+            term=standing.term,
+            changes=dict(standing.changes),
+            commits_fenced=standing.commits_fenced,
+        )
+
+
+class CacheAnswer(Answer):
+    """The cache beside the database."""
+
+    usable: Annotated[bool, Field(description="It answers, and takes what is put there.")]
+    fault: Annotated[str | None, Field(description="Why it is not usable; null: it is.")]
+    source: Annotated[
+        str, Field(description="What confirms the policy that is served: database, cache, or nobody (last known).")
+    ]
+
+    @classmethod
+    def of(cls, signs: CacheSigns) -> Self:
+        """Returns the answer for what is seen of it."""
+        usable = signs.failing_for_s is None
+        return cls(usable=usable, fault=None if usable else signs.fault, source=signs.source)
 
 
 class VersionsAnswer(Answer):
@@ -176,6 +203,7 @@ class StatusAnswer(Answer):
     replicas: Annotated[
         list[ReplicaAnswer], Field(description="The authorities on this database that were heard of, by address.")
     ]
+    cache: Annotated[CacheAnswer | None, Field(description="The cache beside the database; null: there is none.")]
     watchers: Annotated[Count, Field(description="Watches open here.")]
     clients: ClientCounts
     signals: SignalCounts
@@ -203,6 +231,7 @@ class StatusAnswer(Answer):
                 "mode_shares": SharesAnswer.of(seen.mode_shares),
                 "leader": LeaderAnswer.of(seen.standing),
                 "replicas": [ReplicaAnswer.of(view) for view in seen.standing.replicas],
+                "cache": CacheAnswer.of(seen.production.cache) if seen.production.cache else None,
                 "watchers": seen.watchers,
                 "clients": ClientCounts.of([view for _, view in reporting_clients(seen)]),
                 "signals": SignalCounts.of(seen.signals.last_hour),

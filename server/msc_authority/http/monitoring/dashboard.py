@@ -16,7 +16,8 @@ _INTERVAL = "$__rate_interval"
 
 def dashboard() -> dict[str, object]:
     """Returns the document of the dashboard, for Grafana to import."""
-    rows = (_policy(), _health(), _signals(), _fleet(), _propagation(), _evaluations(), _journal(), _alerts())
+    decided = (_policy(), _health(), _signals(), _fleet(), _propagation(), _evaluations(), _journal(), _alerts())
+    rows = (*decided, _leadership(), _door(), _cache(), _store())
     return {
         "uid": UID,
         "title": TITLE,
@@ -223,6 +224,75 @@ def _alerts() -> Row:
     )
 
 
+def _leadership() -> Row:
+    return Row(
+        title="Several authorities",
+        panels=(
+            _line("Leads", table.LEADER, width=6),
+            _line("Nobody leads", table.LEADERLESS, bad_from=60.0, width=6),
+            _line("Age of the lease", table.LEASE_AGE, bad_from=15.0, width=6),
+            _line("Term", table.LEADERSHIP_TERM, width=6),
+            _grown("Changes in an hour, by cause", table.LEADERSHIP_CHANGES, "cause", width=6),
+            _grown("Fenced commits in an hour", table.COMMITS_FENCED, "instance", width=6),
+            _summed("Authorities", table.REPLICAS, "instance, state", width=6),
+            _grown("Watches sent away in an hour", table.SENT_AWAY, "instance", width=6),
+        ),
+    )
+
+
+def _door() -> Row:
+    return Row(
+        title="Who may come in, and what persons put in force",
+        panels=(
+            _grown("Refused in an hour, by reason", table.REFUSALS, "reason"),
+            _summed("Streams by role", table.STREAMS, "role"),
+            _summed("Overrides", table.OVERRIDES, "kind"),
+        ),
+    )
+
+
+def _cache() -> Row:
+    source = _each(table.POLICY_SOURCE, "instance", "source")
+    return Row(
+        title="Cache",
+        panels=(
+            Panel(
+                title="What confirms the policy",
+                text=table.POLICY_SOURCE.help,
+                queries=(source,),
+                look=Look.STATES,
+                width=12,
+            ),
+            _line("Usable", table.CACHE_UP, width=6),
+            _line("Not usable", table.CACHE_FAILING, bad_from=300.0, width=6),
+            _grown("Looks in an hour, by source", table.SOURCE_READS, "source", width=6),
+            _grown("Changes of the source in an hour", table.SOURCE_CHANGES, "source", width=6),
+            _grown("Failed calls in an hour, by fault", table.CACHE_FAULTS, "fault", width=6),
+            _grown("Recoveries in an hour", table.CACHE_RECOVERIES, "instance", width=6),
+            _grown("Puts in an hour, by what was there", table.CACHE_PUTS, "found"),
+            _grown("Mended in an hour, by what was there", table.CACHE_OVERWRITTEN, "found"),
+            _grown("Not believed in an hour", table.CACHE_NOT_TAKEN, "instance"),
+        ),
+    )
+
+
+def _store() -> Row:
+    return Row(
+        title="Database and upkeep",
+        panels=(
+            _grown("Connections lost in an hour", table.STORE_LOST, "instance", width=6),
+            _grown("Transactions not made in an hour", table.STORE_UNAVAILABLE, "instance", width=6),
+            _grown("Transactions done again in an hour", table.STORE_REPEATED, "instance", width=6),
+            _line("Hears of new heads at once", table.STORE_LISTENING, width=6),
+            _grown("Rounds of upkeep in an hour", table.UPKEEP, "outcome", width=6),
+            _grown("Rows pruned in an hour", table.PRUNED_ROWS, "instance", width=6),
+            _line("Since the upkeep was done", table.UPKEEP_AGE, width=6),
+            _line("Rows of the audit log", table.AUDIT_ROWS, width=3),
+            _now("Audit log intact", table.AUDIT_INTACT, zero_is_bad=True, height=7),
+        ),
+    )
+
+
 def _stat(title: str, metric: Metric, query: Query) -> Panel:
     return Panel(title=title, text=metric.help, queries=(query,), look=Look.STAT, width=3, height=4, names_only=True)
 
@@ -259,18 +329,21 @@ def _each_client(title: str, metric: Metric, *, bad_from: float) -> Panel:
     return Panel(title=title, text=metric.help, queries=(query,), unit=metric.unit, bad_from=bad_from)
 
 
-def _each(metric: Metric, label: str) -> Query:
-    return Query(expr=of(metric), legend=f"{{{{{label}}}}}")
+def _each(metric: Metric, *labels: str) -> Query:
+    return Query(expr=of(metric), legend=_legend(",".join(labels)))
 
 
-def _summed(title: str, metric: Metric, label: str) -> Panel:
-    query = Query(expr=f"sum by ({label}) ({of(metric)})", legend=f"{{{{{label}}}}}")
-    return Panel(title=title, text=metric.help, queries=(query,), stacked=True)
+def _summed(title: str, metric: Metric, labels: str, *, width: int = 8) -> Panel:
+    query = Query(expr=f"sum by ({labels}) ({of(metric)})", legend=_legend(labels))
+    return Panel(title=title, text=metric.help, queries=(query,), stacked=True, width=width)
+
+
+def _legend(labels: str) -> str:
+    return " ".join(f"{{{{{label.strip()}}}}}" for label in labels.split(","))
 
 
 def _grown(title: str, metric: Metric, labels: str, *, width: int = 8) -> Panel:
-    legend = " ".join(f"{{{{{label.strip()}}}}}" for label in labels.split(","))
-    query = Query(expr=f"sum by ({labels}) (increase({of(metric)}[1h]))", legend=legend)
+    query = Query(expr=f"sum by ({labels}) (increase({of(metric)}[1h]))", legend=_legend(labels))
     return Panel(title=title, text=metric.help, queries=(query,), stacked=True, width=width)
 
 

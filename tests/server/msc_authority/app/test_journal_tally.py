@@ -4,8 +4,9 @@ import threading
 
 from msc_live import ManualTime
 
-from msc_authority.app.journal_tally import MAX_CODES, RECENT_S, RowCounter
+from msc_authority.app.journal_tally import MAX_CODES, RowCounter
 from msc_authority.app.observation import JournalTally
+from msc_authority.app.recent import RECENT_S
 
 
 def test_a_new_process_has_counted_nothing() -> None:

@@ -89,6 +89,7 @@ async def a_scene(home: Path) -> AsyncIterator[Scene]:
         upkeep = Upkeep(
             pruner=pruner,
             audit=store.audit,
+            clock=time,
             timer=time,
             worker=worker,
             leading=lambda: leads[0],

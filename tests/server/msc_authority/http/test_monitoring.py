@@ -21,7 +21,8 @@ from msc_authority.app.alerts.delivery import SinkTally
 from msc_authority.app.alerts.rules import RULES
 from msc_authority.app.clients import ClientCounters
 from msc_authority.app.insight import Evaluations
-from msc_authority.app.observation import JournalTally, ReadTally
+from msc_authority.app.observation import JournalTally, ReadTally, Standing
+from msc_authority.app.production import CacheSigns, Production, StoreSigns, UpkeepSigns
 from msc_authority.app.signals import SignalActivity, SignalTally
 from msc_authority.http.metric_table import METRICS
 from msc_authority.http.metrics import Metrics
@@ -64,6 +65,10 @@ async def exported() -> set[str]:
         journal=JournalTally(refused={"ID_CONFLICT": 1}),
         reads=ReadTally(reads=1, failed=1),
         clients=(a_client(counters=counters),),
+        standing=Standing(lease_age_s=1.0),
+        production=Production(
+            cache=CacheSigns(), store=StoreSigns(listening=True), upkeep=UpkeepSigns(done_ago_s=1.0, audit_rows=1)
+        ),
     )
     insight = StillInsight(observation=observation, latest=Evaluations(latest=an_entry(), failure=None))
     metrics = Metrics(insight, deliveries=lambda: [SinkTally(name="webhook-1")])
@@ -309,6 +314,33 @@ CASES = [
         code="INTEGRITY",
         fires={f"msc_integrity_errors_total{{{HERE}}}": "0x30 1x400"},
         silent={f"msc_integrity_errors_total{{{HERE}}}": "3x400"},
+        labels=WHERE,
+    ),
+    Case(
+        code="NO_LEADER",
+        fires={f"msc_leaderless_seconds{{{HERE}}}": "61x400"},
+        silent={f"msc_leaderless_seconds{{{HERE}}}": "60x400"},
+        labels=WHERE,
+    ),
+    Case(
+        code="CACHE_UNAVAILABLE",
+        fires={f"msc_cache_failing_seconds{{{HERE}}}": "301x400"},
+        silent={f"msc_cache_failing_seconds{{{HERE}}}": "300x400"},
+        labels=WHERE,
+    ),
+    Case(
+        code="ACCESS_REFUSED",
+        fires={
+            f'msc_refusals_total{{reason="TOKEN_EXPIRED", {HERE}}}': "0+1x400",
+            f'msc_refusals_total{{reason="ROLE_MISSING", {HERE}}}': "0+1x400",
+        },
+        silent={f'msc_refusals_total{{reason="TOKEN_EXPIRED", {HERE}}}': "0+0.9x400"},
+        labels=WHERE,
+    ),
+    Case(
+        code="AUDIT_BROKEN",
+        fires={f"msc_audit_intact{{{HERE}}}": "0x400"},
+        silent={f"msc_audit_intact{{{HERE}}}": "1x400"},
         labels=WHERE,
     ),
     Case(

@@ -42,6 +42,7 @@ def test_the_critical_ones_are_those_that_stop_trading_or_blind_us() -> None:
         "EVALUATION_OVERDUE",
         "TRADING_NOT_ACTIVE",
         "INTEGRITY",
+        "AUDIT_BROKEN",
         "RULE_BROKEN",
     }
 
