@@ -1,0 +1,1 @@
+"""Those who load the authority, each a process that works in shifts."""
