@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from msc_authority.app.events import Event, Listener, PolicyPublished
-from msc_authority.ports import Announcements
+from msc_authority.core.policy import PolicyRef
 
 
-def announcer(announcements: Announcements) -> Listener:
+class Announces(Protocol):
+    """Tells others. See `msc_authority.ports.Announcements`."""
+
+    def announce(self, ref: PolicyRef) -> None:
+        """Tells them that `ref` was committed."""
+        ...
+
+
+def announcer(announcements: Announces) -> Listener:
     """Returns what announces every head that is served here for the first time.
 
     Also one that was committed elsewhere: whoever hears of a head it serves does nothing, and when the process that
