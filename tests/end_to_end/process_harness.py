@@ -64,11 +64,14 @@ class AuthorityProcess:
     environment: dict[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
+    host: str = "127.0.0.1"
+    within: tuple[str, ...] = ()
+    """A command that the process is run by, and becomes: for a network of its own."""
 
     @property
     def target(self) -> str:
         """Where it listens."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     @property
     def url(self) -> str:
@@ -98,7 +101,7 @@ class AuthorityProcess:
         environment = clean_environment(self.home, MSC_GRPC_PORT=str(self.port), **http, **self.environment)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "msc_authority", "serve", *self.arguments],
+                [*self.within, sys.executable, "-m", "msc_authority", "serve", *self.arguments],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
