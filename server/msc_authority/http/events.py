@@ -33,6 +33,10 @@ KINDS = ("policy", "evaluation", "alert", "client", "block", "act")
 TOLD = (PolicyPublished, EvaluationDone, EvaluationBroken, AlertChanged, ClientChanged, SignalBlocked, OperatorActed)
 INBOX = 4096
 """Events that may wait for the HTTP thread. It is told that some are missing where more came."""
+GATHER_S = 0.02
+"""What is told here waits so long for what belongs to it, while the watchers of a policy are served: both threads share
+an interpreter, and theirs comes first.
+"""
 
 
 class Listening:
@@ -66,7 +70,7 @@ class Listening:
             self._inbox.append(event)
         if not self._woken:
             self._woken = True
-            loop.call_soon_threadsafe(self._tell)
+            loop.call_soon_threadsafe(loop.call_later, GATHER_S, self._tell)
 
     def _tell(self) -> None:
         # In this order: what comes from here on wakes this again.

@@ -31,7 +31,7 @@ from msc_authority.app.events import (
 )
 from msc_authority.app.signals import BlockedSignal
 from msc_authority.core.policy import FieldChange, PolicyRef, RiskMode
-from msc_authority.http.events import KINDS, Listening, told_of
+from msc_authority.http.events import GATHER_S, KINDS, Listening, told_of
 from msc_authority.http.feed import KEEP_ALIVE, Feed
 from msc_authority.http.streaming import CONTENTS
 from msc_authority.ports_operator import ActEntry
@@ -208,7 +208,7 @@ async def test_after_the_end_nothing_is_heard() -> None:
     insight.events.emit(SignalBlocked(signal=BLOCK))
     await settle()
 
-    stream = feed.stream((), 0, 0.001)
+    stream = feed.stream((), 0, 5 * GATHER_S)
     assert [await anext(stream) for _ in range(2)] == [b"retry: 2000\n\n", KEEP_ALIVE]
     await stream.aclose()
 
