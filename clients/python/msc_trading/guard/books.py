@@ -16,7 +16,7 @@ from msc_trading.guard.lanes import reduce_lane_denial
 from msc_trading.guard.limits import StrategyLimits
 from msc_trading.guard.reasons import Lane, ReasonCode
 from msc_trading.guard.reservations import Ledger, Reservation, new_reservation
-from msc_trading.guard.throttle import RateLane, RepeatKey, RepeatThrottle
+from msc_trading.guard.throttle import RateLane, RepeatThrottle
 
 _NS = 1_000_000_000
 _OTHER = {Side.BUY: Side.SELL, Side.SELL: Side.BUY}
@@ -38,14 +38,14 @@ class Books:
         intent, facts, totals = case.intent, case.facts, self.ledger.totals
         positions = case.positions
         symbol, held = intent.symbol, positions.quantities
-        own = self._strategy_symbols(case)
-        open_risk = known(facts.open_risk)
+        reserved, open_risk = totals.symbols, known(facts.open_risk)
+        own = None if case.strategy.max_positions is None else self._strategy_symbols(case)
         day = self.day_book.day_of(facts.now)
         return new_usage(
             confirmed=len(held),
-            reserved=len(totals.symbols.keys() - held.keys()),
-            holds_slot=symbol in held or symbol in totals.symbols,
-            opposed=(symbol, _OTHER[intent.side]) in totals.sides,
+            reserved=len(reserved.keys() - held.keys()) if reserved else 0,
+            holds_slot=symbol in held or symbol in reserved,
+            opposed=bool(reserved) and (symbol, _OTHER[intent.side]) in totals.sides,
             daily_used=self.day_book.used(day),
             strategy_positions=None if own is None else len(own),
             strategy_holds=own is not None and symbol in own,
@@ -53,13 +53,14 @@ class Books:
             symbol_exposure=EXACT.add(positions.exposure(symbol), totals.exposure(symbol)),
             gross_exposure=EXACT.add(positions.gross_exposure, totals.gross_exposure),
             open_risk=None if open_risk is None else EXACT.add(open_risk, totals.risk),
-            repeats=self._repeats.count(_repeat_key(case), facts.now),
+            repeats=self._repeats.count((intent.strategy_id, symbol, intent.side), facts.now),
             orders=self._entry_lane.used(case.now_ns),
         )
 
     def reserve_entry(self, case: Case, reservation_id: str) -> Reservation:
         """Sets aside what an entry takes, and returns that."""
-        self._repeats.note(_repeat_key(case), case.facts.now)
+        intent = case.intent
+        self._repeats.note((intent.strategy_id, intent.symbol, intent.side), case.facts.now)
         self._entry_lane.take(case.now_ns)
         day = self.day_book.day_of(case.facts.now)
         return self._reserve(case, reservation_id, Lane.ENTRY, day, case.notional, case.risk_amount)
@@ -106,10 +107,8 @@ class Books:
         self.ledger.add(reservation)
         return reservation
 
-    def _strategy_symbols(self, case: Case) -> frozenset[str] | None:
-        """Returns the symbols that count for a strategy with a cap of its own, None for others."""
-        if case.strategy.max_positions is None:
-            return None
+    def _strategy_symbols(self, case: Case) -> frozenset[str]:
+        """Returns the symbols that count for a strategy with a cap of its own."""
         strategy_id, owners = case.intent.strategy_id, case.facts.strategy_symbols
         confirmed = frozenset(case.positions.quantities)
         reserved = frozenset(self.ledger.totals.strategy_symbols.get(strategy_id, ()))
@@ -121,7 +120,3 @@ class Books:
 
     def _strategy_daily(self, strategy: StrategyLimits, strategy_id: str, day: date) -> int | None:
         return None if strategy.max_daily_trades is None else self.day_book.used_by(day, strategy_id)
-
-
-def _repeat_key(case: Case) -> RepeatKey:
-    return (case.intent.strategy_id, case.intent.symbol, case.intent.side)

@@ -169,3 +169,27 @@ def capacity_denial(case: Case, usage: Usage) -> Denial | None:
         if denial is not None:
             return denial
     return None
+
+
+def fits(case: Case, usage: Usage) -> bool:
+    """Tells whether there is room for an entry that nothing is latched against: whether `capacity_denial` is None."""
+    limits, strategy, config = case.in_force.limits, case.strategy, case.config
+    current, used = usage.confirmed + usage.reserved, usage.daily_used
+    return (
+        usage.repeats < config.repeat_max
+        and not usage.opposed
+        and (current < limits.max_positions or (usage.holds_slot and current == limits.max_positions))
+        and used is not None
+        and used < limits.max_daily_trades
+        and usage.orders < config.entry_orders_per_10s
+        and _fits_exposure(case, usage.symbol_exposure, config.max_symbol_leverage)
+        and _fits_exposure(case, usage.gross_exposure, config.max_gross_leverage)
+        # What most entries have no limit of.
+        and (config.max_open_risk_fraction is None or _open_risk(case, usage) is None)
+        and (strategy.max_positions is None or _strategy_positions(case, usage) is None)
+        and (strategy.max_daily_trades is None or _strategy_daily_trades(case, usage) is None)
+    )
+
+
+def _fits_exposure(case: Case, used: Decimal, leverage: Decimal) -> bool:
+    return EXACT.add(used, case.notional) <= EXACT.multiply(case.equity, leverage)

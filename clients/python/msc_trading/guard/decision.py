@@ -15,11 +15,13 @@ from msc_client.tier import Tier
 from msc_client.view import PolicyView
 from msc_trading.filters import plain
 from msc_trading.guard.capacity import Usage
+from msc_trading.guard.config import GuardConfig
 from msc_trading.guard.facts import GuardFacts
 from msc_trading.guard.intent import OrderIntent
 from msc_trading.guard.limits import Limits
 from msc_trading.guard.reasons import CheckRow, Lane, ReasonCode
 from msc_trading.guard.reservations import Reservation
+from msc_trading.guard.rows import rows_of
 
 __all__ = ["Check", "CheckRow", "Counters", "Decision", "Lane", "ReasonCode"]
 
@@ -49,7 +51,8 @@ class Counters:
 class Decision:
     """What the guard said of one intent, whole: enough to judge the judgement later.
 
-    It keeps what was judged (`facts`, `view`, `limits`, `usage`) and reads the rest from that. `notional`,
+    It keeps what was judged (`facts`, `view`, `limits`, `config`, `usage`) and reads the rest from that. `written` are
+    the rows of the checks, None for a grant: those of one that passed everything can be told at any time. `notional`,
     `risk_amount` and `equity` are None where no check needed them; `usage` where no count was reached. `reservation`
     is what was set aside, as it was then (None: nothing). Instants are on the policy source's clock.
     """
@@ -59,10 +62,11 @@ class Decision:
     reason_code: ReasonCode
     text: str
     headline: str
-    rows: tuple[CheckRow, ...]
+    written: tuple[CheckRow, ...] | None
     facts: GuardFacts
     view: PolicyView
     limits: Limits
+    config: GuardConfig
     usage: Usage | None
     reservation: Reservation | None
     notional: Decimal | None
@@ -80,6 +84,21 @@ class Decision:
     def lane(self) -> Lane:
         """How it was judged."""
         return Lane.REDUCE if self.intent.only_reduces else Lane.ENTRY
+
+    @property
+    def rows(self) -> tuple[CheckRow, ...]:
+        """Every check that was made, in order, as it is recorded."""
+        if self.written is not None or self.usage is None:
+            return self.written or ()
+        return rows_of(
+            self.intent,
+            self.facts,
+            view=self.view,
+            limits=self.limits,
+            usage=self.usage,
+            config=self.config,
+            now_ns=self.started_ns,
+        )
 
     @property
     def checks(self) -> tuple[Check, ...]:

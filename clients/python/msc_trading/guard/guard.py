@@ -13,7 +13,7 @@ from typing import Final
 from msc_client.facts import Execution
 from msc_client.view import PolicyView
 from msc_trading.guard.books import Books
-from msc_trading.guard.capacity import Usage, capacity_denial
+from msc_trading.guard.capacity import Usage, capacity_denial, fits
 from msc_trading.guard.case import Case, Denial, Latch
 from msc_trading.guard.checks import first_denial, reduce_denial
 from msc_trading.guard.config import GuardConfig
@@ -26,6 +26,8 @@ from msc_trading.guard.lines import GuardLines
 from msc_trading.guard.reasons import ReasonCode
 from msc_trading.guard.reservations import OrderEvent, Reservation, ReservationState, adopted
 from msc_trading.guard.shape import shape_problem
+from msc_trading.guard.swift import passes
+from msc_trading.guard.terms import Tables
 from msc_trading.guard.verdict import decide
 from msc_trading.venue.port import Fill, OrderState
 
@@ -61,6 +63,7 @@ class RiskGuard:
         self._lock = threading.Lock()
         self._memory = PolicyMemory()
         self._books = Books(account_id, config)
+        self._tables = Tables(config, account_id)
         self._latches = frozenset(latched)
         self._on_latch = on_latch
         # Ordered: a plain dict that loses its oldest again and again looks for it ever longer.
@@ -72,10 +75,27 @@ class RiskGuard:
 
         The same client order id with the same order returns the same decision, and reserves nothing more.
         """
-        started_ns = self._policies.now_ns()
-        case = Case(intent, facts, self._in_force(view), self._config, self._latches, started_ns)
+        started_ns, in_force = self._policies.now_ns(), self._in_force(view)
         self._lines.follow(self._memory.known)
-        problem = shape_problem(intent, facts, self._account_id)
+        case = Case(intent, facts, in_force, self._config, self._latches, started_ns)
+        granted = self._grant_at_once(case) if passes(case, self._tables) else None
+        return granted or self._judge(Case(intent, facts, in_force, self._config, self._latches, started_ns))
+
+    def _grant_at_once(self, case: Case) -> Decision | None:
+        """Reserves for an entry that passes what needs no counting. None: there is more to say, or less to give."""
+        id_ = case.intent.client_order_id
+        with self._lock:
+            if self._policies.current() is not case.in_force.view or self._latches is not case.latches:
+                return None
+            if id_ in self._decisions or self._books.ledger.get(id_) is not None:
+                return None
+            usage = self._books.usage(case)
+            return self._reserve(case, usage, in_passing=True) if fits(case, usage) else None
+
+    def _judge(self, case: Case) -> Decision:
+        """Asks one check after the other, and writes down what it found."""
+        intent = case.intent
+        problem = shape_problem(intent, case.facts, self._account_id)
         case.rows.append(("shape", problem or "sound", "sound", problem is None))
         if problem is not None:
             decision = self._conclude(case, Denial(ReasonCode.INVALID_INPUT, problem), remember=False)
@@ -220,9 +240,22 @@ class RiskGuard:
         denial = capacity_denial(case, usage)
         if denial is not None:
             return self._conclude(case, denial, usage=usage)
+        return self._reserve(case, usage)
+
+    def _reserve(self, case: Case, usage: Usage, *, in_passing: bool = False) -> Decision:
         decision_id = self._next_id()
         reservation = self._books.reserve_entry(case, f"r-{decision_id}")
-        return self._conclude(case, None, usage=usage, reservation=reservation, decision_id=decision_id)
+        decision = decide(
+            case,
+            None,
+            decision_id=decision_id,
+            usage=usage,
+            reservation=reservation,
+            ended_ns=self._policies.now_ns(),
+            in_passing=in_passing,
+        )
+        self._remember(decision, None)
+        return decision
 
     def _anew(self, case: Case, view: PolicyView) -> Case:
         again = Case(case.intent, case.facts, self._memory.take(view), self._config, self._latches, case.now_ns)

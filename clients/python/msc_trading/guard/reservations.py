@@ -65,6 +65,10 @@ class OrderEvent(StrEnum):
 
 
 _S, _E = ReservationState, OrderEvent
+# Read for each order: a member is looked up anew in its class each time.
+_PENDING, _CLOSED, _RELEASED, _IS_FILLED = _S.PENDING, _S.CLOSED, _S.RELEASED, _S.FILLED
+_BOUND, _PARTIAL = _S.BOUND, _S.PARTIAL
+_ENTRY, _REDUCE = Lane.ENTRY, Lane.REDUCE
 
 # What is not here changes nothing: a late or repeated report. RELEASED is left again when the venue reports the order
 # after all: what fills exists, whatever was concluded before.
@@ -103,10 +107,11 @@ TRANSITIONS: Final[dict[tuple[ReservationState, OrderEvent], ReservationState]] 
     (_S.RELEASED, _E.FILLED): _S.FILLED,
 }
 
-_FINAL: Final = frozenset({_S.CLOSED, _S.RELEASED})
 _OPEN: Final = frozenset({_S.PENDING, _S.SENT, _S.BOUND, _S.PARTIAL})
 _UNDECIDED: Final = frozenset({_S.PENDING, _S.SENT, _S.UNKNOWN})
 _REPORTED: Final = frozenset({_E.BOUND, _E.FILLED_IN_PART, _E.FILLED})
+_LEAVING: Final = frozenset({_E.SENT, _E.LOST})
+_ENDED: Final = _E.ENDED
 _OVER: Final = frozenset({_E.ENDED, _E.REJECTED, _E.FILLED})
 
 
@@ -140,7 +145,10 @@ class Reservation:
     @property
     def is_live(self) -> bool:
         """Whether it counts. A reduction that is filled counts no more: there is nothing to hold a place for."""
-        return self.state not in _FINAL and not (self.lane is Lane.REDUCE and self.state is _S.FILLED)
+        state = self.state
+        if state is _CLOSED or state is _RELEASED:
+            return False
+        return not (state is _IS_FILLED and self.lane is _REDUCE)
 
     @property
     def pending_reduce(self) -> Decimal:
@@ -170,20 +178,22 @@ class Totals:
 
     def add(self, entry: Reservation) -> None:
         """Counts a live entry."""
-        _count(self.symbols, entry.symbol)
-        _count(self.sides, (entry.symbol, entry.side))
-        _count(self.strategy_symbols.setdefault(entry.strategy_id, {}), entry.symbol)
-        self.symbol_exposure[entry.symbol] = EXACT.add(self.exposure(entry.symbol), entry.notional)
-        self.gross_exposure = EXACT.add(self.gross_exposure, entry.notional)
+        symbol, notional = entry.symbol, entry.notional
+        _count(self.symbols, symbol)
+        _count(self.sides, (symbol, entry.side))
+        _count(self.strategy_symbols.setdefault(entry.strategy_id, {}), symbol)
+        self.symbol_exposure[symbol] = EXACT.add(self.symbol_exposure.get(symbol, _ZERO), notional)
+        self.gross_exposure = EXACT.add(self.gross_exposure, notional)
         self.risk = EXACT.add(self.risk, entry.risk)
 
     def remove(self, entry: Reservation) -> None:
         """Takes back exactly what `add` did."""
-        _uncount(self.symbols, entry.symbol)
-        _uncount(self.sides, (entry.symbol, entry.side))
-        _uncount(self.strategy_symbols[entry.strategy_id], entry.symbol)
-        self.symbol_exposure[entry.symbol] = EXACT.subtract(self.symbol_exposure[entry.symbol], entry.notional)
-        self.gross_exposure = EXACT.subtract(self.gross_exposure, entry.notional)
+        symbol, notional = entry.symbol, entry.notional
+        _uncount(self.symbols, symbol)
+        _uncount(self.sides, (symbol, entry.side))
+        _uncount(self.strategy_symbols[entry.strategy_id], symbol)
+        self.symbol_exposure[symbol] = EXACT.subtract(self.symbol_exposure[symbol], notional)
+        self.gross_exposure = EXACT.subtract(self.gross_exposure, notional)
         self.risk = EXACT.subtract(self.risk, entry.risk)
 
     def exposure(self, symbol: str) -> Decimal:
@@ -196,8 +206,10 @@ def _count(counts: dict[_Key, int], key: _Key) -> None:
 
 
 def _uncount(counts: dict[_Key, int], key: _Key) -> None:
-    counts[key] -= 1
-    if not counts[key]:
+    left = counts[key] - 1
+    if left:
+        counts[key] = left
+    else:
         del counts[key]
 
 
@@ -286,7 +298,7 @@ class Ledger:
 
     def _put(self, before: Reservation | None, after: Reservation) -> None:
         id_ = after.client_order_id
-        if after.lane is Lane.ENTRY:
+        if after.lane is _ENTRY:
             self._count_entry(before, after)
         elif after.pending_reduce:
             self._reductions[id_] = after
@@ -322,7 +334,7 @@ def _after(
     before: Reservation, event: OrderEvent, *, now_ns: int, order_id: str, filled: Decimal | None
 ) -> Reservation:
     state = TRANSITIONS.get((before.state, event), before.state)
-    if before.ended and state in (_S.BOUND, _S.PARTIAL):
+    if before.ended and (state is _BOUND or state is _PARTIAL):
         # A late report of an order that is over: only what filled still counts.
         state = before.state if state is _S.BOUND else _S.FILLED
     # Spelled out: `replace` takes longer than all the checks of a decision together.
@@ -342,13 +354,15 @@ def _after(
         state=state,
         filled=before.filled if filled is None else max(before.filled, filled),
         order_id=order_id or before.order_id,
-        sent_ns=now_ns if event in (_E.SENT, _E.LOST) and before.sent_ns is None else before.sent_ns,
+        sent_ns=now_ns if event in _LEAVING and before.sent_ns is None else before.sent_ns,
         absent_ns=before.absent_ns,
-        accepted=before.accepted or event in _REPORTED or (event is _E.ENDED and before.state is not _S.PENDING),
+        accepted=before.accepted or event in _REPORTED or (event is _ENDED and before.state is not _PENDING),
         ended=before.ended or event in _OVER,
     )
-    counted = before.filled if before.state is _S.FILLED and before.filled > 0 else before.quantity
-    return _counting_for_filled(after, counted) if state is _S.FILLED else after
+    if state is not _IS_FILLED:
+        return after
+    counted = before.filled if before.state is _IS_FILLED and before.filled > 0 else before.quantity
+    return _counting_for_filled(after, counted)
 
 
 def _counting_for_filled(order: Reservation, counted: Decimal) -> Reservation:

@@ -37,14 +37,15 @@ def _identity_problem(intent: OrderIntent, account_id: str) -> str | None:
     if not isinstance(intent.client_order_id, str) or not is_client_order_id(intent.client_order_id):
         return f"client_order_id: {intent.client_order_id!r} is not 1 to 36 of A-Z a-z 0-9 _ -"
     return (
-        _name_problem("symbol", intent.symbol)
-        or _name_problem("executor_id", intent.executor_id)
+        name_problem("symbol", intent.symbol)
+        or name_problem("executor_id", intent.executor_id)
         # An empty strategy is a signal without an owner: well formed, and not allowed.
-        or (_name_problem("strategy_id", intent.strategy_id) if intent.strategy_id != "" else None)
+        or (name_problem("strategy_id", intent.strategy_id) if intent.strategy_id != "" else None)
     )
 
 
-def _name_problem(field: str, text: object) -> str | None:
+def name_problem(field: str, text: object) -> str | None:
+    """Returns what is wrong with a name, starting with its field's, or None."""
     if not isinstance(text, str) or not text or len(text) > _MAX_NAME_CHARS:
         return f"{field}: must be text of 1 to {_MAX_NAME_CHARS} characters"
     if not text.isprintable() or text != text.strip():

@@ -22,18 +22,20 @@ def decide(
     usage: Usage | None,
     reservation: Reservation | None,
     ended_ns: int,
+    in_passing: bool = False,
 ) -> Decision:
-    """Returns the decision: what was refused, and why, or what was reserved."""
+    """Returns the decision: what was refused, and why, or what was reserved. `in_passing`: no check wrote a row."""
     return _new_decision(
         decision_id=decision_id,
         intent=case.intent,
         reason_code=ReasonCode.ALLOWED if denial is None else denial.code,
         text="allowed" if denial is None else denial.text,
         headline="" if denial is None else denial.said or denial.text,
-        rows=tuple(case.rows),
+        written=None if in_passing else tuple(case.rows),
         facts=case.facts,
         view=case.in_force.view,
         limits=case.in_force.limits,
+        config=case.config,
         usage=usage,
         reservation=reservation,
         # Set by checks that may not have been reached.
