@@ -40,7 +40,7 @@ export default {
         </div>
         <datalist id="o-offers"><option v-for="offer in offered" :key="offer.value" :value="offer.value">{{ offer.label }}</option></datalist>
         <div v-if="chosen.loosens" class="loosening">
-          <template v-if="asks || errors.allow_loosening">
+          <template v-if="asks || errors.allow_loosening || values.allow_loosening">
             <label class="check"><input id="o-allow_loosening" type="checkbox" v-model="values.allow_loosening"
               :aria-invalid="errors.allow_loosening ? 'true' : 'false'" aria-describedby="od-allow_loosening">
               It may allow more than the controller does</label>
@@ -86,7 +86,9 @@ export default {
     window.removeEventListener("msc-operate", this.chooseOther);
   },
   watch: {
-    action() {
+    action(action) {
+      // What came of the last one stays to be read.
+      if (!action) return;
       const { reason, actor } = this.values;
       Object.assign(this, EMPTY, { asks: false, values: { ...this.blank(), reason, actor } });
     },
@@ -149,7 +151,7 @@ export default {
     },
     cancel() {
       this.reset();
-      Object.assign(this, EMPTY);
+      Object.assign(this, EMPTY, { asks: false });
     },
   },
 };
