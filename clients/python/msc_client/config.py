@@ -20,7 +20,8 @@ DEFAULT_TARGET = "127.0.0.1:7443"
 class TlsFiles:
     """Where the certificates are. They are read again each time the channel is rebuilt.
 
-    `server_name` is the name to expect in the authority's certificate when it differs from the target.
+    `server_name` is the name to expect in the authority's certificate when it differs from the target. Every replica of
+    a list of addresses has to have one and the same name in its certificate: this, else the first host of the list.
 
     Raises:
         ValueError: a certificate chain without its private key, or the other way round.

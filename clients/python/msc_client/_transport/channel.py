@@ -84,8 +84,20 @@ def open_channel(target: str, credentials: Credentials) -> grpc.Channel:
         private_key=None if tls.private_key is None else _certificate(tls.private_key),
         certificate_chain=None if tls.certificate_chain is None else _certificate(tls.certificate_chain),
     )
-    name = [("grpc.ssl_target_name_override", tls.server_name)] if tls.server_name else []
+    expected = tls.server_name or _name_for_list(target, address)
+    name = [("grpc.ssl_target_name_override", expected)] if expected else []
     return grpc.secure_channel(address, ssl, options=[*CHANNEL_OPTIONS, *name])
+
+
+def _name_for_list(target: str, address: str) -> str:
+    """The name that the certificate of every replica in a list has to have; empty for a target that names itself.
+
+    Without it, grpc takes a list for "localhost", and would let in whoever has a certificate for that.
+    """
+    if not address.startswith(("ipv4:", "ipv6:")):
+        return ""
+    first = target.split(",", maxsplit=1)[0].strip().removeprefix("ipv4:").removeprefix("ipv6:")
+    return first.rpartition(":")[0].strip("[]")
 
 
 def _stays_here(target: str) -> bool:
