@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, StrEnum
+from functools import cache
 from typing import NoReturn, TypeVar
 
 MAX_AHEAD = timedelta(minutes=5)
@@ -37,7 +38,7 @@ MAX_DETAIL_CHARS = 16_384
 """Longest record of a decision: a batch of facts has to fit into a message."""
 
 _MAX_VERSION = 2**63 - 1
-_PLAIN_NUMBER = re.compile(r"-?(\d+(\.\d+)?|\.\d+)", re.ASCII)
+_is_plain_number = re.compile(r"-?(\d+(\.\d+)?|\.\d+)", re.ASCII).fullmatch
 _EXPONENT_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)[eE]([+-]?\d+)", re.ASCII)
 _NOT_FINITE = re.compile(r"[+-]?(s?nan|inf(inity)?)", re.IGNORECASE | re.ASCII)
 _TIMESTAMP = re.compile(r"(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2})(?:\.(\d{1,6})0{0,3})?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
@@ -88,11 +89,11 @@ class Fields:
 
     required: tuple[str, ...]
     optional: tuple[str, ...]
+    names: frozenset[str] = field(init=False)
+    """All columns."""
 
-    @property
-    def names(self) -> frozenset[str]:
-        """All columns."""
-        return frozenset(self.required + self.optional)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", frozenset(self.required + self.optional))
 
 
 class RawRow:
@@ -102,10 +103,9 @@ class RawRow:
         self._raw = raw
         self._id = id
         self._latest = now + MAX_AHEAD
-        known = fields.names
-        for key in raw:
-            if key not in known:
-                self._refuse(_show(key), RefusalCode.UNKNOWN_FIELD, "is not a column of this kind of fact")
+        if not fields.names.issuperset(raw):
+            key = next(key for key in raw if key not in fields.names)
+            self._refuse(_show(key), RefusalCode.UNKNOWN_FIELD, "is not a column of this kind of fact")
 
     def _refuse(self, field: str, code: RefusalCode, reason: str) -> NoReturn:
         raise Refusal(self._id, field, code, reason)
@@ -115,8 +115,8 @@ class RawRow:
         return None if value == "" else value
 
     def _required(self, field: str) -> object:
-        value = self._said(field)
-        if value is None:
+        value = self._raw.get(field)
+        if value is None or value == "":
             self._refuse(field, RefusalCode.MISSING, "must not be empty")
         return value
 
@@ -155,9 +155,9 @@ class RawRow:
     def choice(self, field: str, kind: type[_E]) -> _E:
         """Returns the member of `kind` with this value."""
         value = self._required(field)
-        for member in kind:
-            if isinstance(value, str) and value == member.value:
-                return member
+        member = _members(kind).get(value) if isinstance(value, str) else None
+        if isinstance(member, kind):
+            return member
         known = ", ".join(str(member.value) for member in kind)
         self._refuse(field, RefusalCode.UNKNOWN_VALUE, f"{_show(value)} is none of {known}")
 
@@ -181,12 +181,15 @@ class RawRow:
 
     def number(self, field: str) -> Decimal:
         """Returns a finite number within bounds, without exponent."""
+        value = self._raw.get(field)
+        if isinstance(value, str) and len(value) <= MAX_INTEGER_DIGITS and _is_plain_number(value):
+            # Too short to break a bound, and exact as it is written: nearly every number there is.
+            return Decimal(value)
         return self._decimal(field, self._required(field))
 
     def optional_number(self, field: str) -> Decimal | None:
         """Returns a number, or None when nothing was said."""
-        value = self._said(field)
-        return None if value is None else self._decimal(field, value)
+        return None if self._said(field) is None else self.number(field)
 
     def positive(self, field: str) -> Decimal:
         """Returns a number above 0."""
@@ -265,7 +268,7 @@ class RawRow:
     def _read_text_number(self, field: str, text: str) -> Decimal:
         if len(text) > MAX_ID_CHARS:
             self._refuse(field, RefusalCode.OUT_OF_RANGE, f"has {len(text)} characters")
-        if _PLAIN_NUMBER.fullmatch(text):
+        if _is_plain_number(text):
             return Decimal(text)
         if _NOT_FINITE.fullmatch(text):
             self._refuse(field, RefusalCode.NOT_FINITE, f"is {text}; it must be finite")
@@ -299,12 +302,19 @@ class RawRow:
             self._refuse(field, RefusalCode.BAD_TIMESTAMP, f"{_show(value)} is not an instant: {error}")
 
     def _utc(self, field: str, at: datetime) -> datetime:
+        if at.tzinfo is UTC:
+            return at
         if at.utcoffset() is None:
             self._refuse(field, RefusalCode.NAIVE_TIMESTAMP, f"{at.isoformat()} has no offset; write Z for UTC")
         try:
             return at.astimezone(UTC)
         except OverflowError:
             self._refuse(field, RefusalCode.BAD_TIMESTAMP, f"{at.isoformat()} is outside the calendar in UTC")
+
+
+@cache
+def _members(kind: type[_E]) -> Mapping[str, _E]:
+    return {member.value: member for member in kind}
 
 
 def _is_json_object(text: str) -> bool:
@@ -327,4 +337,6 @@ def _show(value: object) -> str:
         text = value.isoformat()
     elif value is not None and not isinstance(value, str):
         text = f"a value of type {type(value).__name__}"
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

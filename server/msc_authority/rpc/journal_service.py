@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 
 import grpc
@@ -27,6 +29,15 @@ MAX_REFUSED_TEXT_BYTES = 256
 """Longest text of a refusal: so many of them, with three texts each, fit into what a client receives (1 MiB)."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch:
+    """What was read of a message: facts with the numbers that their sender gave them, and what makes no sense."""
+
+    facts: list[Fact]
+    seqs: list[int]
+    refused: list[tuple[int, Refusal]]
+
+
 class JournalRecorder:
     """Stores facts batch by batch, each in one transaction."""
 
@@ -46,15 +57,34 @@ class JournalRecorder:
     async def record(self, requests: AsyncIterator[pb.RecordRequest]) -> pb.RecordResponse:
         """Stores or refuses every fact sent, and says which. Facts of the batches before a failure are stored."""
         tally = pb.RecordResponse()
-        async for request in requests:
-            await self._record(request, tally)
+        try:
+            # Who fails while the next message is waited for ends the wait.
+            async with asyncio.TaskGroup() as group:
+                await self._record_all(requests, tally, group)
+        except ExceptionGroup as failures:
+            first = failures.exceptions[0]
+            raise first from first.__cause__
         return tally
 
-    async def _record(self, request: pb.RecordRequest, tally: pb.RecordResponse) -> None:
-        if len(request.entries) > MAX_ENTRIES:
-            problem = f"has {len(request.entries)} facts; send at most {MAX_ENTRIES} in a message"
-            raise InvalidRequest(FieldProblem(field="entries", problem=problem))
-        facts, seqs = self._read(request.entries, tally)
+    async def _record_all(
+        self, requests: AsyncIterator[pb.RecordRequest], tally: pb.RecordResponse, group: asyncio.TaskGroup
+    ) -> None:
+        # A message is read while the one before is being stored: a store works without us for half of its time.
+        storing: asyncio.Task[None] | None = None
+        async for request in requests:
+            sent = len(request.entries)
+            batch = self._read(request.entries) if sent <= MAX_ENTRIES else None
+            if storing is not None:
+                await storing
+            if batch is None:
+                problem = f"has {sent} facts; send at most {MAX_ENTRIES} in a message"
+                raise InvalidRequest(FieldProblem(field="entries", problem=problem))
+            storing = group.create_task(self._record(batch, tally))
+
+    async def _record(self, batch: _Batch, tally: pb.RecordResponse) -> None:
+        for seq, refusal in batch.refused:
+            _list(tally, seq, refusal)
+        facts, seqs = batch.facts, batch.seqs
         if not facts:
             return
         outcome = await self._worker.run(partial(self._store, facts))
@@ -77,19 +107,18 @@ class JournalRecorder:
         text = f"{refused.id or '(no id)'}: {refused.field} {refused.reason} ({refused.code})"
         self._rows.refused(code=refused.code, text=text)
 
-    def _read(self, entries: Iterable[pb.JournalEntry], tally: pb.RecordResponse) -> tuple[list[Fact], list[int]]:
-        facts: list[Fact] = []
-        seqs: list[int] = []
+    def _read(self, entries: Iterable[pb.JournalEntry]) -> _Batch:
+        batch = _Batch(facts=[], seqs=[], refused=[])
         now = self._clock.now()
         for entry in entries:
             try:
-                facts.append(_in_scope(fact_of(entry, now)))
+                batch.facts.append(_in_scope(fact_of(entry, now)))
             except Refusal as refusal:
                 self._count(refusal)
-                _list(tally, entry.seq, refusal)
+                batch.refused.append((entry.seq, refusal))
             else:
-                seqs.append(entry.seq)
-        return facts, seqs
+                batch.seqs.append(entry.seq)
+        return batch
 
 
 def _in_scope(fact: Fact) -> Fact:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
 from functools import cache
+from typing import cast
 
 from sqlalchemy import Column, Connection, Dialect, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+
+from msc_authority.adapters.sql.types import Exact, UtcTime
 
 _Bind = Callable[[object], object]
 
@@ -38,5 +43,10 @@ def _statement(table: Table, names: Sequence[str], kind: str) -> str:
 
 
 def _bound(column: Column[object], dialect: Dialect, values: Sequence[object]) -> Sequence[object]:
+    # A call a value would cost more than what is done to it.
+    if isinstance(column.type, UtcTime):
+        return column.type.bind_column(cast("Sequence[datetime | None]", values), dialect)
+    if isinstance(column.type, Exact):
+        return column.type.bind_column(cast("Sequence[Decimal | None]", values), dialect)
     process: _Bind | None = column.type.dialect_impl(dialect).bind_processor(dialect)
     return values if process is None else [*map(process, values)]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from operator import attrgetter
 
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from msc_authority.core.facts import Fact
@@ -51,8 +55,28 @@ def _trade(message: pb.ClosedTrade) -> Raw:
 
 
 def _row(message: pb.Execution | pb.ClosedTrade | pb.EquityPoint) -> dict[str, object]:
-    names = [field.name for field in message.DESCRIPTOR.fields]
-    return {name: _instant(message, name) if name in _INSTANTS else getattr(message, name) for name in names}
+    columns = _columns(message.DESCRIPTOR)
+    row = dict(zip(columns.names, columns.values_of(message), strict=True))
+    for name in columns.instants:
+        row[name] = _instant(message, name)
+    return row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Columns:
+    """Names of a message's fields, and how to get at all values but the instants in one go."""
+
+    names: tuple[str, ...]
+    values_of: Callable[[object], tuple[object, ...]]
+    instants: tuple[str, ...]
+
+
+@cache
+def _columns(descriptor: Descriptor) -> _Columns:
+    names = [field.name for field in descriptor.fields]
+    plain = tuple(name for name in names if name not in _INSTANTS)
+    instants = tuple(name for name in names if name in _INSTANTS)
+    return _Columns(names=plain, values_of=attrgetter(*plain), instants=instants)
 
 
 def _instant(message: pb.Execution | pb.ClosedTrade | pb.EquityPoint, name: str) -> object:

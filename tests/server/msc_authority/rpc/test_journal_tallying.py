@@ -185,3 +185,34 @@ async def test_a_store_in_memory_offers_the_reports_it_was_sent() -> None:
 
     (told,) = store.executions.executions_after(0, 10)
     assert (told.execution.event_id, told.execution.status) == ("E-1", "BLOCKED")
+
+
+async def test_a_store_that_fails_ends_a_call_whose_sender_says_nothing_more(scene: Scene) -> None:
+    scene.journal.away = True
+
+    async def requests() -> AsyncIterator[pb.RecordRequest]:
+        yield pb.RecordRequest(entries=[a_report()])
+        await asyncio.Event().wait()
+
+    with pytest.raises(StoreUnavailable, match="locked"):
+        await scene.recorder.record(requests())
+
+
+async def test_a_message_is_read_while_the_one_before_is_stored_and_its_refusals_come_second(scene: Scene) -> None:
+    scene.journal.may_store.clear()
+    await_answer = asyncio.create_task(
+        scene.send([a_report(), a_report(quantity="7")], [a_report("E-2", quantity="-1")])
+    )
+    await until(lambda: scene.tally().refused == {"NOT_POSITIVE": 1})
+    assert scene.tally().accepted == 0
+    scene.journal.may_store.set()
+
+    answer = await await_answer
+    assert [refused.code for refused in answer.refused] == ["ID_CONFLICT", "NOT_POSITIVE"]
+
+
+async def test_what_came_before_a_message_that_is_refused_as_a_whole_is_stored(scene: Scene) -> None:
+    with pytest.raises(InvalidRequest):
+        await scene.send([a_report("before")], [a_report(f"E-{number}") for number in range(1001)])
+
+    assert scene.tally().accepted == 1
