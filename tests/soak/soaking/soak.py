@@ -15,10 +15,10 @@ Say = Callable[[str, Sample | None], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Times:
-    """How long each part is, and how often is looked, in seconds."""
+    """How long each part is, and how often is looked, in seconds. A page that nobody connects to is kept for a minute."""
 
     burst_s: float = 30.0
-    settle_s: float = 20.0
+    settle_s: float = 75.0
     load_s: float = 1200.0
     rest_within_s: float = 150.0
     look_every_s: float = 4.0

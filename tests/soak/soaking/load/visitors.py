@@ -111,9 +111,9 @@ class Visitors:
             "implicit_handshake": "true",
         }
         socket = await session.ws_connect(f"{self._base}{SOCKET}", params=query, max_msg_size=0)
-        await socket.receive_str(timeout=OPEN_WITHIN_S)
+        await _heard(socket)
         await socket.send_str("40")
-        await socket.receive_str(timeout=OPEN_WITHIN_S)
+        await _heard(socket)
         try:
             async with asyncio.timeout(self._stay_s()):
                 async for message in socket:
@@ -134,6 +134,12 @@ class Visitors:
         limits = aiohttp.ClientTimeout(total=None, sock_connect=OPEN_WITHIN_S)
         async with aiohttp.ClientSession(timeout=limits) as session:
             yield session
+
+
+async def _heard(socket: aiohttp.ClientWebSocketResponse) -> None:
+    message = await socket.receive(timeout=OPEN_WITHIN_S)
+    if message.type is not aiohttp.WSMsgType.TEXT:
+        raise ConnectionError(f"the dashboard ended a page that was just opening: {message.type.name}")
 
 
 def _abort(answer: aiohttp.ClientResponse) -> None:
