@@ -15,7 +15,7 @@ Say = Callable[[str, Sample | None], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Times:
-    """How long each part is, and how often is looked, in seconds. A page that nobody connects to is kept for a minute."""
+    """How long each part is, and how often is looked, in seconds. A page without a connection is kept for a minute."""
 
     burst_s: float = 30.0
     settle_s: float = 75.0
