@@ -11,6 +11,7 @@ from msc_authority.app.access import (
     ROUTES,
     RPCS,
     WEBSOCKET,
+    AccessRefused,
     Identity,
     Kind,
     NotListed,
@@ -20,10 +21,12 @@ from msc_authority.app.access import (
     actor,
     caller,
     check_role,
+    may_ask,
     methods_of,
     need_of_route,
     need_of_rpc,
     require,
+    require_route,
 )
 from msc_authority.app.scopes import FIELDS, field_out_of_scope
 from msc_authority.app.tokens import SCOPES
@@ -127,6 +130,32 @@ def test_who_acts_is_known_within_the_block_and_nobody_else_behind_it() -> None:
     assert (caller(), actor()) == (None, "authority")
     with pytest.raises(RoleMissing, match="not known who asks"):
         require(Role.READER)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "role", "may"),
+    [
+        ("POST", "/api/msc/act", Role.OPERATOR, True),
+        ("POST", "/api/msc/act", Role.EVALUATOR, False),
+        ("POST", "/api/msc/evaluate", Role.EVALUATOR, True),
+        ("POST", "/api/msc/evaluate", Role.READER, False),
+        ("GET", "/healthz", Role.READER, True),
+        ("POST", "/api/msc/nothing", Role.OPERATOR, False),
+    ],
+)
+def test_what_a_route_asks_for_holds_for_who_comes_another_way(method: str, path: str, role: Role, may: bool) -> None:
+    with acting_as(Identity(name="anna", kind=Kind.TOKEN, roles=frozenset({role}))):
+        assert may_ask(method, path) is may
+        if may:
+            require_route(method, path)
+        else:
+            with pytest.raises(AccessRefused):
+                require_route(method, path)
+
+
+def test_nobody_is_let_in_by_another_way_but_where_all_are() -> None:
+    assert not may_ask("POST", "/api/msc/act")
+    assert may_ask("GET", "/healthz")
 
 
 def test_every_scope_that_a_token_may_have_is_kept() -> None:

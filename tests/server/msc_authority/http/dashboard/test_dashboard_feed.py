@@ -8,17 +8,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 import pytest
-from msc_builders import a_content, an_entry
+from msc_builders import START, a_content, an_entry
 from msc_dashboard import AskedInsight, a_revision, head_of
 from msc_live import ManualTime, a_policy, until
 from msc_observed import an_alert, an_observation
 
-from msc_authority.app.events import AlertChanged, EvaluationDone, PolicyPublished, SignalBlocked
+from msc_authority.app.events import AlertChanged, EvaluationDone, OperatorActed, PolicyPublished, SignalBlocked
 from msc_authority.app.signals import BlockedSignal
+from msc_authority.core.overrides import Override, Reduce
 from msc_authority.core.policy import RiskMode
 from msc_authority.http.dashboard.feed import COALESCE_S, PERIOD_S, Feed
 from msc_authority.http.dashboard.screen import Screen
 from msc_authority.ports import StoreUnavailable
+from msc_authority.ports_operator import ActEntry
 
 
 @dataclass
@@ -145,6 +147,26 @@ async def test_an_alert_is_told_at_once_without_asking_the_store() -> None:
         await scene.time.advance(COALESCE_S)
 
         assert told.changes[-1] == {"alerts"}
+        assert scene.insight.reads == 1
+
+
+async def test_what_a_person_has_put_in_force_is_told_at_once_without_asking_the_store() -> None:
+    async with _scene() as scene:
+        told = Told()
+        await scene.feed.join("a", told)
+        await scene.tick()
+        reduced = Override(
+            override_id="o-1", actor="anna", reason="news", created_at=START, expires_at=None, sets=Reduce()
+        )
+        entry = ActEntry(act_id="a-1", act="REDUCE", target="trading", at=START, actor="anna", reason="news")
+
+        scene.insight.overrides = (reduced,)
+        scene.insight.events.emit(OperatorActed(entry=entry))
+        await asyncio.sleep(0)
+        await scene.time.advance(COALESCE_S)
+
+        assert told.changes[-1] == {"overrides", "offers"}
+        assert "Entries stopped" in told.screens[-1].html["overrides"]
         assert scene.insight.reads == 1
 
 

@@ -11,22 +11,32 @@ import httpx
 import pytest
 from msc_builders import a_content
 from msc_dashboard import AskedInsight, head_of
-from msc_doors import an_open_door
+from msc_doors import a_door, an_open_door
 from msc_live import until
 from msc_observed import an_observation
 
+from msc_authority.adapters.clock import SystemClock
+from msc_authority.app.access import Role
+from msc_authority.app.admission import Admission
 from msc_authority.core.policy import RiskMode
 from msc_authority.http.app import make_app
 from msc_authority.http.hosts import Hosts
 
 
 @asynccontextmanager
-async def _serving(insight: AskedInsight) -> AsyncIterator[httpx.AsyncClient]:
+async def _serving(
+    insight: AskedInsight, admission: Admission | None = None, token: str = ""
+) -> AsyncIterator[httpx.AsyncClient]:
     ids = itertools.count(1)
-    app = make_app(insight, hosts=Hosts.of("127.0.0.1"), admission=an_open_door(), new_id=lambda: f"id-{next(ids)}").app
+    door = admission or an_open_door()
+    app = make_app(insight, hosts=Hosts.of("127.0.0.1"), admission=door, new_id=lambda: f"id-{next(ids)}").app
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://127.0.0.1") as client,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app),
+            base_url="http://127.0.0.1",
+            cookies={"msc_token": token} if token else None,
+        ) as client,
     ):
         yield client
 
@@ -76,6 +86,28 @@ async def test_troubleshooting_has_a_place_for_every_alert() -> None:
         page = (await client.get("/troubleshooting")).text
 
     assert all(f'id="{rule.anchor}"' in page for rule in RULES)
+
+
+@pytest.mark.parametrize(("role", "offered"), [(Role.READER, False), (Role.EVALUATOR, False), (Role.OPERATOR, True)])
+async def test_only_an_operator_is_offered_controls_and_all_who_log_in_may_log_out(role: Role, offered: bool) -> None:
+    with a_door(SystemClock()) as door:
+        token = door.give(role, name="anna").text
+        await door.book.read()
+        async with _serving(AskedInsight(), door.admission, token) as client:
+            page = (await client.get("/", headers={"Accept": "text/html"})).text
+
+    assert ("h-operate" in page) is offered
+    assert "By a person" in page
+    assert "anna" in page
+    assert "Log out" in page
+
+
+async def test_where_nobody_logs_in_nobody_logs_out() -> None:
+    async with _serving(AskedInsight()) as client:
+        page = (await client.get("/")).text
+
+    assert "h-operate" in page
+    assert "Log out" not in page
 
 
 async def test_an_application_made_later_shows_its_own_authority() -> None:
