@@ -113,7 +113,7 @@ class Together:
 
     async def leave(self) -> None:
         """Lets another lead at once, and is no longer there. Nothing of it may run any more."""
-        for goodbye in (self.leadership.give_back, self.presence.leave):
+        for goodbye in (self.leadership.give_back, self.demands.end, self.presence.leave):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LEAVE_WITHIN_S):
                     await goodbye()

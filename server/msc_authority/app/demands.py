@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -55,25 +56,43 @@ class Demands:
         self._clock, self._timer, self._worker = clock, timer, worker
         self._new_id, self._confirmed_head = new_id, confirmed_head
         self._asking = 0
+        self._ending = False
+        self._nobody_asks = asyncio.Event()
+        self._nobody_asks.set()
 
     async def by_leader(self, *, request_id: str, requested_by: str, reason: str) -> EvaluationOutcome:
         """Returns what the leader's evaluation led to, or what one of the same request id did earlier.
 
         Raises:
             EvaluationFailed: the leader could not make it; the policy was kept.
-            NotLeader: the leader did not make it in time, or there is none.
+            NotLeader: the leader did not make it in time, or there is none, or this process stops.
             StoreUnavailable: the store cannot be reached.
         """
+        if self._ending:
+            raise NotLeader(self._leads.leader_address)
+        self._asking += 1
+        self._nobody_asks.clear()
+        try:
+            return await self._asked(request_id=request_id, requested_by=requested_by, reason=reason)
+        finally:
+            self._asking -= 1
+            if not self._asking:
+                self._nobody_asks.set()
+
+    async def end(self) -> None:
+        """Has those who wait for the leader told to ask elsewhere; returns when they are. Takes on nothing more."""
+        self._ending = True
+        await self._nobody_asks.wait()
+
+    async def _asked(self, *, request_id: str, requested_by: str, reason: str) -> EvaluationOutcome:
         request = EvaluationRequest(request_id=request_id or self._new_id(), requested_by=requested_by, reason=reason)
         known = await self._entry_of(request)
         if known is not None and not known.failure:
             return await self._outcome(known)
         await self._worker.run(partial(self._requests.ask, request))
-        self._asking += 1
         try:
             entry = await self._made(request, known.sequence if known else 0)
         finally:
-            self._asking -= 1
             await self._worker.run(partial(self._requests.forget, request.request_id))
         return await self._outcome(entry)
 
@@ -84,6 +103,9 @@ class Demands:
             entry = await self._entry_of(request)
             if entry is not None and entry.sequence > after:
                 return entry
+            if self._ending:
+                # Somebody else may serve the caller, and this process has no time.
+                raise NotLeader(self._leads.leader_address)
         leader = self._leads.leader_address or "nobody, as far as is known here"
         _log.warning("No leader made the evaluation %s within %.0f s; leading: %s", request.request_id, WAIT_S, leader)
         raise NotLeader(self._leads.leader_address)

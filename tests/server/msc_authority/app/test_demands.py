@@ -13,7 +13,7 @@ from msc_builders import a_commit, a_content, an_entry
 from msc_live import ManualTime, ScriptedLeader, settle
 
 from msc_authority.adapters.memory import MemoryStore
-from msc_authority.app.demands import SERVE_S, WAIT_S, Demands
+from msc_authority.app.demands import LOOK_S, SERVE_S, WAIT_S, Demands
 from msc_authority.app.evaluate import EvaluationFailed, EvaluationOutcome
 from msc_authority.app.leadership import NotLeader
 from msc_authority.app.scheduler import TooManyEvaluations
@@ -176,6 +176,22 @@ async def test_without_a_leader_the_caller_is_told_so_and_nothing_is_left_to_be_
             await asking
 
     assert caplog.messages == ["No leader made the evaluation made-up within 25 s; leading: other:7443"]
+    assert scene.store.requests.waiting(2 * WAIT_S) == []
+
+
+async def test_who_waits_when_the_process_stops_is_told_at_once_and_nothing_is_left_to_be_made() -> None:
+    async with a_scene(serving=False) as scene:
+        asking = [scene.ask("one"), scene.ask("two")]
+        await settle()
+        ending = asyncio.create_task(scene.asked.end())
+        await scene.time.advance(LOOK_S)
+        await ending
+        for one in asking:
+            with pytest.raises(NotLeader, match="other:7443"):
+                await one
+        with pytest.raises(NotLeader, match="other:7443"):
+            await scene.ask("three")
+
     assert scene.store.requests.waiting(2 * WAIT_S) == []
 
 

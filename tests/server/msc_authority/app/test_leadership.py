@@ -221,6 +221,17 @@ async def test_one_whose_commit_was_refused_leads_no_longer() -> None:
     assert scene.causes("one") == [C.BEGAN, C.FENCED]
 
 
+async def test_a_refusal_of_what_was_begun_before_is_told_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    scene = Two()
+    await scene.one.attend()
+    await scene.one.give_back()
+
+    scene.one.fenced(1)
+
+    assert scene.causes("one") == [C.BEGAN, C.STOPPING]
+    assert "The store refused what was begun in term 1" in caplog.text
+
+
 async def test_a_store_that_is_away_is_said_once_and_so_is_its_return(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     scene = Two()
