@@ -33,7 +33,8 @@ def head(state: TopState, monotonic: float, width: int) -> Iterator[Text]:
     yield from lines(width, *_in_force(status))
     yield from lines(width, *_limits(status))
     yield from lines(width, *_shares(part_of(status, "mode_shares")))
-    yield from lines(width, *_standing(status))
+    if standing := list(_standing(status)):
+        yield from lines(width, *standing)
     yield from _troubles(status, state.seen.problems)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from msc_authority.rpc.targets import channel_target
+from msc_authority.rpc.targets import channel_target, name_for_list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,5 +35,6 @@ def dial(target: str, options: Sequence[tuple[str, int | str]], credentials: Cre
     if credentials.ca is None:
         return grpc.insecure_channel(address, options=options)
     ssl = grpc.ssl_channel_credentials(credentials.ca, credentials.key, credentials.certificate)
-    name = [("grpc.ssl_target_name_override", credentials.server_name)] if credentials.server_name else []
+    expected = credentials.server_name or name_for_list(target, address)
+    name = [("grpc.ssl_target_name_override", expected)] if expected else []
     return grpc.secure_channel(address, ssl, options=[*options, *name])

@@ -33,6 +33,17 @@ def channel_target(target: str) -> str:
     return f"{family}:{','.join(dict.fromkeys(listed))}" if listed else parts[0]
 
 
+def name_for_list(target: str, address: str) -> str:
+    """Returns the name that the certificate of each in a list has to have: the first host's; else nothing.
+
+    grpc would take a list for "localhost", and let in whoever has a certificate for that.
+    """
+    if not address.startswith(("ipv4:", "ipv6:")):
+        return ""
+    first = target.split(",", maxsplit=1)[0].strip().removeprefix("ipv4:").removeprefix("ipv6:")
+    return first.rpartition(":")[0].strip("[]")
+
+
 def _addresses(part: str) -> list[tuple[str, str]]:
     host, _, port = part.rpartition(":")
     try:

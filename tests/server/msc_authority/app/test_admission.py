@@ -223,3 +223,21 @@ async def test_an_identity_has_so_many_streams_and_no_more() -> None:
             door.admission.stream(identity, print),
         ):
             raise AssertionError("it is not let in")
+
+
+async def test_who_was_turned_away_is_counted_by_reason_and_who_is_in_by_the_greatest_role() -> None:
+    time = ManualTime()
+    with a_door(time, rules=AccessRules(local=Role.OPERATOR), most_streams=1) as door:
+        identity = await door.admission.admit(from_here(), Role.READER, "/WatchPolicy")
+        with pytest.raises(TokenMissing):
+            await door.admission.admit(shown(), Role.READER, "/GetPolicy")
+        with door.admission.stream(identity, lambda: None):
+            with pytest.raises(StreamLimitReached), door.admission.stream(identity, lambda: None):
+                pass
+            tally = door.admission.tally()
+        assert (tally.refused, tally.refused_recently) == ({"TOKEN_MISSING": 1, "STREAM_LIMIT_REACHED": 1}, 2)
+        assert tally.streams == {"operator": 1}
+        time.leap(400.0)
+        later = door.admission.tally()
+
+    assert (later.refused, later.refused_recently, later.streams) == (tally.refused, 0, {})

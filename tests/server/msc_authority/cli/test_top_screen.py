@@ -332,3 +332,17 @@ def test_a_metric_is_marked_by_a_sign_and_not_by_colour_alone(changes: Document,
 
     row = next(line for line in lines if line.startswith("x "))
     assert f"3.00  {sign}" in row
+
+
+def test_who_leads_and_what_confirms_the_policy_are_on_a_line_of_their_own() -> None:
+    replicas = [{"alive": True}, {"alive": False}]
+    cache = {"usable": False, "fault": "wrong password", "source": "database"}
+    follows = {"here": False, "address": "b:7443", "term": 4}
+    lines = frame(of_status(leader=follows, replicas=replicas, cache=cache), width=120)
+    assert (
+        "follows b:7443, term 4  1 of 2 authorities alive  policy confirmed by database  cache AWAY: wrong password"
+        in lines
+    )
+
+    assert "leads here, term 4" in frame(of_status(leader={**follows, "here": True}, replicas=[], cache=None))
+    assert "NOBODY LEADS" in frame(of_status(leader={"here": False, "address": None, "term": 4}))

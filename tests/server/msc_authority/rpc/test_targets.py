@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from msc_authority.rpc.targets import channel_target, problem_of
+from msc_authority.rpc.targets import channel_target, name_for_list, problem_of
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,21 @@ def test_what_can_be_used_has_no_problem(target: str) -> None:
 @pytest.mark.parametrize("target", ["", "a", "a:", ":1", "a:0", "a:65536", "a:1,b", "a:1,", "a:x"])
 def test_what_cannot_be_used_is_named(target: str) -> None:
     assert "is not HOST:PORT" in problem_of(target)
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        ("a.test:1,b.test:2", "a.test"),
+        ("ipv4:127.0.0.1:1,127.0.0.2:2", "127.0.0.1"),
+        ("ipv6:[::1]:1,[::1]:2", "::1"),
+        ("localhost:1,localhost:2", "localhost"),
+    ],
+)
+def test_of_a_list_the_first_host_is_the_name_that_certificates_have_to_have(target: str, name: str) -> None:
+    assert name_for_list(target, "ipv4:127.0.0.1:1,127.0.0.2:2") == name
+
+
+@pytest.mark.parametrize("target", ["a.test:1", "dns:///a.test:1", "unix:/srv/msc", "127.0.0.1:1"])
+def test_a_target_that_names_itself_needs_no_other_name(target: str) -> None:
+    assert name_for_list(target, channel_target(target)) == ""

@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 
 from msc_authority.adapters.sql import SqlStore
 from msc_authority.adapters.sql.engine import ATTEMPTS
-from msc_authority.ports import StoreUnavailable
+from msc_authority.ports import StoreTally, StoreUnavailable
 from msc_authority.ports_replicas import EvaluationRequest, LeaseState, Replica
 from msc_authority.ports_upkeep import AuditLine
 
@@ -121,6 +121,26 @@ def test_a_database_whose_founding_is_taken_back_is_founded_once(
     postgres_store.found()
     assert postgres.sql("SELECT count(*) FROM msc_state", name) == [(1,)]
     assert postgres_store.repeated == 1
+
+
+def test_connections_that_break_and_transactions_that_cannot_be_made_are_counted(
+    postgres: PostgresServer, postgres_url: str, postgres_store: SqlStore
+) -> None:
+    name = make_url(postgres_url).database or ""
+    postgres_store.policies.head()
+    assert postgres_store.tally() == StoreTally()
+    postgres.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")  # noqa: S608 -- ours
+    postgres_store.policies.head()
+    assert postgres_store.tally().lost >= 1
+    assert postgres_store.tally().unavailable == 0
+
+    postgres.sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+    postgres.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")  # noqa: S608 -- ours
+    with pytest.raises(StoreUnavailable):
+        postgres_store.policies.head()
+    postgres.sql(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+    postgres_store.policies.head()
+    assert postgres_store.tally().unavailable == 1
 
 
 def take_back(postgres: PostgresServer, url: str, table: str, state: str, *, times: int) -> None:
