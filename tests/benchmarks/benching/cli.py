@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benching.folder import keep
 from benching.machine import machine_facts
 from benching.plots import plot
 from benching.report import as_json, markdown, show
@@ -18,6 +19,7 @@ from benching.run import Failed, Run, Unavailable
 from benching.values import Benchmark, Outcome
 
 COMMAND = "./scripts/bench"
+ALL = "all"
 INTERRUPTED = "interrupted"
 EXIT_INTERRUPTED = 130
 LOG_WIDTH = 120
@@ -40,9 +42,16 @@ def main(known: Mapping[str, Benchmark], arguments: Sequence[str] | None = None)
         return 0
     machine = machine_facts()
     console.print(_line(machine), style="dim", highlight=False)
-    outcomes = _measure_all([known[name] for name in options.names or known], options, console)
+    command = " ".join([COMMAND, *given])
+    outcomes: list[Outcome] = []
+    for outcome in _measured(options, known, console):
+        outcomes.append(outcome)
+        # At once: a long run that is ended has left what it measured.
+        if options.report is not None:
+            for line in keep([outcome], machine, command, options.report, known):
+                console.print(line, highlight=False, soft_wrap=True)
     if options.json is not None:
-        write(outcomes, machine, " ".join([COMMAND, *given]), options.json, console)
+        write(outcomes, machine, command, options.json, console)
     ends = {outcome.broken for outcome in outcomes}
     return EXIT_INTERRUPTED if INTERRUPTED in ends else 1 if ends - {""} else 0
 
@@ -51,12 +60,17 @@ def _options(given: Sequence[str], known: Mapping[str, Benchmark]) -> argparse.N
     parser = argparse.ArgumentParser(
         prog=COMMAND, description="Measures in interleaved rounds on this machine, and prints medians and ratios."
     )
-    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(known)}; none: all of them")
+    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(known)}; none, or all: all of them")
     parser.add_argument("--quick", action="store_true", help="few rounds and small sizes: a try, not a result")
     parser.add_argument("--peers", action="store_true", help="also what others make, where it can be had")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write it, and beside it Markdown and plots")
+    parser.add_argument(
+        "--report", type=Path, metavar="FOLDER", help="keep it there, in place of earlier runs, with the table of goals"
+    )
     parser.add_argument("--list", action="store_true", help="say what there is, and measure nothing")
     options = parser.parse_args(given)
+    if ALL in options.names:
+        options.names = list(known)
     if unknown := [name for name in options.names if name not in known]:
         parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
     return options
@@ -66,19 +80,18 @@ def _line(machine: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in machine.items())
 
 
-def _measure_all(benchmarks: Sequence[Benchmark], options: argparse.Namespace, console: Console) -> list[Outcome]:
-    outcomes: list[Outcome] = []
-    for benchmark in benchmarks:
-        with console.status(benchmark.name) as status:
+def _measured(options: argparse.Namespace, known: Mapping[str, Benchmark], console: Console) -> Iterator[Outcome]:
+    for name in options.names or known:
+        with console.status(name) as status:
 
-            def say(text: str, name: str = benchmark.name, show: Callable[[str], None] = status.update) -> None:
+            def say(text: str, name: str = name, show: Callable[[str], None] = status.update) -> None:
                 show(f"{name}: {text}")
 
-            outcomes.append(measured(benchmark, quick=options.quick, peers=options.peers, say=say))
-        show(outcomes[-1], console)
-        if outcomes[-1].broken == INTERRUPTED:
+            outcome = measured(known[name], quick=options.quick, peers=options.peers, say=say)
+        show(outcome, console)
+        yield outcome
+        if outcome.broken == INTERRUPTED:
             break
-    return outcomes
 
 
 def measured(

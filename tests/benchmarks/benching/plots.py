@@ -10,6 +10,9 @@ from benching.statistics import summary
 from benching.values import Outcome
 
 FEWEST_SIZES = 2
+LOG, LINEAR = "log", "linear"
+LOG_FROM = 5.0
+"""How many times the least the greatest must be, for steps to be multiples."""
 INCHES = (8, 5)
 DOTS_PER_INCH = 120
 
@@ -20,7 +23,8 @@ def plot(outcome: Outcome, path: Path) -> bool:
     Raises:
         Unavailable: matplotlib is not installed.
     """
-    if len(outcome.sizes) < FEWEST_SIZES:
+    shown = {one.size for one in outcome.series if outcome.benchmark.is_plotted(one.contender)}
+    if len(shown) < FEWEST_SIZES:
         return False
     try:
         from matplotlib.figure import Figure
@@ -31,9 +35,17 @@ def plot(outcome: Outcome, path: Path) -> bool:
     for contender in filter(outcome.benchmark.is_plotted, dict.fromkeys(one.contender for one in outcome.series)):
         sizes, medians, below, above = _curve(outcome, contender)
         axes.errorbar(sizes, medians, yerr=(below, above), marker="o", capsize=3, label=contender)
-    axes.set(xscale="log", yscale="log", xlabel=outcome.benchmark.size, ylabel=outcome.benchmark.unit)
+    drawn = [one for one in outcome.series if outcome.benchmark.is_plotted(one.contender)]
+    axes.set(
+        xscale=_scale([one.size for one in drawn]),
+        yscale=_scale([summary(one.values).median for one in drawn]),
+        xlabel=f"{outcome.benchmark.size} (number)",
+        ylabel=f"{outcome.benchmark.unit_of(drawn[0].contender)} (median, quartiles)",
+    )
     axes.set_xticks(outcome.sizes, [f"{size:,}" for size in outcome.sizes])
     axes.minorticks_off()
+    if axes.get_yscale() == LINEAR:
+        axes.set_ylim(bottom=0)
     axes.set_title(outcome.benchmark.question, fontsize="medium", wrap=True)
     axes.grid(alpha=0.3)
     axes.legend()
@@ -50,3 +62,8 @@ def _curve(outcome: Outcome, contender: str) -> tuple[Sequence[float], ...]:
         [one.median - one.low for one in taken],
         [one.high - one.median for one in taken],
     )
+
+
+def _scale(values: Sequence[float]) -> str:
+    """Returns on which scale values can be told apart."""
+    return LOG if min(values) > 0 and max(values) >= LOG_FROM * min(values) else LINEAR

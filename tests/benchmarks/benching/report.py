@@ -51,7 +51,7 @@ def _measured_row(outcome: Outcome, one: Series) -> tuple[str, ...]:
     alike = baseline is not None and unit == outcome.benchmark.unit
     times = figure(ratio(one, baseline).median) if alike and baseline is not None else ""
     median = figure(taken.median) + (f" {unit}" if outcome.benchmark.units else "")
-    return (*size, one.contender, median, _spread(taken), times, str(taken.count))
+    return (*size, one.contender, median, spread(taken), times, str(taken.count))
 
 
 def goals_sheet(outcome: Outcome) -> Sheet:
@@ -67,7 +67,7 @@ def _goal_row(verdict: Judged, benchmark: Benchmark) -> tuple[str, ...]:
     named = name_of(goal, benchmark)
     size = (f"{verdict.size:,}",) if benchmark.size else ()
     held = verdict.why or HELD[verdict.held]
-    return (*size, named, figure(taken.median) if taken else "", _spread(taken) if taken else "", goal.text, held)
+    return (*size, named, figure(taken.median) if taken else "", spread(taken) if taken else "", goal.text, held)
 
 
 def name_of(goal: Goal, benchmark: Benchmark) -> str:
@@ -78,7 +78,8 @@ def name_of(goal: Goal, benchmark: Benchmark) -> str:
     return f"{goal.what} / {goal.against}{at}"
 
 
-def _spread(taken: Summary) -> str:
+def spread(taken: Summary) -> str:
+    """Returns the quartiles as text."""
     return f"{figure(taken.low)} – {figure(taken.high)}"
 
 
@@ -123,14 +124,15 @@ def markdown(outcomes: Sequence[Outcome], machine: Mapping[str, str], command: s
     for outcome in outcomes:
         lines += ["", f"## {outcome.benchmark.name}"]
         for sheet in _sheets(outcome):
-            lines += ["", f"{sheet.title}", "", *_markdown_table(sheet)]
+            lines += ["", f"{sheet.title}", "", *markdown_table(sheet)]
         lines += ["", *(f"- {remark}" for remark in remarks(outcome))] if any(remarks(outcome)) else []
         if outcome.benchmark.name in plots:
             lines += ["", f"![{outcome.benchmark.name}]({plots[outcome.benchmark.name]})"]
     return "\n".join(lines) + "\n"
 
 
-def _markdown_table(sheet: Sheet) -> Iterator[str]:
+def markdown_table(sheet: Sheet) -> Iterator[str]:
+    """Yields the lines of a table."""
     yield "| " + " | ".join(sheet.columns) + " |"
     yield "|" + "---|" * len(sheet.columns)
     for row in sheet.rows:
