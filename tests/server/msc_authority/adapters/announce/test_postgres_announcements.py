@@ -202,3 +202,10 @@ def test_the_url_says_which_announcements_there_are(postgres_url: str) -> None:
     announcements = open_announcements(postgres_url)
     assert isinstance(announcements, PostgresAnnouncements)
     announcements.close()
+
+
+def test_it_says_whether_others_are_heard_of_at_once(one: PostgresAnnouncements) -> None:
+    assert one.connected is False
+    assert Listener(one).next() is None
+    assert one.connected is True
+    assert LocalAnnouncements().connected is None
