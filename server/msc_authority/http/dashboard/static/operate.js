@@ -56,8 +56,8 @@ export default {
       <p class="said" :class="{ wrong }" ref="said" tabindex="-1" id="operated" :role="wrong ? 'alert' : 'status'">{{ said }}</p>
       <div v-show="preview" class="prospect" ref="prospect" id="prospect" tabindex="-1" role="region" aria-label="What it comes to">
         <div ref="html"></div>
-        <p class="actions">
-          <button type="button" id="confirm" :class="preview?.grave ? 'grave' : 'primary'" @click="confirm" :disabled="busy">{{ preview?.confirm }}</button>
+        <p v-if="preview" class="actions">
+          <button type="button" id="confirm" :class="preview.grave ? 'grave' : 'primary'" @click="confirm" :disabled="busy">{{ preview.confirm }}</button>
           <button type="button" @click="change">Change it</button>
         </p>
       </div>

@@ -40,6 +40,10 @@ def a_desk(scene: Operated) -> Desk:
     return Desk(scene.authority.insight, lambda: f"page-{next(IDS)}")
 
 
+def state_of(scene: Operated) -> TradingState:
+    return scene.content.trading_state
+
+
 async def looked(desk: Desk, **values: object) -> Looked:
     found = await desk.look(values)
     assert isinstance(found, Looked), found
@@ -64,12 +68,12 @@ async def test_a_halt_is_looked_at_and_then_done_under_the_name_of_who_is_logged
             ("Trading state", "HALTED", "tighter")
         ]
         assert prospect.compared_with == f"v{version}"
-        assert scene.content.trading_state is TradingState.ACTIVE
+        assert state_of(scene) is TradingState.ACTIVE
 
         said = await done(desk, **HALT)
 
         assert said == f"HALTED by anna: exchange incident — v{version + 1} is in force."
-        assert scene.content.trading_state is TradingState.HALTED
+        assert state_of(scene) is TradingState.HALTED
         (entry,) = scene.store.acts.page(None, 10)
         assert (entry.actor, entry.request_id[:5]) == ("anna", "page-")
 
@@ -95,7 +99,7 @@ async def test_an_override_says_when_it_ends_and_is_lifted() -> None:
         said = await done(desk, action="lift", reason="calm", override_id=override.override_id)
 
         assert "in force" in said
-        assert scene.content.trading_state is TradingState.ACTIVE
+        assert state_of(scene) is TradingState.ACTIVE
 
 
 async def test_what_changes_nothing_says_so() -> None:
@@ -145,7 +149,8 @@ async def test_only_what_was_looked_at_last_is_confirmed_and_once() -> None:
         first = await looked(desk, **HALT)
         second = await looked(desk, action="reduce", reason="news")
 
-        for number in (first.number, None, "1", {}):
+        others: tuple[object, ...] = (first.number, None, "1", {})
+        for number in others:
             found = await desk.confirm(number)
             assert found == Refused(errors={}, text="Nothing was done: look at what it comes to first.")
         assert isinstance(await desk.confirm(second.number), Refused)
