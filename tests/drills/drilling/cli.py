@@ -86,6 +86,10 @@ def _on_a_cluster_of_its_own(
     name: str, scenario: Scenario, options: argparse.Namespace, say: Callable[[str], None]
 ) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="msc-drill-") as home:
-        cluster = Cluster(Path(home), clients=options.clients, own_network=not options.no_network, say=say)
-        with cluster:
-            return carried_out(name, scenario, Drill(cluster=cluster, pace=Pace.of(options.rounds), say=say))
+        try:
+            with Cluster(Path(home), clients=options.clients, own_network=not options.no_network, say=say) as cluster:
+                return carried_out(name, scenario, Drill(cluster=cluster, pace=Pace.of(options.rounds), say=say))
+        except AssertionError as error:
+            return Outcome(
+                scenario=name, took_s=0.0, verdict=None, series={}, counts={}, failures=(f"it did not start: {error}",)
+            )
