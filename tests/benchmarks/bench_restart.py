@@ -25,7 +25,7 @@ from msc_authority.core.config import DecisionConfig
 from msc_policy import v1 as pb
 
 SIZES, QUICK_SIZES = (1_000_000, 10_000_000), (10_000, 100_000)
-RESTARTS, QUICK_RESTARTS = 7, 2
+RESTARTS, QUICK_RESTARTS = 5, 2
 REBUILDS, QUICK_REBUILDS = 3, 2
 WITHIN_S, FIRST_WITHIN_S = 60.0, 600.0
 

@@ -37,11 +37,9 @@ class Prototype:
 
     def update(self) -> tuple[float, float, dict[str, float]]:
         """Takes in what is new, and returns drawdown, slope and each strategy's win rate."""
-        rows = self._database.execute(SINCE, (self._cursor,)).fetchall()
-        if rows:
-            self._cursor = max(row[6] for row in rows)
-        for at, _, strategy, pnl, risk, live, _ in rows:
+        for at, _, strategy, pnl, risk, live, sequence in self._database.execute(SINCE, (self._cursor,)):
             self._fold(at, strategy, float(pnl), float(risk or 0.0), live=live)
+            self._cursor = sequence
         return self._drawdown(), self._slope(), {name: one[1] / one[0] for name, one in self._strategies.items()}
 
     def _fold(self, at: str, strategy: str, pnl: float, risk: float, *, live: bool) -> None:
