@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar, cast
 
 import grpc
 
@@ -33,41 +33,53 @@ _KINDS = cast(
 )
 
 
-class WrappedOnce:
-    """The wrapped handler of each method. gRPC asks for it with every call; its own handlers stay the same."""
+class Wraps(Protocol):
+    """Puts something around the handler of a method."""
 
-    def __init__(self, wrap: Callable[[str, Handler], Handler]) -> None:
-        """`wrap` makes what is kept."""
-        self._wrap = wrap
+    def wrapped(self, method: str, handler: Handler) -> Handler:
+        """Returns the handler with it, or as it is."""
+        ...
+
+
+class Layers(grpc.aio.ServerInterceptor):
+    """Puts layers around every handler, whoever registered it. All of them in one interceptor, and once for a method:
+    each interceptor of its own costs every call a tenth of what it costs altogether.
+    """
+
+    def __init__(self, *layers: Wraps) -> None:
+        """The first layer is the outermost."""
+        self._layers = layers
         self._made: dict[str, tuple[Handler, Handler]] = {}
-
-    def get(self, method: str, handler: Handler) -> Handler:
-        """Returns the handler of a method, wrapped."""
-        known = self._made.get(method)
-        if known is None or known[0] is not handler:
-            known = self._made[method] = (handler, self._wrap(method, handler))
-        return known[1]
-
-
-class _Around(grpc.aio.ServerInterceptor):
-    """Wraps the behaviour of our methods; those of health and reflection are left as they are."""
-
-    def __init__(self) -> None:
-        self._known = WrappedOnce(self._wrapped)
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[_Request, _Response] | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[_Request, _Response] | None:
-        """Returns the handler with its behaviour wrapped."""
+        """Returns the handler behind all layers; None: there is none of that name."""
         handler = await continuation(handler_call_details)
-        method = handler_call_details.method
-        if handler is None or not method.startswith(OURS):
-            return handler
-        return cast("grpc.RpcMethodHandler[_Request, _Response]", self._known.get(method, cast("Handler", handler)))
+        if handler is None:
+            return None
+        known = self._made.get(handler_call_details.method)
+        if known is None or known[0] is not handler:
+            known = self._make(handler_call_details.method, cast("Handler", handler))
+        return cast("grpc.RpcMethodHandler[_Request, _Response]", known[1])
 
-    def _wrapped(self, method: str, handler: Handler) -> Handler:
+    def _make(self, method: str, handler: Handler) -> tuple[Handler, Handler]:
+        made = handler
+        for layer in reversed(self._layers):
+            made = layer.wrapped(method, made)
+        self._made[method] = (handler, made)
+        return self._made[method]
+
+
+class _Around(ABC):
+    """Wraps the behaviour of our methods; those of health and reflection are left as they are."""
+
+    def wrapped(self, method: str, handler: Handler) -> Handler:
+        """Returns the handler with its behaviour wrapped, one that is not ours as it is."""
+        if not method.startswith(OURS):
+            return handler
         for kind, make in _KINDS.items():
             if behaviour := getattr(handler, kind):
                 return make(self._around(method, behaviour))
@@ -81,7 +93,6 @@ class LogCalls(_Around):
     """Writes one line at level DEBUG for each call that ended: method, peer, time, and how it ended."""
 
     def __init__(self, clock: Clock) -> None:
-        super().__init__()
         self._clock = clock
 
     def _around(self, method: str, behaviour: Behaviour) -> Behaviour:
@@ -105,7 +116,6 @@ class AnswerErrors(_Around):
     """Ends a call whose behaviour raised with the status of the table, an unexpected one with an opaque status."""
 
     def __init__(self, new_id: Callable[[], str]) -> None:
-        super().__init__()
         self._new_id = new_id
 
     def _around(self, method: str, behaviour: Behaviour) -> Behaviour:

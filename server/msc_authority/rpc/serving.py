@@ -19,7 +19,7 @@ from msc_authority.ports import Clock
 from msc_authority.ports_tls import TlsSource
 from msc_authority.rpc.health import SERVICE as HEALTH_SERVICE
 from msc_authority.rpc.health import Health, health_handlers
-from msc_authority.rpc.interceptors import AnswerErrors, LogCalls
+from msc_authority.rpc.interceptors import AnswerErrors, Layers, LogCalls
 from msc_authority.rpc.journal_service import SERVICE as JOURNAL_SERVICE
 from msc_authority.rpc.operator_service import SERVICE as OPERATOR_SERVICE
 from msc_authority.rpc.options import SERVER_OPTIONS
@@ -68,8 +68,8 @@ class PolicyServer:
         """`tls` None: it speaks plaintext."""
         self._health, self._broker, self._tls = health, broker, tls
         # The outermost first: the log line has the time and end of the whole call.
-        interceptors = (LogCalls(clock), AnswerErrors(new_id), CheckAccess(admission))
-        self._server = grpc.aio.server(interceptors=interceptors, options=SERVER_OPTIONS)
+        layers = Layers(LogCalls(clock), AnswerErrors(new_id), CheckAccess(admission, over_tls=tls is not None))
+        self._server = grpc.aio.server(interceptors=(layers,), options=SERVER_OPTIONS)
         self._server.add_generic_rpc_handlers((*handlers, health_handlers(health)))
         _enable_reflection(self._server)
 

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import grpc
 
@@ -16,7 +16,7 @@ from msc_authority.app.permits import Permit
 from msc_authority.app.rates import RateLimited, StreamLimitReached
 from msc_authority.ports import StoreError
 from msc_authority.rpc.errors import Refusal, refusal_of
-from msc_authority.rpc.interceptors import WrappedOnce, abort
+from msc_authority.rpc.interceptors import abort
 from msc_authority.rpc.security.presented import presented_by
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
     Coroutine = Callable[[object, Context], Awaitable[object]]
     Generator = Callable[[object, Context], AsyncIterator[object]]
-
-_Request = TypeVar("_Request")
-_Response = TypeVar("_Response")
 
 
 class _Made(Protocol):
@@ -45,26 +42,15 @@ _KINDS = cast(
 )
 
 
-class CheckAccess(grpc.aio.ServerInterceptor):
+class CheckAccess:
     """Lets a call through to its handler if the table allows it: those of health and reflection, too."""
 
-    def __init__(self, admission: Admission) -> None:
-        self._admission = admission
-        self._known = WrappedOnce(self._guarded)
+    def __init__(self, admission: Admission, *, over_tls: bool = True) -> None:
+        """`over_tls` False: no call can show a certificate."""
+        self._admission, self._over_tls = admission, over_tls
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[_Request, _Response] | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[_Request, _Response] | None:
-        """Returns the handler behind the door; None: there is none of that name."""
-        handler = await continuation(handler_call_details)
-        if handler is None:
-            return None
-        guarded = self._known.get(handler_call_details.method, cast("Handler", handler))
-        return cast("grpc.RpcMethodHandler[_Request, _Response]", guarded)
-
-    def _guarded(self, method: str, handler: Handler) -> Handler:
+    def wrapped(self, method: str, handler: Handler) -> Handler:
+        """Returns the handler behind the door."""
         kind = next(kind for kind in _KINDS if getattr(handler, kind) is not None)
         behaviour = getattr(handler, kind)
         # Health and reflection bring serializers of their own.
@@ -111,7 +97,9 @@ class CheckAccess(grpc.aio.ServerInterceptor):
 
     async def _admitted(self, method: str, context: Context) -> Identity:
         try:
-            return await self._admission.admit(presented_by(context), need_of_rpc(method), method)
+            return await self._admission.admit(
+                presented_by(context, over_tls=self._over_tls), need_of_rpc(method), method
+            )
         except (AccessRefused, RateLimited, StoreError) as error:
             await abort(context, _refusal(error))
 

@@ -19,8 +19,8 @@ FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-real-ip", "x-envoy-ext
 """What proxies say of who is behind them: whoever they forward is not on this machine."""
 
 
-def presented_by(context: Context) -> Presented:
-    """Returns what the call shows: address, token, and the names of the certificate that was verified."""
+def presented_by(context: Context, *, over_tls: bool = True) -> Presented:
+    """Returns what the call shows: address, token, and over TLS the names of the certificate that was verified."""
     host, local = _where(context.peer())
     authorization: tuple[str, ...] = ()
     for key, value in context.invocation_metadata() or ():
@@ -28,7 +28,8 @@ def presented_by(context: Context) -> Presented:
             authorization = (*authorization, str(value))
         elif key in FORWARDED:
             local = False
-    return Presented(host=host, is_local=local, authorization=authorization, names=_names(context.auth_context()))
+    names = _names(context.auth_context()) if over_tls else ()
+    return Presented(host=host, is_local=local, authorization=authorization, names=names)
 
 
 @lru_cache(maxsize=_PEERS_REMEMBERED)
