@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 import threading
@@ -25,6 +24,7 @@ from msc_authority.compose_parts import (
     Stores,
     loop_factory,
     simulated_machine,
+    spared_collector,
     this_machine,
     valid_for_s,
 )
@@ -85,14 +85,14 @@ async def serve(
                 authority.watch_upkeep(upkeep.signs)
                 url = http.begin(settings, authority, machine.new_id) if settings.serve_http else None
                 # What exists now lives as long as the process; the collector need not look at it again.
-                gc.freeze()
-                if on_ready:
-                    on_ready(replace(authority, http_url=url))
-                await told.wait()
-                # From here on, a second Ctrl-C ends the process at once.
-                hearing.close()
-                _log.info("Stopping")
-                http.begin_stop()
+                with spared_collector():
+                    if on_ready:
+                        on_ready(replace(authority, http_url=url))
+                    await told.wait()
+                    # From here on, a second Ctrl-C ends the process at once.
+                    hearing.close()
+                    _log.info("Stopping")
+                    http.begin_stop()
 
 
 @contextmanager
