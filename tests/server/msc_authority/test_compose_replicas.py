@@ -120,7 +120,13 @@ async def test_the_status_over_http_shows_them_too(tmp_path: Path, url: str) -> 
         await until(lambda: second.running.insight.observation.standing.leader_address != "")
         status = (await client.get(f"{second.running.http_url}/api/msc/status")).json()
 
-    assert status["leader"] == {"here": False, "address": first.running.address, "term": 1}
+    assert status["leader"] == {
+        "here": False,
+        "address": first.running.address,
+        "term": 1,
+        "changes": {"follows": 1},
+        "commits_fenced": 0,
+    }
     assert [replica["here"] for replica in status["replicas"] if replica["address"] == second.running.address] == [True]
 
 
