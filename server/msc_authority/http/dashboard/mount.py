@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -75,7 +76,8 @@ def _add_page(insight: Insight, feed: Feed, new_id: Callable[[], str]) -> None:
                 with client:
                     page.show(screen, changed)
 
-        client.on_delete(lambda: feed.leave(client.id))
+        # Not a function that holds the client: it and all that was sent to it would wait for the collector.
+        client.on_delete(partial(feed.leave, client.id))
         screen = await feed.join(client.id, show)
         opened.append(Page(insight, screen, new_id, cookie=COOKIE in client.request.cookies))
 

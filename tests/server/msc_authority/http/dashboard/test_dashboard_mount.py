@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import weakref
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import httpx
 import pytest
@@ -14,6 +16,7 @@ from msc_dashboard import AskedInsight, head_of
 from msc_doors import a_door, an_open_door
 from msc_live import until
 from msc_observed import an_observation
+from nicegui import Client
 
 from msc_authority.adapters.clock import SystemClock
 from msc_authority.app.access import Role
@@ -125,6 +128,31 @@ async def test_nobody_looks_any_more_when_the_application_has_ended() -> None:
         assert "dashboard" in _tasks()
 
     await until(lambda: "dashboard" not in _tasks())
+
+
+async def test_a_page_that_was_closed_and_all_that_was_sent_to_it_do_not_wait_for_the_collector() -> None:
+    async with _serving(AskedInsight()) as client:
+        await client.get("/")
+        with _without_collector():
+            closed = _close_the_newest_page()
+
+            await until(lambda: closed() is None)
+
+
+def _close_the_newest_page() -> weakref.ref[Client]:
+    # Applications that ended leave their pages behind.
+    page = list(Client.instances.values())[-1]
+    page.delete()
+    return weakref.ref(page)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _tasks() -> set[str]:
