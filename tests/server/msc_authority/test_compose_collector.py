@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import gc
+import weakref
 
 import pytest
 
 from msc_authority.compose_parts import COLLECT_AFTER, spared_collector
+
+NEW_OBJECTS = 1_000_000
+"""Far more than a few minutes of load make."""
+
+
+class _Circle:
+    def __init__(self) -> None:
+        self.itself = self
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +48,17 @@ def test_rubbish_made_while_serving_is_still_collected() -> None:
         del circle
 
         assert gc.collect() >= 1
+
+
+def test_rubbish_that_outlived_some_looks_is_collected_soon_enough() -> None:
+    with spared_collector():
+        circle: _Circle | None = _Circle()
+        gone = weakref.ref(circle)
+        for generation in (0, 1):
+            gc.collect(generation)
+        circle = None
+
+        new = [[number] for number in range(NEW_OBJECTS)]
+
+        assert len(new) == NEW_OBJECTS
+        assert gone() is None
