@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,9 @@ class Told:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 when everything stayed flat, 1 when it did not, 130 after Ctrl-C."""
     options = _options(arguments)
+    # A shell starts what runs beside it deaf to Ctrl-C; a soak that is only killed leaves its authority running.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     # A log has no width of its own; tables that are broken cannot be read there.
     console = Console() if sys.stdout.isatty() else Console(width=LOG_WIDTH)
     facts = machine_facts()
