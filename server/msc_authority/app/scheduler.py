@@ -94,6 +94,8 @@ class Scheduler:
         self._missed_at: float | None = None
         self._retry_s = FIRST_RETRY_S
         self._open: set[asyncio.Task[EvaluationOutcome]] = set()
+        self._soon: asyncio.Task[EvaluationOutcome] | None = None
+        self._behind_it = ""
 
     def next_in_s(self) -> float:
         """Returns the seconds until the next scheduled evaluation, here or wherever the leader is; 0: it is due."""
@@ -166,15 +168,28 @@ class Scheduler:
     def evaluate_soon(self, trigger: str) -> None:
         """Has an evaluation made as soon as it is its turn. What goes wrong is told as an event.
 
-        Where enough are waiting already, one of those does: it sees what this one would.
+        While one is under way, wherever it is made, one behind it does for all that are asked for meanwhile: it sees
+        what each of them would. Many that wait for a new leader would keep it from what else it is asked for.
         """
-        if len(self._open) > MAX_WAITING:
+        if self._soon is not None:
+            self._behind_it = trigger
             return
+        self._behind_it = ""
         if not self._leads.leading and self._elsewhere is not None:
             call = self._elsewhere.by_leader(request_id="", requested_by="", reason=trigger)
         else:
             call = self._evaluate(partial(self._evaluator.evaluate, trigger=trigger), trigger)
-        self._keep(asyncio.create_task(call))
+        self._soon = asyncio.create_task(call)
+        self._soon.add_done_callback(self._soon_made)
+
+    def _soon_made(self, task: asyncio.Task[EvaluationOutcome]) -> None:
+        self._soon = None
+        if task.cancelled():
+            return
+        # What went wrong was told as an event.
+        task.exception()
+        if self._behind_it:
+            self.evaluate_soon(self._behind_it)
 
     async def evaluate(self, *, request_id: str, requested_by: str, reason: str) -> EvaluationOutcome:
         """Evaluates now, or has the leader do it. Runs to its end even if the caller goes away.

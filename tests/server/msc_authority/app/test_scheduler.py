@@ -64,6 +64,18 @@ class ScriptedEvaluator:
         return self.outcome()
 
 
+class Elsewhere:
+    """Another process that makes evaluations when it is let."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.made: asyncio.Future[EvaluationOutcome] = asyncio.get_running_loop().create_future()
+
+    async def by_leader(self, *, request_id: str, requested_by: str, reason: str) -> EvaluationOutcome:
+        self.asked.append(reason)
+        return await self.made
+
+
 @dataclass
 class Scene:
     time: ManualTime
@@ -78,7 +90,9 @@ class Scene:
 
 
 @asynccontextmanager
-async def a_scene(*, scheduled: bool = False, leading: bool = True, head: Head | None = None) -> AsyncIterator[Scene]:
+async def a_scene(
+    *, scheduled: bool = False, leading: bool = True, head: Head | None = None, elsewhere: Elsewhere | None = None
+) -> AsyncIterator[Scene]:
     time, told, leads = ManualTime(), Told(), ScriptedLeader(leading=leading)
     evaluator = ScriptedEvaluator(time)
     evaluator.gate.set()
@@ -94,6 +108,7 @@ async def a_scene(*, scheduled: bool = False, leading: bool = True, head: Head |
         previews=previews,
         period_s=PERIOD_S,
         leads=leads,
+        elsewhere=elsewhere,
     )
     task = asyncio.create_task(scheduler.run()) if scheduled else None
     try:
@@ -284,6 +299,47 @@ async def test_evaluations_that_would_wait_too_long_are_refused() -> None:
             await demanded(scene)
         scene.evaluator.gate.set()
         await asyncio.gather(*waiting)
+
+
+async def test_what_is_asked_for_soon_while_one_is_under_way_is_one_evaluation_behind_it() -> None:
+    async with a_scene() as scene:
+        scene.evaluator.gate.clear()
+        for _ in range(5):
+            scene.scheduler.evaluate_soon("operator")
+        await until(lambda: len(scene.evaluator.triggers) == 1)
+        scene.evaluator.gate.set()
+        await until(lambda: scene.ended(2))
+        scene.scheduler.evaluate_soon("expiry")
+        await until(lambda: scene.ended(3))
+
+    assert scene.evaluator.triggers == ["operator", "operator", "expiry"]
+
+
+async def test_one_that_failed_keeps_none_behind_it_from_being_made() -> None:
+    async with a_scene() as scene:
+        scene.evaluator.error = StoreUnavailable("gone")
+        scene.evaluator.gate.clear()
+        scene.scheduler.evaluate_soon("operator")
+        scene.scheduler.evaluate_soon("operator")
+        scene.evaluator.gate.set()
+        await until(lambda: scene.ended(2))
+
+    assert scene.told.names().count("EvaluationBroken") == 2
+
+
+async def test_what_waits_for_a_leader_keeps_nobody_from_the_evaluations_of_one_that_leads_now() -> None:
+    elsewhere = Elsewhere()
+    async with a_scene(leading=False, elsewhere=elsewhere) as scene:
+        for _ in range(2 * MAX_WAITING):
+            scene.scheduler.evaluate_soon("operator")
+        await until(lambda: elsewhere.asked == ["operator"])
+        scene.leads.now(leading=True)
+        await demanded(scene)
+        elsewhere.made.set_result(scene.evaluator.outcome())
+        await until(lambda: scene.ended(2))
+
+    assert scene.evaluator.triggers == ["request", "operator"]
+    assert elsewhere.asked == ["operator"]
 
 
 async def test_an_evaluation_whose_caller_left_runs_to_its_end_and_is_published() -> None:
