@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -19,6 +19,8 @@ PENDING = 256
 """Events that may wait for one subscriber before it is ended as too slow."""
 MAX_SUBSCRIBERS = 256
 KEEP_ALIVE = b": keep-alive\n\n"
+PIECE_BYTES = 64 * 1024
+"""What is sent at once, about. What is written to a connection that nobody reads is kept until the connection ends."""
 RETRY_MS = 2000
 """How long a browser waits before it connects again."""
 
@@ -96,9 +98,7 @@ class Feed:
         if after and not oldest - 1 <= after < self._next:
             gap = GapEvent(reason="TOO_OLD", detail="events after that id are not kept any more; read the status anew")
             subscriber.put(_message("gap", gap.model_dump_json()))
-        # In one piece: what was missed is not held against it as waiting for too long.
-        missed = b"".join(sent.text for sent in self._ring if sent.number > after and subscriber.wants(sent))
-        subscriber.put(*filter(None, [missed]))
+        subscriber.catch_up(sent.text for sent in self._ring if sent.number > after and subscriber.wants(sent))
 
     def close(self) -> None:
         """Ends every stream, and those that are still to come."""
@@ -117,6 +117,7 @@ class Subscriber:
 
     def __init__(self, leave: Callable[[Subscriber], None], kinds: frozenset[str], pending: int) -> None:
         self._leave, self._kinds, self._limit = leave, kinds, pending
+        self._missed: deque[bytes] = deque()
         self._waiting: deque[bytes] = deque()
         self._news = asyncio.Event()
         self._ended = False
@@ -140,6 +141,13 @@ class Subscriber:
         if texts:
             self._news.set()
 
+    def catch_up(self, texts: Iterable[bytes]) -> None:
+        """Has what was missed sent before all else; it does not count as waiting, however much it is."""
+        self._missed.extend(self._waiting)
+        self._missed.extend(texts)
+        self._waiting.clear()
+        self._news.set()
+
     def end(self, reason: str) -> None:
         """Has the stream end after what waits already, with the reason. Twice is fine."""
         if self._ended:
@@ -155,17 +163,23 @@ class Subscriber:
         try:
             yield b"retry: %d\n\n" % RETRY_MS
             while True:
-                if not self._waiting and not await _in_time(self._news, keep_alive_s):
-                    yield KEEP_ALIVE
-                    continue
-                texts, ended = b"".join(self._waiting), self._ended
-                self._waiting.clear()
-                self._news.clear()
-                yield texts
-                if ended:
+                while self._missed or self._waiting:
+                    yield self._piece()
+                if self._ended:
                     return
+                self._news.clear()
+                if not await _in_time(self._news, keep_alive_s):
+                    yield KEEP_ALIVE
         finally:
             self._leave(self)
+
+    def _piece(self) -> bytes:
+        texts: list[bytes] = []
+        size = 0
+        while size < PIECE_BYTES and (first := self._missed or self._waiting):
+            texts.append(first.popleft())
+            size += len(texts[-1])
+        return b"".join(texts)
 
 
 async def _in_time(event: asyncio.Event, timeout_s: float) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from msc_authority.http.feed import KEEP_ALIVE, MAX_SUBSCRIBERS, Feed, Subscriber, TooManySubscribers
+from msc_authority.http.feed import KEEP_ALIVE, MAX_SUBSCRIBERS, PIECE_BYTES, Feed, Subscriber, TooManySubscribers
 
 NEVER_S = 1000.0
 
@@ -110,6 +110,35 @@ async def test_more_that_was_missed_than_may_wait_is_sent_all_the_same() -> None
     feed.tell("block", "{}")
 
     assert len(numbers_in(await anext(stream))) == 9
+
+
+async def test_much_that_was_missed_comes_in_pieces_in_its_order_and_what_is_new_behind_it() -> None:
+    feed = a_feed(kept=8)
+    for _ in range(8):
+        feed.tell("block", f'"{"x" * (PIECE_BYTES // 3)}"')
+    stream = await begun(feed.subscribe((), 1))
+
+    first = await anext(stream)
+    feed.tell("block", "{}")
+    rest = [await anext(stream) for _ in range(2)]
+
+    assert kinds_in(first)[0] == "gap"
+    assert [numbers_in(text) for text in (first, *rest)] == [[100, 101, 102], [103, 104, 105], [106, 107, 108]]
+
+
+async def test_who_does_not_take_what_was_missed_is_ended_as_anybody_and_gets_all_that_waited() -> None:
+    feed = a_feed(kept=2, pending=3)
+    feed.tell("block", f'"{"x" * PIECE_BYTES}"')
+    feed.tell("block", "{}")
+    stream = await begun(feed.subscribe((), 0))
+
+    assert numbers_in(await anext(stream)) == [100]
+    for _ in range(4):
+        feed.tell("block", "{}")
+
+    text = await rest_of(stream)
+    assert numbers_in(text) == [101, 102, 103, 104]
+    assert kinds_in(text)[-1] == "end"
 
 
 async def test_a_subscriber_that_does_not_take_its_events_is_ended_and_told_so_and_others_go_on() -> None:
