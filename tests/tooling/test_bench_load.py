@@ -113,6 +113,19 @@ def test_watchers_tell_when_all_of_them_have_what_was_published(tmp_path: Path) 
     assert order == sorted(order)
 
 
+def test_watchers_tell_when_a_burst_is_over_and_what_they_hold_then(tmp_path: Path) -> None:
+    with started(tmp_path, "benching.servers.bare", **HEX) as bare:
+        plan = {"kind": "grpc", "port": bare.hear()["port"], "count": 5, "path": BARE_WATCH}
+        with started(tmp_path, "benching.load.watchers", **plan) as watchers:
+            watchers.hear()
+            assert watchers.ask(settle=True, quiet_s=0.1) == {"settling": True}
+            for _ in range(20):
+                bare.tell(publish=True)
+            said, stamp = watchers.hear(), bare.ask(stamp=True)
+    assert said["held"] == [(FRAME[:-8] + (20).to_bytes(8, "big")).hex()]
+    assert int(str(said["last_ns"])) > int(str(stamp["published_ns"]))
+
+
 def test_watchers_of_plain_sockets_tell_the_same(tmp_path: Path) -> None:
     with started(tmp_path, "benching.servers.tcp", frame=HEX["frame"]) as tcp:
         plan = {"kind": "tcp", "port": tcp.hear()["port"], "count": 5}

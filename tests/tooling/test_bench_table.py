@@ -49,3 +49,14 @@ def test_what_there_is_can_be_listed_without_measuring(root: Path) -> None:
     command = [sys.executable, "-m", "benching", "--list"]
     done = subprocess.run(command, cwd=root, env=environ, capture_output=True, text=True, timeout=60, check=True)
     assert [line.split()[0] for line in done.stdout.splitlines() if line.strip()] == list(BENCHMARKS)
+
+
+def test_a_quick_look_at_a_burst_finds_the_last_version_with_everybody(tmp_path: Path, root: Path) -> None:
+    report = tmp_path / "report.json"
+    environ = {**os.environ, "PYTHONPATH": str(root / FOLDER)}
+    command = [sys.executable, "-m", "benching", "burst", "--quick", "--json", str(report)]
+    done = subprocess.run(command, cwd=root, env=environ, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (measured,) = json.loads(report.read_text(encoding="utf-8"))["benchmarks"]
+    assert len(measured["series"]) == 4
+    assert all(value >= 0 for one in measured["series"] for value in one["values"])

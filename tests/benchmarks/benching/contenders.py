@@ -92,7 +92,17 @@ def start_authority(run: Run, name: str = "authority", *, http: bool = False, da
     run.say("starting the authority")
     home = run.home / name
     home.mkdir()
-    process = child(run, name, "benching.servers.authority", home=str(home), http=http, database_url=database_url)
+    return _running(run, name, home=home, http=http, database_url=database_url, port=0)
+
+
+def restart_authority(run: Run, before: Authority, name: str) -> Authority:
+    """Starts one in the place of another that has ended: with its database, on its port."""
+    return _running(run, name, home=run.home / "authority", http=False, database_url="", port=before.port)
+
+
+def _running(run: Run, name: str, *, home: Path, http: bool, database_url: str, port: int) -> Authority:
+    plan = {"home": str(home), "http": http, "database_url": database_url, "port": port}
+    process = child(run, name, "benching.servers.authority", **plan)
     said = process.hear()
     port, http_port = int(str(said["port"])), int(str(said["http_port"]))
     channel = run.stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}"))

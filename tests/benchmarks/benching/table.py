@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bench_crowd
 import bench_evaluate
 import bench_http_load
 import bench_ingest
@@ -9,6 +10,7 @@ import bench_propagation
 import bench_read
 import bench_restart
 import bench_start
+import bench_storm
 import bench_unary
 
 from benching.values import Benchmark
@@ -23,6 +25,10 @@ BENCHMARKS: dict[str, Benchmark] = {
         bench_restart.BENCHMARK,
         bench_ingest.BENCHMARK,
         bench_propagation.BENCHMARK,
+        bench_crowd.JOINS,
+        bench_crowd.BURSTS,
+        bench_crowd.IDLE,
+        bench_storm.BENCHMARK,
         bench_http_load.BENCHMARK,
     )
 }

@@ -4,7 +4,8 @@ python -m benching.load.watchers '{"kind": "grpc", "port": 7443, "count": 100, "
 
 Says {"joined_s": ..., "first": HEX} when every watcher has had a first message. {"arm": true} is answered at once, and
 a second time when every watcher has had a message since: {"last_ns", "median_ns", "first_ns", "held"}, instants of the
-machine's monotonic clock, and `held` the distinct messages that the watchers hold.
+machine's monotonic clock, and `held` the distinct messages that the watchers hold. {"settle": true, "quiet_s": 0.5} is
+answered at once, and with {"last_ns", "held"} when something has arrived and then nothing for so long.
 """
 
 from __future__ import annotations
@@ -93,8 +94,26 @@ class Watchers:
                     last_ns=arrived[-1],
                     median_ns=round(statistics.median(arrived)),
                     first_ns=arrived[0],
-                    held=sorted({watcher.held.hex() for watcher in self._all})[:DISTINCT_SHOWN],
+                    held=self._held(),
                 )
+            elif "settle" in command:
+                tell(settling=True)
+                tell(last_ns=self._settle(float(str(command["quiet_s"]))), held=self._held())
+
+    def _held(self) -> list[str]:
+        return sorted({watcher.held.hex() for watcher in self._all})[:DISTINCT_SHOWN]
+
+    def _settle(self, quiet_s: float) -> int:
+        """Returns when the last new value arrived, of those between which there was no longer pause."""
+        last = 0
+        while ready := self._selector.select(quiet_s if last else None):
+            for key, _ in ready:
+                watcher = cast("Watcher | None", key.data)
+                if watcher is None:
+                    self._read_commands()
+                elif watcher.read():
+                    last = time.monotonic_ns()
+        return last
 
     def _gather(self) -> list[int]:
         """Returns when the watchers got their next value, in the order in which they did."""

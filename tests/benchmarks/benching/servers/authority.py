@@ -1,6 +1,6 @@
 """The authority as it runs, on SQLite or a database that is named; its evaluator changes the policy every time.
 
-python -m benching.servers.authority '{"home": FOLDER, "http": false, "database_url": ""}'
+python -m benching.servers.authority '{"home": FOLDER, "http": false, "database_url": "", "port": 0}'
 
 Says {"port": ..., "http_port": ...} when it listens, the latter 0 without HTTP. Evaluate publishes the next policy;
 {"stamp": true} is answered with {"version", "began_ns", "committed_ns"} of the last commit.
@@ -20,18 +20,19 @@ from msc_authority import logs
 from msc_authority.adapters.sql import open_store
 from msc_authority.compose import running, this_machine
 from msc_authority.compose_http import beside
+from msc_authority.compose_parts import spared_collector
 from msc_authority.settings import Settings
 
 MAX_WATCHERS = 20_000
 LONG_S = 86_400.0
 
 
-async def serve(home: Path, *, http: bool, database_url: str) -> None:
+async def serve(home: Path, *, http: bool, database_url: str, port: int) -> None:
     """Serves until the parent ends it."""
     settings = Settings(
         home=home,
         database_url=database_url,
-        grpc_port=0,
+        grpc_port=port,
         http_port=0,
         max_watchers=MAX_WATCHERS,
         # All load comes from one address here: how much one caller may take is not what is measured.
@@ -52,17 +53,16 @@ async def serve(home: Path, *, http: bool, database_url: str) -> None:
 
             url = pages.begin(settings, authority, machine.new_id) if http else ""
             hear_on_the_loop(heard)
-            tell(port=authority.port, http_port=int(url.rpartition(":")[2] or 0))
-            await asyncio.Event().wait()
+            with spared_collector():
+                tell(port=authority.port, http_port=int(url.rpartition(":")[2] or 0))
+                await asyncio.Event().wait()
 
 
 def main() -> None:
     """Serves what the first argument says."""
     plan = json.loads(sys.argv[1])
-    run(
-        serve(Path(plan["home"]), http=plan.get("http", False), database_url=plan.get("database_url", "")),
-        uvloop_factory(),
-    )
+    database_url, port = plan.get("database_url", ""), plan.get("port", 0)
+    run(serve(Path(plan["home"]), http=plan.get("http", False), database_url=database_url, port=port), uvloop_factory())
 
 
 if __name__ == "__main__":
