@@ -10,7 +10,7 @@ from msc_client.config import ClientConfig
 from msc_client.errors import PolicyInvalid
 from msc_client.policy import Policy, Ref
 from msc_client.status import Role
-from msc_client.tier import SafeDefaults, tighter_of
+from msc_client.tier import SafeDefaults, tightened
 
 
 class Applied(NamedTuple):
@@ -164,24 +164,30 @@ class Holding:
         return Refused(ref=ref, problem=f"ref.etag: {ref.etag} here, {mine} applied; two writers?", integrity=True)
 
     def _apply(self, document: Document, policy: Policy, head: Ref | None, confirmation: Confirmation) -> Applied:
-        previous, previous_effective = self._policy, self._effective()
+        previous, in_force = self._policy, self._in_force(policy, confirmation.at_ns)
         self._document, self._policy, self._usable = document, policy, True
         self._confirmation = confirmation
         # Sent as the current one, but no longer it: a value to hold, not one to trust as fresh.
         self._confirmed = policy.ref.same_as(head)
-        fresh = self._confirmed and confirmation.at_ns <= bounds_of(confirmation, self._config).stale_ns
-        self._bound = None if fresh or self._role is not Role.RISK_GUARD else previous_effective
+        self._bind(in_force, confirmation)
         return Applied(policy=policy, previous=previous)
 
     def _confirm(self, confirmation: Confirmation) -> None:
+        in_force = self._in_force(self._policy, confirmation.at_ns)
         self._confirmation, self._confirmed, self._usable = confirmation, True, True
-        if confirmation.at_ns <= bounds_of(confirmation, self._config).stale_ns:
-            self._bound = None
+        self._bind(in_force, confirmation)
 
-    def _effective(self) -> Policy | None:
-        if self._policy is None or self._bound is None:
-            return self._policy
-        return tighter_of(self._policy, self._bound)
+    def _bind(self, in_force: Policy | None, confirmation: Confirmation) -> None:
+        fresh = self._confirmed and confirmation.at_ns <= bounds_of(confirmation, self._config).stale_ns
+        self._bound = None if fresh or self._role is not Role.RISK_GUARD else in_force
+
+    def _in_force(self, policy: Policy | None, now_ns: int) -> Policy | None:
+        """Returns what bounded trading until now, with the allow list of `policy` where none was ever usable."""
+        if self._policy is None or not self._usable:
+            last = self._policy or policy
+            return None if last is None else tightened(last, self._safe)
+        # As it was read: also what expired, and became the tighter of itself and the safe defaults.
+        return self.held().at(now_ns).policy
 
     def _expired_ns(self, confirmation: Confirmation) -> int:
         return bounds_of(confirmation, self._config).safe_ns

@@ -143,6 +143,33 @@ def test_a_risk_guard_does_not_loosen_while_the_new_policy_is_not_fresh() -> Non
     assert watch.policy.max_risk_per_trade == 0.015
 
 
+def test_a_risk_guard_stays_as_tight_as_safe_until_it_is_fresh() -> None:
+    watch = Watch(role=Role.RISK_GUARD).live()
+    watch.clock.advance(901)
+    assert (watch.tier(), watch.policy.max_risk_per_trade) == (Tier.SAFE_EXPIRED, 0.0030)
+    watch.say(Heartbeat(), head=make_policy(5).ref, replica_age_s=40)
+    assert (watch.tier(), watch.policy.max_risk_per_trade) == (Tier.STALE, 0.0030)
+    watch.publish(make_policy(6, max_risk_per_trade=0.015), replica_age_s=40)
+    assert (watch.tier(), watch.policy.max_risk_per_trade) == (Tier.STALE, 0.0030)
+    watch.say(Heartbeat(), head=make_policy(6).ref)
+    assert (watch.tier(), watch.policy.max_risk_per_trade) == (Tier.FRESH, 0.015)
+
+
+def test_a_risk_guard_that_starts_beside_an_aged_replica_is_bound_by_the_safe_limits() -> None:
+    watch = Watch(role=Role.RISK_GUARD)
+    watch.feed(Start())
+    watch.publish(make_policy(5), replica_age_s=40)
+    assert (watch.tier(), watch.policy.max_risk_per_trade) == (Tier.STALE, 0.0030)
+    assert watch.policy.allowed_strategies == make_policy(5).allowed_strategies
+
+
+def test_other_roles_have_their_last_known_good_again_when_an_aged_replica_confirms_it() -> None:
+    watch = Watch().live()
+    watch.clock.advance(901)
+    watch.say(Heartbeat(), head=make_policy(5).ref, replica_age_s=40)
+    assert (watch.tier(), watch.policy.max_risk_per_trade) == (Tier.STALE, 0.0075)
+
+
 def test_other_roles_take_the_policy_as_it_is() -> None:
     watch = Watch(role=Role.EXECUTOR).live()
     watch.publish(make_policy(6, max_risk_per_trade=0.015), replica_age_s=40)
