@@ -6,7 +6,7 @@ import os
 
 from hypothesis import settings
 
-KEPT_VARIABLES = {"MSC_REQUIRE_TOOLCHAINS", "MSC_SCREENSHOTS", "MSC_TOOLCHAIN_CACHE"}
+KEPT_VARIABLES = {"MSC_MODEL_EXAMPLES", "MSC_REQUIRE_TOOLCHAINS", "MSC_SCREENSHOTS", "MSC_TOOLCHAIN_CACHE"}
 
 # No deadline: tests assert no durations. Derandomized under CI, so that a red run is red again.
 settings.register_profile("local", deadline=None)
