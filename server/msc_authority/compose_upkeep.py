@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from msc_authority.adapters import heap
 from msc_authority.app.retention import KeepDays, Pruner
-from msc_authority.app.timing import pause
+from msc_authority.app.timing import Timer, pause
 from msc_authority.app.upkeep import AGAIN_AFTER_S, Upkeep
 from msc_authority.app.work import Worker
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from msc_authority.settings import Settings
 
 _log = logging.getLogger(__name__)
+
+GIVE_BACK_EVERY_S = 60.0
 
 
 def keep_days(settings: Settings) -> KeepDays:
@@ -66,12 +69,25 @@ async def kept_up(
                 _log.critical("The upkeep failed and is started again", exc_info=True)
                 await pause(machine.timer, AGAIN_AFTER_S)
 
-    task = asyncio.create_task(living(), name="upkeep")
+    tasks = (
+        asyncio.create_task(living(), name="upkeep"),
+        asyncio.create_task(giving_back(machine.timer, worker, heap.giver()), name="giving back"),
+    )
     try:
         yield upkeep
     finally:
         stopping.set()
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         worker.close()
+
+
+async def giving_back(timer: Timer, worker: Worker, give: Callable[[], bool] | None) -> None:
+    """Gives freed memory back each minute, until cancelled; `give` None: there is nothing to do."""
+    while give is not None:
+        await pause(timer, GIVE_BACK_EVERY_S)
+        # On a thread: it may take some milliseconds, without the lock of the interpreter.
+        await worker.run(give)
