@@ -172,12 +172,12 @@ def simulated_machine(*, origin: datetime, started_at: datetime, speed: float) -
     return replace(this_machine(), clock=clock, speed=speed)
 
 
-COLLECT_AFTER = (50_000, 2, 2)
+COLLECT_AFTER = (20_000, 1, 1)
 """Objects made and not freed before the collector looks at the young ones, and how often at older ones after that.
 
 The first number is what spares: what is made and freed between two looks costs none. The others are small, because a
-page of the dashboard, some thousand objects in circles, outlives a look or two: at 20 and 100, hundreds of pages that
-had been closed would wait for a collector that comes once a day.
+page of the dashboard, a thousand objects in circles, outlives a look or two: at 20 and 100, hundreds of pages that had
+been closed would wait for a collector that comes once a day, with what is freed meanwhile scattered between them.
 """
 
 
