@@ -119,4 +119,12 @@ def _print(verdict: Verdict, told: Told, console: Console) -> None:
         console.print("interrupted: this is what was seen until then")
     for complaint in verdict.complaints:
         console.print(complaint, style="red", markup=False, highlight=False)
-    console.print("something grows" if verdict.complaints else "everything stayed flat", style="bold")
+    console.print(_in_short(verdict), style="bold")
+
+
+def _in_short(verdict: Verdict) -> str:
+    if verdict.complaints:
+        return "something grows"
+    if any(finding.per_hour is None for finding in verdict.findings):
+        return "nothing stayed behind; the load was too short to say whether something grows"
+    return "everything stayed flat"
