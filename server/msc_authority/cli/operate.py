@@ -76,8 +76,8 @@ def resume(
 ) -> None:
     """End a halt, and every reduction by a person. Asks before it does.
 
-    The drawdown that halts is measured anew from now. After a halt, entries resume with the evaluation that follows,
-    if the drawdown allows it.
+    The drawdown that halts is measured anew from now. After a halt, trading is REDUCING until the evaluation that
+    follows at once: it allows entries again, if the drawdown does.
     """
     wish = Wish(action="resume", asks=not yes, reason=reason, actor=actor, dry_run=dry_run, as_json=as_json)
     carry_out(wish, target)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     Does = Callable[[Remote, Asked], Plain]
 
 
+_RESUME = "resume"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """What was typed. `asks`: show what it would change, and ask whether to do it."""
@@ -58,12 +61,12 @@ def _carry_out(wish: Wish, target: str, does: Does) -> None:
     request_id = uuid.uuid4().hex
     with asking(target) as remote:
         if wish.asks and not wish.dry_run:
-            _confirm(does(remote, _asked(wish, request_id, dry_run=True)))
+            _confirm(does(remote, _asked(wish, request_id, dry_run=True)), resumes=wish.action == _RESUME)
         answer = does(remote, _asked(wish, request_id, dry_run=wish.dry_run))
     if wish.as_json:
         print_json(answer)
     else:
-        console().print(fact_table(outcome_rows(answer, dry_run=wish.dry_run)))
+        console().print(fact_table(outcome_rows(answer, dry_run=wish.dry_run, resumes=wish.action == _RESUME)))
 
 
 def _asked(wish: Wish, request_id: str, *, dry_run: bool) -> Asked:
@@ -80,9 +83,9 @@ def _asked(wish: Wish, request_id: str, *, dry_run: bool) -> Asked:
     )
 
 
-def _confirm(preview: Plain) -> None:
+def _confirm(preview: Plain, *, resumes: bool) -> None:
     told = _on_stderr()
-    told.print(fact_table(outcome_rows(preview, dry_run=True)))
+    told.print(fact_table(outcome_rows(preview, dry_run=True, resumes=resumes)))
     try:
         agreed = typer.confirm("Do it?", err=True)
     except typer.Abort:

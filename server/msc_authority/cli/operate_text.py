@@ -16,8 +16,11 @@ Document = Mapping[str, object]
 _WHAT_WIDTH = 22
 
 
-def outcome_rows(answer: Document, *, dry_run: bool) -> list[tuple[str, str]]:
-    """Lines on what became of an act: before and after, the new version, the override, and what else is in force."""
+def outcome_rows(answer: Document, *, dry_run: bool, resumes: bool = False) -> list[tuple[str, str]]:
+    """Lines on what became of an act: before and after, the new version, the override, and what else is in force.
+
+    `resumes`: what the evaluation behind it may do is said before it is confirmed, too.
+    """
     policy = cast("Document | None", answer["policy"])
     rows = [
         ("wanted" if dry_run else "done", text(answer["summary"])),
@@ -31,8 +34,8 @@ def outcome_rows(answer: Document, *, dry_run: bool) -> list[tuple[str, str]]:
         rows.append(("override", text(_one(override, is_placed=not dry_run))))
     others = [one for one in cast("Sequence[Document]", answer["overrides"]) if not _same(one, override)]
     rows += [("also" if place == 0 else "", text(_one(one))) for place, one in enumerate(others)]
-    if not dry_run:
-        rows.append(("next", "an evaluation follows; msc status shows what it leads to"))
+    if resumes or not dry_run:
+        rows.append(("next", _next(dry_run=dry_run, resumes=resumes)))
     return rows
 
 
@@ -64,6 +67,12 @@ def setting_text(override: Document) -> str:
             return f"as in version {setting['version']}{loosens}"
         case kind:
             return str(kind)
+
+
+def _next(*, dry_run: bool, resumes: bool) -> str:
+    may = " at once, and may make trading ACTIVE" if resumes else ""
+    shows = "" if dry_run else "; msc status shows what it leads to"
+    return f"an evaluation follows{may}{shows}"
 
 
 def _outcome(answer: Document, *, dry_run: bool) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from msc_authority.app.access import actor, may_ask, require_route
-from msc_authority.app.acts import may_loosen
+from msc_authority.app.acts import Resume, may_loosen
 from msc_authority.app.insight import Insight
+from msc_authority.app.operate import ActOutcome
 from msc_authority.app.operations import actor_of
 from msc_authority.core.policy import PolicyRef
 from msc_authority.http.answers import API
@@ -16,12 +18,16 @@ from msc_authority.http.dashboard.operate_form import Asked, asked_from
 from msc_authority.http.dashboard.operate_view import (
     Prospect,
     came_of_act,
+    came_of_resume,
     may_have_been_done,
     prospect_of_act,
     prospect_of_evaluation,
     refusal_of,
+    unevaluated_resume,
 )
 from msc_authority.http.dashboard.what_if import Refused
+
+_log = logging.getLogger(__name__)
 
 _ACT = ("POST", f"{API}/act")
 _EVALUATE = ("POST", f"{API}/evaluate")
@@ -134,4 +140,14 @@ class Desk:
         outcome = await self._insight.act(
             asked.act, actor=actor_of(asked.note), reason=asked.reason, request_id=request_id
         )
-        return came_of_act(outcome)
+        return await self._resumed(outcome) if isinstance(asked.act, Resume) else came_of_act(outcome)
+
+    async def _resumed(self, outcome: ActOutcome) -> str:
+        # What a resume comes to is decided by an evaluation: the policy of the act alone stands for a second at most.
+        try:
+            behind = await self._insight.evaluate(request_id="", requested_by=actor(), reason="what a resume comes to")
+        except Exception:
+            # It was resumed, whatever this does; as if nothing had been done would be a lie.
+            _log.exception("The evaluation behind a resume on the dashboard failed")
+            return unevaluated_resume(outcome)
+        return came_of_resume(outcome, behind)

@@ -89,7 +89,8 @@ ACTIONS = (
     Action(
         name="resume",
         label="Resume",
-        meaning="End a halt, and every reduction by a person. After a halt, the next evaluation lets entries resume.",
+        meaning="End a halt, and every reduction by a person. An evaluation follows at once and may allow entries.",
+        grave=True,
     ),
     Action(
         name="pin_mode",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from msc_authority.app.access import AccessRefused
+from msc_authority.app.acts import Resume
 from msc_authority.app.broker import Draining
 from msc_authority.app.evaluate import EvaluationFailed, EvaluationOutcome
 from msc_authority.app.operate import ActOutcome, RevisionUnknown
@@ -49,7 +50,10 @@ _MEANT = "Allow it below if that is meant"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prospect:
-    """The policy that would result, beside the one in force. `confirm` is what the button says."""
+    """The policy that would result, beside the one in force. `confirm` is what the button says.
+
+    `follows` is what happens to it next, at once, where that is not what it looks like.
+    """
 
     title: str
     confirm: str
@@ -64,6 +68,7 @@ class Prospect:
     ends: str
     loosens: bool
     reasons: tuple[str, ...]
+    follows: str = ""
 
 
 def prospect_of_act(asked: Asked, outcome: ActOutcome) -> Prospect:
@@ -71,7 +76,7 @@ def prospect_of_act(asked: Asked, outcome: ActOutcome) -> Prospect:
     content = outcome.content
     if content is None:
         raise ValueError("a preview has the policy that would result")
-    return _prospect(asked, content, outcome.head, outcome.override)
+    return replace(_prospect(asked, content, outcome.head, outcome.override), follows=_follows(asked, content))
 
 
 def prospect_of_evaluation(asked: Asked, outcome: EvaluationOutcome) -> Prospect:
@@ -98,6 +103,14 @@ def _prospect(asked: Asked, content: PolicyContent, head: Head, override: Overri
     )
 
 
+def _follows(asked: Asked, content: PolicyContent) -> str:
+    if not isinstance(asked.act, Resume):
+        return ""
+    if content.trading_state is TradingState.ACTIVE:
+        return "An evaluation follows at once."
+    return "An evaluation follows at once, and may make it ACTIVE: entries are then allowed again."
+
+
 def _ends(override: Override | None) -> str:
     if override is None:
         return ""
@@ -112,6 +125,19 @@ def came_of_act(outcome: ActOutcome) -> str:
     if outcome.entry.committed is not None:
         return f"{said} — {name_of(outcome.entry.committed)} is in force."
     return f"{said} — the policy stays as it is ({name_of(outcome.head.ref)})."
+
+
+def came_of_resume(outcome: ActOutcome, behind: EvaluationOutcome) -> str:
+    """Returns what a resume and the evaluation `behind` it came to, as a sentence."""
+    done, policy = came_of_act(outcome), behind.head.policy
+    if policy is None:
+        return done
+    return f"{done} Evaluated since: trading is {policy.content.trading_state.name} ({name_of(behind.head.ref)})."
+
+
+def unevaluated_resume(outcome: ActOutcome) -> str:
+    """Returns what a resume came to where the evaluation behind it did not come about."""
+    return f"{came_of_act(outcome)} The evaluation that should follow has not come about: see what is in force above."
 
 
 def refusal_of(error: Exception) -> Refused:

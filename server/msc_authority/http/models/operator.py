@@ -101,7 +101,10 @@ class ReduceRequest(_Asked):
 
 
 class ResumeRequest(_Asked):
-    """End a halt, and every reduction by a person."""
+    """End a halt, and every reduction by a person.
+
+    After a halt trading is REDUCING. An evaluation follows at once, and may make trading ACTIVE in the same second.
+    """
 
     action: Literal["resume"]
 
@@ -303,7 +306,12 @@ class ActAnswer(Answer):
         PlainRef | None, Field(description="The policy it was done to; null: it was done before, by this request_id.")
     ]
     head: Annotated[RefAnswer, Field(description="The newest policy afterwards.")]
-    policy: Annotated[ContentAnswer | None, Field(description="What it says; in a dry run what it would say.")]
+    policy: Annotated[
+        ContentAnswer | None,
+        Field(
+            description="What it says; in a dry run what it would say. An evaluation follows at once and may change it."
+        ),
+    ]
     changes: Annotated[list[ChangeAnswer], Field(description="How that differs from before.")]
     committed: Annotated[bool, Field(description="Whether a new revision was published.")]
     override: Annotated[OverrideAnswer | None, Field(description="The override put in force; null: none was.")]

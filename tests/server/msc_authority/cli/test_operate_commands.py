@@ -70,13 +70,14 @@ def test_a_resume_shows_what_it_would_do_and_asks() -> None:
     nobody = msc("resume", *WHY)
     assert [result.exit_code for result in (no, nobody)] == [1, 1]
     assert "trading_state: HALTED → REDUCING" in no.stderr
+    assert "an evaluation follows at once, and may make trading ACTIVE" in " ".join(no.stderr.split())
     assert "--yes does it without asking" in nobody.stderr
     assert policy()["version"] == version
 
     yes = msc("resume", *WHY, typed="y\n")
 
     assert yes.exit_code == 0
-    assert "an evaluation follows" in yes.stdout
+    assert "may make trading ACTIVE; msc status shows what it leads to" in " ".join(yes.stdout.split())
     assert policy()["trading_state"] != "HALTED"
 
 

@@ -12,8 +12,8 @@ from msc_dashboard import AskedInsight, no_head
 from msc_operated import Operated, operated
 
 from msc_authority.app.access import Identity, Kind, Role, acting_as
-from msc_authority.app.acts import Act, Halt
-from msc_authority.app.broker import Draining
+from msc_authority.app.acts import Act, Halt, Resume
+from msc_authority.app.broker import Current, Draining
 from msc_authority.app.evaluate import EvaluationFailed, EvaluationOutcome
 from msc_authority.app.operate import ActOutcome
 from msc_authority.app.operations import TooManyActs
@@ -26,6 +26,7 @@ ANNA = Identity(name="anna", kind=Kind.TOKEN, roles=frozenset({Role.OPERATOR}))
 EVA = Identity(name="eva", kind=Kind.TOKEN, roles=frozenset({Role.EVALUATOR}))
 HERE = Identity(name="127.0.0.1", kind=Kind.ANONYMOUS_LOOPBACK, roles=frozenset({Role.OPERATOR}))
 HALT = {"action": "halt", "reason": "exchange incident"}
+RESUME = {"action": "resume", "reason": "over"}
 IDS = itertools.count(1)
 LOOSE = {"action": "pin_mode", "risk_mode": "AGGRESSIVE", "reason": "trial"}
 
@@ -85,6 +86,48 @@ async def test_without_a_login_it_is_done_under_the_note_as_over_rest() -> None:
             await done(a_desk(scene), action="resume", reason="over", actor="bob")
 
         assert [entry.actor for entry in scene.store.acts.page(None, 10)] == ["bob", "anonymous"]
+
+
+async def test_a_resume_says_that_an_evaluation_follows_and_then_what_that_came_to() -> None:
+    async with operated() as scene:
+        desk = a_desk(scene)
+        assert (await looked(desk, **HALT)).prospect.follows == ""
+        await done(desk, **HALT)
+
+        prospect = (await looked(desk, **RESUME)).prospect
+        said = await done(desk, **RESUME)
+
+        assert (prospect.grave, prospect.trading_state) == (True, "REDUCING")
+        assert prospect.follows.startswith("An evaluation follows at once, and may make it ACTIVE")
+        version = scene.store.policies.head().ref.version
+        assert said == (
+            f"Resumed by anna: over — v{version - 1} is in force. Evaluated since: trading is ACTIVE (v{version})."
+        )
+        assert state_of(scene) is TradingState.ACTIVE
+
+
+async def test_a_resume_of_a_mere_reduction_promises_nothing_more() -> None:
+    async with operated() as scene:
+        desk = a_desk(scene)
+        await done(desk, action="reduce", reason="news")
+
+        prospect = (await looked(desk, **RESUME)).prospect
+
+        assert (prospect.trading_state, prospect.follows) == ("ACTIVE", "An evaluation follows at once.")
+
+
+async def test_a_resume_is_told_as_done_where_the_evaluation_behind_it_fails(caplog: pytest.LogCaptureFixture) -> None:
+    async with operated() as scene:
+        await done(a_desk(scene), **HALT)
+        previewed = await scene.authority.insight.preview_act(Resume(), actor="anna", reason="over")
+        insight = _Unevaluated(previewed=previewed, served=scene.authority.insight.current)
+        desk = Desk(insight, lambda: "page-1")
+
+        said = await done(desk, **RESUME)
+
+        assert said.startswith("Resumed by anna: over")
+        assert said.endswith("The evaluation that should follow has not come about: see what is in force above.")
+        assert "the journal is torn" in caplog.text
 
 
 async def test_an_override_says_when_it_ends_and_is_lifted() -> None:
@@ -241,6 +284,21 @@ class _Failing(AskedInsight):
             raise self.errors.pop()
         assert self.previewed is not None
         return self.previewed
+
+
+@dataclass
+class _Unevaluated(_Failing):
+    """Acts, and cannot evaluate."""
+
+    served: Current | None = None
+
+    @property
+    def current(self) -> Current:
+        assert self.served is not None
+        return self.served
+
+    async def evaluate(self, *, request_id: str, requested_by: str, reason: str) -> EvaluationOutcome:
+        raise EvaluationFailed("the journal is torn")
 
 
 async def _failing(scene: Operated, error: Exception) -> _Failing:

@@ -120,7 +120,7 @@ def test_each_action_asks_for_fields_that_there_are() -> None:
 
     assert all(set(action.inputs) <= names and set(action.needed) <= set(action.inputs) for action in ACTIONS)
     assert {name for action in ACTIONS for name in action.inputs} == names
-    assert [action.name for action in ACTIONS if action.grave] == ["halt"]
+    assert [action.name for action in ACTIONS if action.grave] == ["halt", "resume"]
 
 
 @given(
