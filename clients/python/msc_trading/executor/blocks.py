@@ -17,11 +17,14 @@ from msc_client.facts import Direction, Execution, Fact, Side
 from msc_client.view import PolicyView
 from msc_trading.executor.config import ExecutorConfig
 from msc_trading.executor.numbers import canonical, is_fraction
+from msc_trading.guard.reasons import ReasonCode
 from msc_trading.signals import Signal, SignalKind
 
 _LOG = logging.getLogger("msc_trading.executor")
 _ONE: Final = Decimal(1)
 _SHOWN_CHARS: Final = 100
+_BLOCKED: Final = "[MSC AI] BLOCKED"
+_NOT_DONE: Final = "[EXECUTOR] Not done"
 
 
 class BlockReason(StrEnum):
@@ -52,6 +55,34 @@ class BlockReason(StrEnum):
     VENUE_UNAVAILABLE = "VENUE_UNAVAILABLE"
     RATE_LIMITED = "RATE_LIMITED"
     NOTHING_TO_EXIT = "NOTHING_TO_EXIT"
+
+
+NOT_BY_POLICY: Final = frozenset(
+    map(
+        str,
+        (
+            # The signal itself, or an order of it that the venue would not take.
+            *(BlockReason.INVALID_SIGNAL, BlockReason.DUPLICATE_SIGNAL, BlockReason.SIGNAL_EXPIRED),
+            *(BlockReason.SYMBOL_NOT_SERVED, BlockReason.NO_STOP, BlockReason.STOP_NOT_PROTECTING),
+            *(BlockReason.SIZE_TOO_SMALL, ReasonCode.INVALID_INPUT, ReasonCode.ID_CONFLICT, ReasonCode.PRICE_COLLAR),
+            *(ReasonCode.FILTER_PRICE_RANGE, ReasonCode.FILTER_TICK_SIZE, ReasonCode.FILTER_LOT_SIZE),
+            *(ReasonCode.FILTER_STEP_SIZE, ReasonCode.FILTER_MARKET_LOT_SIZE, ReasonCode.FILTER_MIN_NOTIONAL),
+            ReasonCode.FILTER_PERCENT_PRICE,
+            # What is held or under way already.
+            *(BlockReason.SYMBOL_HELD, BlockReason.ENTRY_PENDING, BlockReason.STOP_PENDING),
+            *(BlockReason.SUPERSEDED_BY_EXIT, BlockReason.POSITION_MISMATCH, BlockReason.NOTHING_TO_EXIT),
+            *(ReasonCode.SYMBOL_LOCKED, ReasonCode.FLIP_NOT_ALLOWED, ReasonCode.NOTHING_TO_REDUCE),
+            # What does not work, or nobody knows.
+            *(BlockReason.VENUE_UNAVAILABLE, BlockReason.STATE_UNWRITABLE, BlockReason.SIZE_UNKNOWN),
+            *(ReasonCode.JOURNAL_UNAVAILABLE, ReasonCode.CLOCK_OFFSET, ReasonCode.PRICE_STALE),
+            *(ReasonCode.EQUITY_UNKNOWN, ReasonCode.POSITIONS_UNKNOWN),
+            # How often orders may be sent.
+            *(BlockReason.RATE_LIMITED, ReasonCode.RATE_LIMIT, ReasonCode.REPEAT_THROTTLE),
+        ),
+    )
+)
+"""Reasons that neither the policy nor a limit of it is behind, as the authority tells them apart, too: whoever looks
+for what the policy blocks is not told of these. A reason that is new counts as the policy's."""
 
 
 Row = tuple[str, object, object, bool]
@@ -93,7 +124,7 @@ class Blocks:
         self._number += 1
         strategy_id, reason = _shown(signal.strategy_id), str(block.reason)
         self.counts[strategy_id, reason] += 1
-        _LOG.warning("[MSC AI] BLOCKED: %s %s - %s", _shown(signal.symbol), _shown(signal.direction), block.text)
+        _say(signal, reason, block.text)
         event_id = f"{self._config.account_id}:{self._config.executor_id}:{self._epoch}:b{self._number}"
         detail = detail_json or self._detail(signal, block, event_id, at, view, quantity)
         reduces = signal.kind is SignalKind.EXIT
@@ -153,6 +184,11 @@ class Blocks:
             ],
         }
         return json.dumps(document, separators=(",", ":"), allow_nan=False)
+
+
+def _say(signal: Signal, reason: str, text: str) -> None:
+    level, what = (logging.INFO, _NOT_DONE) if reason in NOT_BY_POLICY else (logging.WARNING, _BLOCKED)
+    _LOG.log(level, "%s: %s %s - %s", what, _shown(signal.symbol), _shown(signal.direction), text)
 
 
 def _version(view: PolicyView | None) -> int:

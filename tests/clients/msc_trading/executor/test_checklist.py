@@ -123,6 +123,29 @@ def test_blocks_are_logged_counted_and_journalled_with_their_reason(tmp_path: Pa
     run(story)
 
 
+def test_what_the_policy_did_not_cause_is_not_said_to_be_blocked_by_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, LOGGER)
+
+    async def story() -> None:
+        world = World(tmp_path)
+        await world.ready()
+        world.send(world.entry(strategy_id="NOBODY"))
+        world.send(world.exit(world.entry()))
+        await world.until(lambda: len(world.journal.blocked()) == 2)
+        assert {fact.reason for fact in world.journal.blocked()} == {"STRATEGY_NOT_ALLOWED", "NOTHING_TO_EXIT"}
+        assert world.blocks("NOTHING_TO_EXIT") == 1
+        await world.finish()
+
+    run(story)
+    said = {record.getMessage(): record.levelno for record in caplog.records if record.name == LOGGER}
+    blocked = {text: level for text, level in said.items() if "[MSC AI] BLOCKED" in text}
+    assert blocked == {"[MSC AI] BLOCKED: BTCUSDT LONG - Strategy NOBODY not in MSC AI allowed list": logging.WARNING}
+    (level,) = (level for text, level in said.items() if text.startswith("[EXECUTOR] Not done: BTCUSDT LONG - "))
+    assert level == logging.INFO
+
+
 def test_without_an_authority_the_safe_policy_bounds_what_is_entered(tmp_path: Path) -> None:
     async def story() -> None:
         world = World(tmp_path)

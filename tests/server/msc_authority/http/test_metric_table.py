@@ -5,6 +5,7 @@ from __future__ import annotations
 from msc_authority.app.signals import NOT_BY_POLICY
 from msc_authority.http import metric_samples as samples
 from msc_authority.http.metric_table import METRICS, Kind, Unit
+from msc_trading.executor.blocks import NOT_BY_POLICY as NOT_DONE
 from msc_trading.executor.blocks import BlockReason
 from msc_trading.guard.reasons import ReasonCode
 
@@ -28,6 +29,10 @@ def test_every_reason_of_executors_is_either_the_doing_of_the_policy_and_its_lim
     given = {*map(str, ReasonCode), *map(str, BlockReason)} - {"ALLOWED"}
     assert given - by_policy == NOT_BY_POLICY
     assert not by_policy & NOT_BY_POLICY
+
+
+def test_an_executor_logs_as_blocked_what_the_authority_counts_as_blocked_by_the_policy() -> None:
+    assert NOT_DONE == NOT_BY_POLICY
 
 
 def test_names_follow_the_conventions() -> None:
