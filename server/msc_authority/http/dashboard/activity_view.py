@@ -63,7 +63,7 @@ def activity(signals: SignalActivity) -> Activity:
     return Activity(
         seen=hour.seen_total,
         blocked=hour.blocked_total,
-        share=percent(hour.blocked_fraction, 0),
+        share=percent(hour.blocked_fraction, 0) if hour.seen_total else "none yet",
         total_seen=signals.since_start.seen_total,
         total_blocked=signals.since_start.blocked_total,
         by_reason=bars(by_reason),

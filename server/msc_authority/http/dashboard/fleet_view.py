@@ -127,6 +127,13 @@ class AlertRow:
     link: str
     since: Instant
 
+    @property
+    def mark(self) -> str:
+        """How grave it is, and that it does not fire yet; or that it is over."""
+        if self.state == AlertState.RESOLVED:
+            return self.state
+        return self.severity if self.state == AlertState.FIRING else f"{self.severity}, {self.state}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertsView:

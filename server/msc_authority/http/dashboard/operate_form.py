@@ -102,7 +102,7 @@ ACTIONS = (
     ),
     Action(
         name="set_limits",
-        label="Tighten limits",
+        label="Set limits",
         meaning="Set any of the four limits; one that stays empty is as the controller decides.",
         inputs=(*_LIMITS, "lasts"),
         loosens=True,

@@ -235,7 +235,14 @@ def schedule(facts: Facts, before: Schedule | None = None) -> Schedule:
     )
 
 
-_TRIGGERS = {"start": "at start", "schedule": "on schedule", "request": "on request"}
+_TRIGGERS = {
+    "start": "at start",
+    "schedule": "on schedule",
+    "request": "on request",
+    "operator": "after an operator's act",
+    "expiry": "when an override ended",
+    "replay": "from the journal",
+}
 
 
 def _outcome(entry: EvaluationEntry) -> str:
@@ -263,7 +270,8 @@ def _history_row(revision: Revision) -> HistoryRow:
 
 
 def _summary(revision: Revision, diffs: tuple[Diff, ...]) -> str:
-    if diffs and not any(change.before for change in revision.changes):
+    # A mode there always was but before the first; other fields may have been empty, as a list of nobody is.
+    if any(change.field == "risk_mode" and not change.before for change in revision.changes):
         return "the first policy"
     return ", ".join(diff.label.lower() for diff in diffs) or "no field that traders act on"
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from msc_authority.app.trace_fold import SPAN
 from msc_authority.core.evaluation import StrategyRanking
 from msc_authority.http.dashboard.facts import Facts
 from msc_authority.http.dashboard.policy_view import Instant, instant
@@ -53,11 +54,12 @@ class StrategyRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strategies:
-    """The ranking of the newest evaluation."""
+    """The ranking of the newest evaluation. `course_days` is what the lines span."""
 
     as_of: Instant | None = None
     rows: tuple[StrategyRow, ...] = ()
     allowed: int = 0
+    course_days: int = SPAN.days
 
 
 def strategies(facts: Facts) -> Strategies:
@@ -101,7 +103,7 @@ def _row(ranking: StrategyRanking, line: Spark | None) -> StrategyRow:
 
 
 def spark(values: Sequence[float]) -> Spark:
-    """Returns a line through at least two values."""
+    """Returns a line through at least two values of a result in account currency that is cumulated from zero."""
     low, high = min(*values, 0.0), max(*values, 0.0)
     height = high - low or 1.0
     step = (SPARK_WIDTH - 2 * _MARGIN) / (len(values) - 1)
@@ -110,5 +112,7 @@ def spark(values: Sequence[float]) -> Spark:
         return round(_MARGIN + (high - value) / height * (SPARK_HEIGHT - 2 * _MARGIN), 1)
 
     points = " ".join(f"{_MARGIN + index * step:.1f},{y(value)}" for index, value in enumerate(values))
-    change = values[-1] - values[0]
-    return Spark(points=points, zero=y(0.0), text=f"{signed(change)} over the days shown", rising=change >= 0)
+    # They are cumulated from zero: the last one is what all the days came to, the first day's result included.
+    result = values[-1]
+    text = f"{signed(result)} in account currency, live + shadow, over the last {SPAN.days} days"
+    return Spark(points=points, zero=y(0.0), text=text, rising=result >= 0)

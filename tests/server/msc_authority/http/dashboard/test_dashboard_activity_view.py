@@ -37,10 +37,10 @@ def test_blocks_are_counted_by_reason_and_by_strategy() -> None:
     assert [(bar.label, bar.count, bar.note) for bar in shown.by_strategy] == [("B", 8, "of 30"), ("A", 2, "of 10")]
 
 
-def test_without_signals_the_share_is_unknown() -> None:
+def test_without_signals_there_is_no_share_yet() -> None:
     shown = activity(SignalActivity())
 
-    assert shown.share == "unknown"
+    assert shown.share == "none yet"
     assert (shown.by_reason, shown.by_strategy, shown.recent) == ((), (), ())
 
 

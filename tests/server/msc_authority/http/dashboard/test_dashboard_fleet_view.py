@@ -135,6 +135,7 @@ def test_alerts_keep_the_order_of_the_board_and_are_counted() -> None:
     assert [row.code for row in shown.rows] == ["CLIENT_SAFE", "BLOCK_RATE_HIGH", "CLIENT_BEHIND", "INTEGRITY"]
     assert (shown.critical, shown.warning) == (1, 1)
     assert [row.since.text for row in shown.rows] == ["30 Nov 10:31", "30 Nov 10:31", "30 Nov 10:30", "30 Nov 10:39"]
+    assert [row.mark for row in shown.rows] == ["critical", "warning", "critical, pending", "resolved"]
     assert shown.announcement.startswith("2 alerts firing. critical: A client acts on safe defaults (executor-1);")
 
 

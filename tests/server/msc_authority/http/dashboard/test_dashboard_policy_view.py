@@ -142,6 +142,22 @@ def test_the_schedule_says_when_and_how_the_last_one_went() -> None:
     assert shown.overdue == ""
 
 
+@pytest.mark.parametrize(
+    ("trigger", "shown"),
+    [
+        ("start", "at start"),
+        ("schedule", "on schedule"),
+        ("request", "on request"),
+        ("operator", "after an operator's act"),
+        ("expiry", "when an override ended"),
+        ("replay", "from the journal"),
+        ("of tomorrow", "of tomorrow"),
+    ],
+)
+def test_what_an_evaluation_was_made_for_is_said_in_words(trigger: str, shown: str) -> None:
+    assert schedule(facts(kept=kept(an_entry(trigger=trigger)))).last_trigger == shown
+
+
 def test_a_failure_an_overdue_evaluation_and_a_store_that_is_away_are_told() -> None:
     failed = an_entry(verdict=None, failure="StoreError: broken", started_at=at(7))
     observed = an_observation(evaluation_overdue_s=125.0)
@@ -211,6 +227,12 @@ def test_the_first_revision_came_from_nothing() -> None:
 
     assert all(diff.before == "" and diff.direction == "" for diff in shown.diffs)
     assert shown.summary == "the first policy"
+
+
+def test_a_later_revision_that_first_allows_somebody_is_not_called_the_first() -> None:
+    shown = history((a_revision(2, a_content(grants=(_grant("A"),)), a_content(grants=())),))[0]
+
+    assert shown.summary == "strategies, grants"
 
 
 def test_a_revision_without_changes_for_traders_says_so() -> None:

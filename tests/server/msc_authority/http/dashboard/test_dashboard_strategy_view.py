@@ -48,7 +48,14 @@ def test_a_strategy_with_results_has_a_line() -> None:
     assert line.points == "2.0,22.0 48.0,2.0 94.0,12.0"
     assert line.zero == 22.0
     assert line.rising
-    assert line.text == "+5.00 over the days shown"
+    assert line.text == "+5.00 in account currency, live + shadow, over the last 30 days"
+
+
+def test_a_line_says_what_all_days_came_to_the_first_one_too() -> None:
+    line = spark((-40.0, -10.0))
+
+    assert line.text.startswith("−10.00 ")
+    assert not line.rising
 
 
 def test_money_of_any_size_is_said() -> None:
