@@ -75,8 +75,14 @@ class Ladder:
         if self._ttl_said:
             return []
         self._ttl_said = True
-        text = f"[MSC AI] Policy {view.ref} is valid for {left_ns / _NS:.0f} s more: the authority stopped evaluating?"
+        left = _seconds_text(left_ns / _NS)
+        text = f"[MSC AI] Policy {view.ref} is valid for {left} s more: the authority stopped evaluating?"
         return [Log(level=logging.ERROR, event="ttl", text=text)]
+
+
+def _seconds_text(seconds: float) -> str:
+    # Of what is nearly over, "0 s" would say that it is.
+    return f"{seconds:.1f}" if round(seconds, 1) < 10 else f"{seconds:.0f}"
 
 
 def _safe_text(view: PolicyView) -> str:

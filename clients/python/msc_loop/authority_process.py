@@ -12,7 +12,8 @@ from msc_authority.http import serving as http
 from msc_authority.rpc import serving as rpc
 from msc_authority.settings import Settings, load
 from msc_loop.child import end_with_parent, hear, log_to_shared, tell
-from msc_loop.plan import EVALUATE_EVERY, LoopPlan
+from msc_loop.pace import pace_at
+from msc_loop.plan import LoopPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ def settings_of(plan: LoopPlan, start: Start) -> Settings:
 
     Alerts go to the log and the dashboard only: nobody is to be woken for money that is not there.
     """
+    pace = pace_at(plan.speed)
     return load(config=plan.config).settings.model_copy(
         update={
             "home": plan.home,
@@ -54,8 +56,8 @@ def settings_of(plan: LoopPlan, start: Start) -> Settings:
             "http_host": "127.0.0.1",
             "http_port": start.http_port or 0,
             "alert_urls": (),
-            "evaluation_period_s": EVALUATE_EVERY.total_seconds(),
-            "heartbeat_s": 1.0,
+            "evaluation_period_s": pace.evaluate_every_s * plan.speed,
+            "heartbeat_s": pace.heartbeat_s,
         }
     )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msc_client import ClientConfig
-from msc_loop.plan import ACCOUNT, Addresses
+from msc_loop.plan import ACCOUNT, EVALUATE_EVERY, Addresses
 from msc_trading.executor.config import ExecutorConfig
 from msc_trading.guard.config import GuardConfig
 
@@ -23,27 +23,41 @@ if TYPE_CHECKING:
 MAX_LEVERAGE = Decimal(2)
 REAL_GRACE_S = 1.0
 """How long a new policy may take to reach an executor, in real seconds."""
+MIN_PERIOD_S = 1.25
+"""Evaluations are no closer in real time than at the usual speed: each is to reach everybody before the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """The seconds of one speed. All are real ones but `signal_age_s`, which is the venue's."""
+    """The seconds of one speed. All are real ones but `signal_age_s`, which is the venue's.
+
+    A policy is valid for two evaluation periods, and its clients hear how long that still is with each heartbeat. So
+    what they know is a period and a heartbeat old at worst; the alert comes when less is left than a healthy authority
+    ever leaves.
+    """
 
     price_age_s: float
     account_age_s: float
     account_every_s: float
     tick_s: float
     signal_age_s: float
+    evaluate_every_s: float
+    heartbeat_s: float
+    ttl_alert_s: float
 
 
 def pace_at(speed: float) -> Pace:
     """Returns the seconds for a speed of 1 and more."""
+    period_s = max(EVALUATE_EVERY.total_seconds() / speed, MIN_PERIOD_S)
     return Pace(
         price_age_s=_at(speed, 5.0, at_least=1.0),
         account_age_s=_at(speed, 60.0, at_least=3.0),
         account_every_s=_at(speed, 15.0, at_least=0.5),
         tick_s=_at(speed, 0.25, at_least=0.05),
         signal_age_s=max(120.0, REAL_GRACE_S * speed),
+        evaluate_every_s=period_s,
+        heartbeat_s=min(1.0, period_s / 10),
+        ttl_alert_s=_at(speed, 600.0, at_least=0.25),
     )
 
 
@@ -82,8 +96,9 @@ def executor_config(pace: Pace, *, executor_id: str, symbol: str, state_file: Pa
 
 def client_config(speed: float) -> ClientConfig:
     """Returns how a policy is followed on this machine. What is left of its validity is told in real seconds."""
+    pace = pace_at(speed)
     return ClientConfig(
-        heartbeat_interval_s=1.0, backoff_max_s=0.5, start_wait_s=5.0, ttl_alert_s=_at(speed, 600.0, at_least=0.25)
+        heartbeat_interval_s=pace.heartbeat_s, backoff_max_s=0.5, start_wait_s=5.0, ttl_alert_s=pace.ttl_alert_s
     )
 
 

@@ -123,3 +123,10 @@ def test_a_renewed_validity_may_be_said_again() -> None:
 def test_a_short_validity_is_no_alarm_by_itself(left_s: float, said: list[int]) -> None:
     stairs = Stairs(make_policy(5, valid_for_s=60.0), ttl_s=left_s)
     assert stairs.look(0.0) == said
+
+
+@pytest.mark.parametrize(("left_s", "said"), [(599.0, "599 s"), (10.0, "10 s"), (9.94, "9.9 s"), (0.25, "0.2 s")])
+def test_little_that_is_left_of_a_validity_is_said_with_a_decimal(left_s: float, said: str) -> None:
+    stairs = Stairs(make_policy(5), ttl_s=left_s)
+    stairs.look(0.0)
+    assert f"is valid for {said} more: the authority stopped evaluating?" in stairs.lines[0][1]

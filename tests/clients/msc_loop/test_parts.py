@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from loop_builders import T0, a_plan, candle
 
+from msc_authority.compose_parts import valid_for_s
+from msc_authority.rpc.watch import HEARTBEAT_JITTER, heartbeat_interval
 from msc_client import EquityPoint
 from msc_client.facts import Fact
 from msc_loop.authority_process import Start, settings_of
@@ -125,6 +127,29 @@ class TestPace:
 
         assert all(spec_of(symbol).taker_fee <= guard.fee_rate for symbol in SYMBOLS)
         assert guard.max_order_notional == 4000
+
+    @pytest.mark.parametrize("speed", [1.0, 10.0, 60.0, 480.0, 1440.0, 1441.0, 2400.0, 10_000.0, 1e6])
+    def test_what_is_left_of_a_policy_stays_above_the_alarm_as_long_as_the_authority_evaluates(
+        self, speed: float, tmp_path: Path
+    ) -> None:
+        settings = settings_of(a_plan(home=tmp_path, speed=speed), Start(started_at=T0, port=1, http_port=None))
+        client = client_config(speed)
+        heartbeat_s = heartbeat_interval(client.heartbeat_interval_s, settings.heartbeat_s) * HEARTBEAT_JITTER[1]
+
+        period_s, valid_s = settings.evaluation_period_s / speed, valid_for_s(settings) / speed
+        left_s = valid_s - period_s - heartbeat_s
+
+        assert client.heartbeat_interval_s == settings.heartbeat_s
+        assert left_s - client.ttl_alert_s > 0.5
+        # Half a period late, a busy authority is still in time.
+        assert left_s > period_s / 2
+        assert client.ttl_alert_s >= 0.25
+
+    def test_evaluations_come_every_thirty_minutes_up_to_the_usual_speed(self, tmp_path: Path) -> None:
+        start = Start(started_at=T0, port=1, http_port=None)
+        periods = [settings_of(a_plan(home=tmp_path, speed=s), start).evaluation_period_s for s in (1, 60, 1440, 2880)]
+
+        assert periods == [1800, 1800, 1800, 3600]
 
     def test_client_and_venue_go_by_the_speed(self) -> None:
         assert client_config(1440).ttl_alert_s < 3600 / 1440 / 4

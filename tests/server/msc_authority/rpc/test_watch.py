@@ -285,6 +285,13 @@ def test_the_wish_for_a_heartbeat_is_kept_within_bounds(wish: float | None, inte
     assert heartbeat_interval(wish, 5.0) == interval
 
 
+@pytest.mark.parametrize(("wish", "interval"), [(None, 0.25), (0.25, 0.25), (0.1, 0.25), (12, 12)])
+def test_an_authority_that_beats_faster_than_callers_may_wish_lets_them_wish_as_much(
+    wish: float | None, interval: float
+) -> None:
+    assert heartbeat_interval(wish, 0.25) == interval
+
+
 REFS = st.builds(PolicyRef, st.integers(0, 3), st.integers(0, 3))
 
 
