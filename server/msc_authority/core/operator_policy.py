@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from msc_authority.core.config import ModesConfig
@@ -20,6 +21,9 @@ from msc_authority.core.policy import (
 from msc_authority.core.state import ControllerState
 
 _BY_PERSONS = ("OVERRIDE_", "OPERATOR_")
+_OF_A_CHANGE = frozenset({"MODE_RAISED", "MODE_LOWERED", "TRADING_RESUMED", "DRAWDOWN_REBASED"})
+"""What an evaluation changed: true of the policy that it published, and of none behind that."""
+_OF_A_HALT = frozenset({"TRADING_HALTED", "HALT_LATCHED"})
 _UNMEASURED = PolicyMetrics(
     system_drawdown=None,
     global_winrate=None,
@@ -60,10 +64,13 @@ def content_by_person(
     because: Reason,
     author: str,
 ) -> PolicyContent:
-    """Returns what the policy says at `now`. What was measured, and why the controller decided so, stays as it was."""
+    """Returns what the policy says at `now`. What was measured, and why the controller decided so, stays as it was.
+
+    Why it changed something before does not: nothing of that changes here.
+    """
     retired = state.lives.in_state(StrategyState.RETIRED)
     published = apply_overrides(allowed, state.overrides, modes, now, retired=retired)
-    stays = [one for one in before.reasons if not one.code.startswith(_BY_PERSONS)] if before else []
+    stays = still_true(before.reasons, state.trading_state) if before else ()
     halted = [state.halted_because] if state.halted_because else []
     return PolicyContent(
         risk_mode=published.effective.mode,
@@ -75,3 +82,13 @@ def content_by_person(
         author=author,
         rollback_of=published.rollback_of,
     )
+
+
+def still_true(reasons: Iterable[Reason], trading_state: TradingState) -> tuple[Reason, ...]:
+    """Returns those of an earlier policy that are true of one that persons make of it.
+
+    Neither what persons said, which is told anew, nor of a change that an evaluation made then; nor of a halt, unless
+    `trading_state`, the controller's own, is still one.
+    """
+    over = _OF_A_CHANGE if trading_state is TradingState.HALTED else _OF_A_CHANGE | _OF_A_HALT
+    return tuple(one for one in reasons if not one.code.startswith(_BY_PERSONS) and one.code not in over)
