@@ -96,9 +96,13 @@ def test_a_halt_on_the_page_stops_a_client_and_a_resume_brings_it_back(
         browser.run("document.querySelector('[data-operate=resume]').click()")
         browser.until("document.activeElement.id === 'o-reason'", what="the form asks why")
         browser.press("over", Keys.ENTER)
+        browser.until("document.activeElement.id === 'prospect'", what="the prospect has the focus")
+        assert "An evaluation follows at once, and may make it ACTIVE" in browser.text("#prospect")
+        browser.shoot("operate-resume")
         confirm(browser, "REDUCING")
 
         obeys(client, "ACTIVE")
+        browser.until("document.getElementById('operated').innerText.includes('trading is ACTIVE (v')")
         browser.until_card("headline", "ACTIVE since")
         browser.until_card("overrides", "Nobody overrides the controller.")
         assert browser.run("return window.unreloaded") is True
