@@ -14,6 +14,8 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("msc_authority.http.dashboard"),
         autoescape=True,
+        # A newer version that is installed below a running authority must not mix its pages with the older values.
+        auto_reload=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

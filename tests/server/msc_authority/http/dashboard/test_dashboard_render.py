@@ -7,6 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from jinja2 import Template
 from msc_builders import START, a_content, a_ranking, a_reason, a_verdict, an_entry
 from msc_dashboard import a_revision, a_span, facts, head_of, kept, no_head
 from msc_observed import a_client, an_alert, an_observation
@@ -17,7 +18,7 @@ from msc_authority.app.trace import EquityTrace, TracePoint
 from msc_authority.core.evaluation import HealthMetric
 from msc_authority.core.policy import RiskMode, TradingState
 from msc_authority.http.dashboard.facts import Facts
-from msc_authority.http.dashboard.render import with_code
+from msc_authority.http.dashboard.render import render, with_code
 from msc_authority.http.dashboard.screen import DRAWN, Screen, draw
 from msc_authority.http.dashboard.view import build
 
@@ -147,3 +148,10 @@ def test_a_section_that_did_not_change_is_not_drawn_again() -> None:
     assert all(second.html[name] is first.html[name] for name in DRAWN)
     assert second.chart is first.chart
     assert json.loads(first.chart)["useUTC"] is True
+
+
+def test_files_that_change_below_a_running_authority_do_not_change_its_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = render("connection", None)
+    monkeypatch.setattr(Template, "is_up_to_date", property(lambda _: pytest.fail("it looks whether the file changed")))
+
+    assert render("connection", None) == before
