@@ -12,6 +12,7 @@ from msc_authority.app.ledger import LedgerReading, read_ledger
 from msc_authority.core.config import DecisionConfig
 from msc_authority.core.controller import ControllerState, Decision, decide, what_if
 from msc_authority.core.evaluation import SuppliedMetrics, Verdict
+from msc_authority.core.overriding import of_lineage
 from msc_authority.core.policy import FieldChange, PolicyContent, changes_between, effective_part
 from msc_authority.ports import (
     Clock,
@@ -217,6 +218,8 @@ class Evaluator:
         reading = self._read(stored, as_of)
         newest = self._journal.newest_fact_at()
         decision = decide(reading.ledger, state, self._config, as_of, newest_fact_at=newest)
+        candidate = of_lineage(decision.verdict.candidate, state.overrides, stored.head.ref.epoch)
+        decision = replace(decision, verdict=replace(decision.verdict, candidate=candidate))
         return _Basis(stored=stored, state=state, reading=reading, decision=decision)
 
     def _read(self, stored: StoredState, as_of: datetime) -> LedgerReading:

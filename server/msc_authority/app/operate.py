@@ -31,7 +31,7 @@ from msc_authority.core.ledger import Ledger
 from msc_authority.core.operator_acts import ActRefused, Done, Instruction
 from msc_authority.core.operator_policy import allowed_by_controller, content_by_person, permission_of
 from msc_authority.core.overrides import Override, Rollback
-from msc_authority.core.overriding import expired, in_force
+from msc_authority.core.overriding import expired, in_force, of_lineage
 from msc_authority.core.policy import PolicyContent, PolicyRef, Reason, TradingState, changes_between, effective_part
 from msc_authority.core.state import ControllerState
 from msc_authority.ports import Clock, EvaluationStore, Head, Journal, PolicyStore, StaleState, StoredState
@@ -266,6 +266,7 @@ class Operator:
             because=done.because,
             author=AUTHORITY if entry.act == EXPIRE else f"operator:{entry.actor}",
         )
+        content = of_lineage(content, state.overrides, head.ref.epoch)
         is_new = before is None or effective_part(before) != effective_part(content)
         commit = OverrideCommit(
             entry=replace(entry, changes=changes_between(before, content)),

@@ -21,7 +21,15 @@ from msc_authority.core.overrides import (
     SetLimits,
     Setting,
 )
-from msc_authority.core.policy import Limits, Reason, StrategyGrant, StrategyState, TradingState
+from msc_authority.core.policy import (
+    Limits,
+    PolicyContent,
+    PolicyRef,
+    Reason,
+    StrategyGrant,
+    StrategyState,
+    TradingState,
+)
 
 _ORDER = {kind: place for place, kind in enumerate(OverrideKind)}
 
@@ -80,6 +88,17 @@ def apply_overrides(
         reasons=tuple(reason_of(one) for one in ordered),
         rollback_of=rollbacks[-1] if rollbacks else 0,
     )
+
+
+def of_lineage(content: PolicyContent, overrides: Iterable[Override], epoch: int) -> PolicyContent:
+    """Returns it as it is said in this epoch: a rollback that outlived a restore names no version.
+
+    Numbers began anew with the epoch: the version that was brought back is no other one's, and no later one's.
+    """
+    back = [one.sets.revision for one in overrides if isinstance(one.sets, Rollback)]
+    if not content.rollback_of or PolicyRef(epoch, content.rollback_of) in back:
+        return content
+    return replace(content, rollback_of=0)
 
 
 def reason_of(override: Override) -> Reason:

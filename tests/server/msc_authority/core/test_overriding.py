@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msc_builders import a_content
 from msc_core_builders import HOUR, T0
 from msc_overrides import (
     MODES,
@@ -30,6 +31,7 @@ from msc_authority.core.overriding import (
     in_force,
     looser_limits,
     next_expiry,
+    of_lineage,
     reason_of,
 )
 from msc_authority.core.policy import PolicyRef, RiskMode, StrategyState, TradingState
@@ -237,3 +239,12 @@ def test_looser_limits_are_named() -> None:
     assert looser_limits(SetLimits(max_risk_per_trade=0.0075, global_min_confidence=0.6), limits) == []
     assert looser_limits(SetLimits(max_positions=11, max_daily_trades=30), limits) == ["max_positions"]
     assert looser_limits(SetLimits(global_min_confidence=0.59), limits) == ["global_min_confidence"]
+
+
+def test_a_rollback_names_its_version_in_its_own_epoch_only() -> None:
+    back = an_override(Rollback(revision=PolicyRef(7, 3), permission=a_permission()))
+    says = a_content(rollback_of=3)
+    assert of_lineage(says, (back,), epoch=7) == says
+    assert of_lineage(says, (back,), epoch=8) == a_content(rollback_of=0)
+    plain = a_content()
+    assert of_lineage(plain, (back,), epoch=8) is plain
