@@ -26,6 +26,8 @@ MAX_RETRY_S = 60.0
 """Pause behind an evaluation that the store was away for; longer each time that it fails again."""
 LOOK_AGAIN_S = 1.0
 """How often it is looked whether the store is back."""
+LONGEST_PAUSE_S = 10.0
+"""How often it is looked whether something has become due: a restored database has no policy, and nobody says so."""
 MAX_WAITING = 16
 """Evaluations that may wait for their turn. More would only evaluate the same facts again."""
 
@@ -120,7 +122,7 @@ class Scheduler:
                 self._not_before, self._missed_at, trigger = 0.0, None, "start"
             elif (due_in_s := self.next_in_s()) > 0:
                 trigger = "schedule"
-                await self._pause(due_in_s)
+                await self._pause(min(due_in_s, LONGEST_PAUSE_S))
             elif self._store_is_away():
                 await self._pause(LOOK_AGAIN_S)
             else:
@@ -152,6 +154,8 @@ class Scheduler:
             try:
                 await self._evaluate(partial(self._evaluator.evaluate, trigger=trigger), trigger)
                 self._retry_s = FIRST_RETRY_S
+                # From here on it is the head that says when: also one that another lineage begins with.
+                self._not_before = self._clock.monotonic() + min(MAX_RETRY_S, self._period_s)
             except StoreUnavailable:
                 self._make_up()
                 raise
