@@ -96,7 +96,9 @@ class Reference:
         ref, before = policy.ref, self.head
         expected = before.policy.ref.version + 1 if before else 1
         self.expect(ref == PolicyRef(self.epoch, expected), "10 reset is explicit", f"{ref} follows {before}")
-        self.expect(policy.content.rollback_of < ref.version, "11 rollback is forward", f"{ref} is older content")
+        back = policy.content.rollback_of
+        forward = not back or (back < ref.version and (self.epoch, back) in self.entries)
+        self.expect(forward, "11 rollback is forward", f"{ref} says that it brings back {back}")
         self._supersede()
         valid_until = policy.created_at + timedelta(seconds=policy.valid_for_s)
         if before is not None:

@@ -24,7 +24,8 @@ from msc_authority.app.leadership import Leadership
 from msc_authority.app.operate import Operator
 from msc_authority.app.operations import Operations
 from msc_authority.app.scheduler import Scheduler
-from msc_authority.app.vitals import HeadKeeper, Vitals
+from msc_authority.app.timing import pause
+from msc_authority.app.vitals import PULSE_PERIOD_S, HeadKeeper, Vitals
 from msc_authority.app.work import Worker
 from msc_authority.core.config import DecisionConfig
 from msc_authority.ports import StoreUnavailable
@@ -212,7 +213,7 @@ class Replica:
             self.leadership.run(),
             self.keeper.run(),
             self.cache_keeper.run(),
-            self.vitals.run(),
+            self._pulse(),
             self.scheduler.run(),
             self.in_force.run(self.operations.expire),
         ):
@@ -221,6 +222,12 @@ class Replica:
     def do(self, what: Coroutine[None, None, object]) -> None:
         """Has something done beside everything else, in this process."""
         self.tasks.add(self._around.loop.create_task(what))
+
+    async def _pulse(self) -> None:
+        # Without counting tasks, which are those of all worlds that were not collected yet.
+        while True:
+            await pause(self.life, PULSE_PERIOD_S)
+            self.vitals.pulse(lag_s=0.0)
 
     async def kill(self, *, gently: bool) -> None:
         """Ends it. Whoever watches sees that."""
