@@ -39,3 +39,15 @@ def test_nobody_goes_back_sees_two_contents_or_ends_without_the_head(cluster: Cl
     assert outcome.verdict.violations == ()
     assert outcome.verdict.clients == CLIENTS
     assert outcome.verdict.versions > 1
+
+
+def test_what_is_interrupted_is_not_judged_and_keeps_what_was_measured(cluster: Cluster) -> None:
+    def interrupted(drill: Drill) -> None:
+        drill.series["made up"].append(1.0)
+        raise KeyboardInterrupt
+
+    outcome = carried_out("kill", interrupted, Drill(cluster=cluster, pace=PACE))
+
+    assert outcome.interrupted
+    assert (outcome.verdict, outcome.good) == (None, False)
+    assert outcome.series == {"made up": (1.0,)}

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(as_json(outcomes), encoding="utf-8")
         console.print(f"wrote {options.json}", highlight=False, soft_wrap=True)
-    if interrupted:
+    if interrupted or any(outcome.interrupted for outcome in outcomes):
         return EXIT_INTERRUPTED
     return 0 if all(outcome.good for outcome in outcomes) else 1
 
@@ -77,6 +77,8 @@ def _carry_out(
 
             outcome = _on_a_cluster_of_its_own(name, scenario, options, say)
             outcomes.append(outcome)
+            if outcome.interrupted:
+                return
             sign = "[green]as it should be[/]" if outcome.good else "[red]NOT as it should be[/]"
             progress.console.print(f"{name}: {sign}, in {outcome.took_s:.0f} s", highlight=False)
             progress.advance(task)

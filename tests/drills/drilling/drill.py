@@ -60,6 +60,7 @@ class Outcome:
     counts: Mapping[str, int]
     failures: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    interrupted: bool = False
 
     @property
     def good(self) -> bool:
@@ -147,22 +148,16 @@ class Drill:
 
 
 def carried_out(name: str, scenario: Callable[[Drill], None], drill: Drill) -> Outcome:
-    """Returns what came out of a scenario, judged by everything that was recorded."""
+    """Returns what came out of a scenario, judged by all that was recorded; one that is interrupted is not judged."""
     cluster, began_ns = drill.cluster, time.monotonic_ns()
-    refused_before = Counter(cluster.publisher.refused)
+    refused_before, interrupted = Counter(cluster.publisher.refused), False
     try:
         scenario(drill)
     except AssertionError as error:
         drill.failures.append(str(error))
-    drill.doing("waiting until all are FRESH on the head")
-    truth = drill.settle()
-    verdict = judge(
-        cluster.watchers.recordings.records,
-        clients=cluster.watchers.names,
-        truth=truth,
-        publications=cluster.publisher.publications,
-        since_ns=began_ns,
-    )
+    except KeyboardInterrupt:
+        interrupted = True
+    verdict = None if interrupted else _judged(drill, began_ns)
     for code, count in (cluster.publisher.refused - refused_before).items():
         drill.counts[f"requests refused meanwhile: {code}"] += count
     drill.failures += sorted(cluster.complaints())
@@ -174,4 +169,17 @@ def carried_out(name: str, scenario: Callable[[Drill], None], drill: Drill) -> O
         counts=dict(drill.counts),
         failures=tuple(drill.failures),
         notes=tuple(drill.notes),
+        interrupted=interrupted,
+    )
+
+
+def _judged(drill: Drill, began_ns: int) -> Verdict:
+    drill.doing("waiting until all are FRESH on the head")
+    truth, cluster = drill.settle(), drill.cluster
+    return judge(
+        cluster.watchers.recordings.records,
+        clients=cluster.watchers.names,
+        truth=truth,
+        publications=cluster.publisher.publications,
+        since_ns=began_ns,
     )

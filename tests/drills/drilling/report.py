@@ -72,6 +72,8 @@ def sentences(outcomes: Sequence[Outcome]) -> list[str]:
         if len(wrong) > SENTENCES_SHOWN:
             said.append(f"{outcome.scenario}: WRONG: and {len(wrong) - SENTENCES_SHOWN} more")
         said += [f"{outcome.scenario}: {text}" for text in outcome.notes]
+        if outcome.interrupted:
+            said.append(f"{outcome.scenario}: interrupted, and not judged")
     if outcomes and all(outcome.good for outcome in outcomes):
         said.append("All as it should be: nobody went back, no version had two contents, everybody ended FRESH.")
     return said
@@ -91,6 +93,7 @@ def _document(outcome: Outcome) -> dict[str, object]:
     return {
         "scenario": outcome.scenario,
         "good": outcome.good,
+        "interrupted": outcome.interrupted,
         "took_s": outcome.took_s,
         "clients": verdict.clients if verdict else None,
         "applied": verdict.applied if verdict else None,

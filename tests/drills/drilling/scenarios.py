@@ -25,6 +25,7 @@ WAITS_FOR_ANSWER_S = 60.0
 EXITS_WITHIN_S = 30.0
 REFUSED_BY_STORE = "he store refused"
 LEADS_AFTER_TRIES = 8
+ENOUGH_IS_ONE_OF = 6
 
 
 def kill(drill: Drill) -> None:
@@ -222,12 +223,13 @@ def _has_lead(drill: Drill, wanted: Replica) -> None:
 def _has_clients(drill: Drill, wanted: Replica) -> None:
     """Has some of the clients come back: they do by themselves where there are many."""
     server = drill.cluster.database.replicas()[wanted.process.target]
+    enough = max(1, len(drill.cluster.watchers.names) // ENOUGH_IS_ONE_OF)
     for other in drill.cluster.others(wanted):
         drill.doing("waiting until the first authority has clients")
         try:
             drill.until(
-                lambda: any(one.server == server for one in drill.cluster.watchers.now.values()) or None,
-                "it has clients",
+                lambda: sum(one.server == server for one in drill.cluster.watchers.now.values()) >= enough or None,
+                f"it has {enough} clients",
                 within_s=drill.pace.clients_back_s,
             )
         except AssertionError:
