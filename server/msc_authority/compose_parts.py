@@ -186,7 +186,7 @@ def spared_collector() -> Iterator[None]:
     """Within the block, the collector leaves alone what exists now, and looks at the rest more seldom.
 
     Writing to a thousand watchers makes some ten thousand objects that are gone a moment later: at the default of 700
-    the collector walks all that belongs to watchers over and over meanwhile, for up to 30 ms each time.
+    the collector walks all that belongs to watchers over and over meanwhile, for about 25 ms each time.
     """
     usual = gc.get_threshold()
     gc.freeze()

@@ -42,8 +42,8 @@ class Wraps(Protocol):
 
 
 class Layers(grpc.aio.ServerInterceptor):
-    """Puts layers around every handler, whoever registered it. All of them in one interceptor, and once for a method:
-    each interceptor of its own costs every call a tenth of what it costs altogether.
+    """Puts layers around every handler, whoever registered it: all of them in one interceptor, and once for a method,
+    because gRPC asks every interceptor anew with every call.
     """
 
     def __init__(self, *layers: Wraps) -> None:
