@@ -202,7 +202,9 @@ class InProcessAuthority:
     def _watch(self, request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         self._note_token("WatchPolicy", context)
         items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
-        context.add_callback(lambda: items.put(_End()))
+        if not context.add_callback(lambda: items.put(_End())):
+            # It ended before it began here, and nobody will say so again.
+            items.put(_End())
         opening = watch_opening(request)
         first: bytes | None = None
         with self._changed:
