@@ -61,6 +61,7 @@ def choose(browser: Browser, action: str) -> None:
 def confirm(browser: Browser, part: str) -> None:
     """Confirms once the prospect has that part, and returns when it is done."""
     browser.until(f"document.getElementById('prospect').innerText.includes('{part}')", what=f"{part} in the prospect")
+    browser.until("document.getElementById('confirm')")
     browser.run("document.getElementById('confirm').click()")
     browser.until(f"{SAID}.includes(' is in force.')", what="it is done")
 

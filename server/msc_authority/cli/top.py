@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -76,19 +79,30 @@ def _live(url: str) -> None:
     def drawn(state: TopState) -> RenderableType:
         return screen(state, clock.monotonic(), out.width, height=out.height)
 
-    with Web(url, answer_s=LIVE_ANSWER_S) as web, single_keys() as wait:
+    with Web(url, answer_s=LIVE_ANSWER_S) as web, single_keys() as wait, _interrupted() as interrupted:
         looker = Looker(url, web, clock, EVERY_S)
         with Live(drawn(looker.state), console=out, screen=True, auto_refresh=False) as live:
             looker.start()
             try:
-                show(lambda: live.update(drawn(looker.state), refresh=True), wait)
+                show(lambda: live.update(drawn(looker.state), refresh=True), wait, interrupted)
             finally:
                 looker.stop()
 
 
-def show(draw: Callable[[], None], wait: WaitForKey) -> None:
-    """Draws again and again until a key ends it."""
-    while True:
+@contextmanager
+def _interrupted() -> Iterator[Callable[[], bool]]:
+    """Yields what says whether Ctrl-C came. As an exception, it is lost where it meets a destructor."""
+    came = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda *_: came.set())
+    try:
+        yield came.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def show(draw: Callable[[], None], wait: WaitForKey, interrupted: Callable[[], bool] = lambda: False) -> None:
+    """Draws again and again until a key or an interruption ends it."""
+    while not interrupted():
         draw()
         if _END_KEYS.intersection(wait(SHOW_EVERY_S)):
             return
