@@ -1,9 +1,12 @@
-"""What every test may rely on: an environment without MSC_* variables, and examples that do not depend on luck."""
+"""What every test may rely on: no MSC_* variables, logging as it was, and examples that do not depend on luck."""
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 KEPT_VARIABLES = {"MSC_MODEL_EXAMPLES", "MSC_REQUIRE_TOOLCHAINS", "MSC_SCREENSHOTS", "MSC_TOOLCHAIN_CACHE"}
@@ -17,3 +20,13 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith("MSC_") and name not in KEPT_VARIABLES]:
         del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Takes back the log handlers that a command set up: the stream they write to is closed with the test."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)

@@ -23,7 +23,6 @@ from msc_authority.cli.web import Document, Web, WebError
 from msc_authority.settings import DATABASE_FILE_NAME
 from msc_loop.fleet import Child, Fleet
 from msc_loop.judge_run import report_run
-from msc_loop.pace import pace_at
 from msc_loop.plan import LoopPlan
 from msc_loop.run import LoopRun, LoopState
 from msc_loop.symbols import SYMBOLS
@@ -71,9 +70,6 @@ class Killer:
         self.seen: dict[str, Document] = {}
         self.answers: dict[str, dict[str, Document]] = {}
         """What the commission's requests brought from each life of the authority."""
-        self._clock = SystemClock()
-        self.began_at = self._clock.now() + timedelta(days=1)
-        """When simulated time began, in real time."""
         self.all_seen: Callable[[], None] = lambda: None
 
     @property
@@ -89,8 +85,6 @@ class Killer:
         except WebError:
             # It is dead, or its pages are still being loaded.
             return
-        began_at = self._clock.now() - (datetime.fromisoformat(str(status["time"])) - PLAN.origin) / PLAN.speed
-        self.began_at = min(self.began_at, began_at)
         life = str(status["server_id"])
         self.seen[life] = status
         if life not in self.answers and (answers := curl(state.url)) is not None:
@@ -174,21 +168,6 @@ def check_log(log: Path) -> None:
     assert any(re.search(r"MSC AI: [A-Z]+ mode \(risk=\d\.\d\d%\)$", line) for line in updates)
 
 
-def false_alarms(plan: LoopPlan, began_at: datetime) -> list[str]:
-    """Returns the lines that call a policy old although the authority had evaluated within the last period."""
-    rows = rows_of(plan, "SELECT started_at FROM msc_evaluations")
-    evaluated = [datetime.fromisoformat(str(at)) for (at,) in rows]
-    period = timedelta(seconds=pace_at(plan.speed).evaluate_every_s * plan.speed)
-
-    def is_false(line: str) -> bool:
-        real = datetime.fromisoformat(line.split()[1].replace("Z", "+00:00")) - began_at
-        at = plan.origin + real * plan.speed
-        return any(at - period < one < at for one in evaluated)
-
-    alarms = [*grep("stopped evaluating", plan.log), *grep("Policy SAFE: the tighter of", plan.log)]
-    return [line for line in alarms if is_false(line)]
-
-
 def test_the_policy_changes_nobody_violates_it_and_the_journal_is_complete(tmp_path: Path, fleet: Fleet) -> None:
     plan = a_plan(home=tmp_path / "loop")
     killer = Killer(fleet)
@@ -222,4 +201,3 @@ def test_the_policy_changes_nobody_violates_it_and_the_journal_is_complete(tmp_p
         check_answers(answers)
     check_policies(rows_of(plan, RECENT_POLICIES))
     check_log(plan.log)
-    assert false_alarms(plan, killer.began_at) == []
