@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, Select, insert, select
@@ -13,7 +13,7 @@ from msc_authority.adapters.sql.tables import msc_audit
 from msc_authority.core.audit_chain import Anchor, AuditRow, chained
 from msc_authority.ports_upkeep import AuditLine
 
-__all__ = ["AuditLine", "SqlAuditLog", "last_anchor", "write_audit"]
+__all__ = ["AuditLine", "SqlAuditLog", "append_rows", "last_anchor", "write_audit"]
 
 _ROWS_AT_ONCE = 1000
 _columns = msc_audit.c
@@ -40,6 +40,11 @@ def write_audit(connection: Connection, at: datetime, line: AuditLine) -> AuditR
     )
     connection.execute(_ADD, columns_of(row))
     return row
+
+
+def append_rows(connection: Connection, rows: Sequence[AuditRow]) -> None:
+    """Adds rows as they are; the database takes them only if they go on from the newest."""
+    connection.execute(_ADD, [columns_of(row) for row in rows])
 
 
 def last_anchor(connection: Connection) -> Anchor | None:

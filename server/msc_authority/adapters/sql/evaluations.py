@@ -7,6 +7,7 @@ from functools import partial
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
+from msc_authority.adapters.audit_lines import act_line, evaluation_line, expiry_lines
 from msc_authority.adapters.commits import (
     REWIND_POINTS_KEPT,
     act_to_keep,
@@ -15,9 +16,8 @@ from msc_authority.adapters.commits import (
     policy_of_act,
     policy_to_publish,
 )
-from msc_authority.adapters.documents import document_of
 from msc_authority.adapters.instants import aware_utc
-from msc_authority.adapters.sql.acts import act_line, expiry_lines, insert_act
+from msc_authority.adapters.sql.acts import insert_act
 from msc_authority.adapters.sql.audit import AuditLine, write_audit
 from msc_authority.adapters.sql.engine import Database, WriteLock
 from msc_authority.adapters.sql.evaluation_log import insert_entry, ranking_row
@@ -31,7 +31,6 @@ from msc_authority.adapters.sql.tables import (
     msc_strategy_transitions,
 )
 from msc_authority.core.evaluation import StrategyTransition
-from msc_authority.core.policy import Policy
 from msc_authority.ports import (
     Clock,
     EvaluationCommit,
@@ -49,6 +48,7 @@ _points = msc_ledger_checkpoints.c
 _STATE = select(msc_state)
 _MOVE_ON = update(msc_state).where(msc_state.c.generation == bindparam("expected_generation"))
 _FORGET_STRATEGIES = delete(msc_strategies)
+_ADD_STRATEGIES = insert(msc_strategies)
 _ADD_POLICY = insert(msc_policies)
 
 
@@ -100,7 +100,7 @@ class SqlEvaluationStore:
         _write_strategies(connection, entry)
         if commit.keep_as_rewind_point:
             _keep_rewind_point(connection, commit.checkpoint)
-        self._audit(connection, *expiry_lines(commit.expired), _audit_line(entry, policy))
+        self._audit(connection, *expiry_lines(commit.expired), evaluation_line(entry, policy))
         return before if policy is None else Head(ref=policy.ref, policy=policy, evaluated_at=as_of)
 
     def controller(self) -> StoredController:
@@ -128,8 +128,8 @@ class SqlEvaluationStore:
         insert_act(connection, entry)
         if policy is not None:
             connection.execute(_ADD_POLICY, row_of(policy, before, None))
-        _write_transitions(connection, None, commit.transitions)
-        self._audit(connection, *expiry_lines(commit.expired), act_line(entry, policy))
+        write_transitions(connection, None, commit.transitions)
+        self._audit(connection, *expiry_lines(commit.expired), act_line(entry, policy, commit.credential))
         return before if policy is None else Head(ref=policy.ref, policy=policy, evaluated_at=before.evaluated_at)
 
     def _audit(self, connection: Connection, *lines: AuditLine) -> None:
@@ -144,7 +144,7 @@ class SqlEvaluationStore:
     def _record_failure(self, entry: EvaluationEntry, term: int | None, connection: Connection) -> None:
         refuse_fenced(connection, term)
         insert_entry(connection, entry)
-        write_audit(connection, self._clock.now(), _audit_line(entry, None))
+        write_audit(connection, self._clock.now(), evaluation_line(entry, None))
 
 
 def _checkpoint_from(row: Row[*tuple[object, ...]]) -> LedgerCheckpoint:
@@ -186,13 +186,14 @@ def _write_strategies(connection: Connection, entry: EvaluationEntry) -> None:
         return
     connection.execute(_FORGET_STRATEGIES)
     if verdict.strategies:
-        connection.execute(insert(msc_strategies), [ranking_row(ranking) for ranking in verdict.strategies])
-    _write_transitions(connection, entry.evaluation_id, verdict.transitions)
+        connection.execute(_ADD_STRATEGIES, [ranking_row(ranking) for ranking in verdict.strategies])
+    write_transitions(connection, entry.evaluation_id, verdict.transitions)
 
 
-def _write_transitions(
+def write_transitions(
     connection: Connection, evaluation_id: str | None, transitions: tuple[StrategyTransition, ...]
 ) -> None:
+    """Writes steps of strategies; `evaluation_id` None: a person's."""
     if transitions:
         rows = [_transition_row(evaluation_id, transition) for transition in transitions]
         connection.execute(insert(msc_strategy_transitions), rows)
@@ -216,19 +217,3 @@ def _keep_rewind_point(connection: Connection, checkpoint: LedgerCheckpoint) -> 
     oldest_kept = select(_points.watermark).order_by(_points.watermark.desc()).offset(REWIND_POINTS_KEPT - 1).limit(1)
     surplus = _points.watermark < oldest_kept.scalar_subquery()
     connection.execute(delete(msc_ledger_checkpoints).where(surplus))
-
-
-def _audit_line(entry: EvaluationEntry, policy: Policy | None) -> AuditLine:
-    action = "fail" if entry.failure else "publish" if policy else "evaluate"
-    return AuditLine(
-        actor=entry.requested_by or (policy.content.author if policy else "evaluator"),
-        action=action,
-        target=f"policy {policy.ref.epoch}:{policy.ref.version}" if policy else f"evaluation {entry.evaluation_id}",
-        detail={
-            "evaluation_id": entry.evaluation_id,
-            "trigger": entry.trigger,
-            "reason": entry.reason,
-            "failure": entry.failure,
-            "changes": document_of(entry.changes),
-        },
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TypeVar
@@ -12,20 +12,23 @@ from typing import TypeVar
 from sqlalchemy import Column, Connection, column, delete, func, insert, inspect, select, table, text, update
 
 from msc_authority.adapters.sql.archive import ArchiveReader, BadBackup, Manifest, TablePart
-from msc_authority.adapters.sql.audit import AuditLine, rows_in, write_audit
+from msc_authority.adapters.sql.audit import AuditLine, append_rows, rows_in, write_audit
 from msc_authority.adapters.sql.audit_guard import without_guard
-from msc_authority.adapters.sql.backup import CHAINED_SINCE, PASSING, Progress
+from msc_authority.adapters.sql.backup import CHAINED_SINCE, Progress
 from msc_authority.adapters.sql.engine import Database, WriteLock
+from msc_authority.adapters.sql.keeping import Holding, Wishes, keep_words
 from msc_authority.adapters.sql.lineage import start_lineage
 from msc_authority.adapters.sql.portable import from_json, type_of
+from msc_authority.adapters.sql.replaced import Replaced, read_replaced
 from msc_authority.adapters.sql.schema import HEAD_REVISION, REVISIONS, VERSION_TABLE, upgrade
-from msc_authority.adapters.sql.tables import metadata, msc_audit, msc_lease, msc_meta, msc_state
+from msc_authority.adapters.sql.tables import metadata, msc_audit, msc_lease, msc_state
 from msc_authority.core.audit_chain import Anchor, Break, verify
 from msc_authority.ports import StoreError
 
 _T = TypeVar("_T")
 _ROWS_AT_ONCE = 1000
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_NONE = Wishes()
 
 
 class NotEmpty(StoreError):
@@ -36,14 +39,26 @@ class NotEmpty(StoreError):
 class Restored:
     """What came of it: the epoch of the backup, that of the database before (0: there was none), and the new one.
 
-    `audit_break` is where the audit log of the backup does not hold; None: it does.
+    `audit_break` is where the audit log of the backup does not hold; None: it does. `replaced` is what there was
+    before, `holding` what persons said that holds.
     """
 
     rows: int
     backup_epoch: int
-    replaced_epoch: int
     epoch: int
     audit_break: Break | None
+    replaced: Replaced
+    holding: Holding
+
+    @property
+    def replaced_epoch(self) -> int:
+        """The epoch of the database before; 0: there was none."""
+        return self.replaced.epoch
+
+    @property
+    def knows_what_was_said(self) -> bool:
+        """Whether what was replaced had gone on from this backup: then it knew what persons said since."""
+        return self.replaced.log.behind is not None
 
 
 def check_manifest(manifest: Manifest) -> None:
@@ -69,11 +84,13 @@ def restore(
     now: datetime,
     actor: str,
     replace: bool = False,
+    wishes: Wishes = _NONE,
     progress: Progress = lambda *_: None,
 ) -> Restored:
     """Fills the database, brings it to the schema of this program, and starts a lineage greater than any before.
 
-    All of it is one transaction. With `replace`, what is there goes.
+    All of it is one transaction. With `replace`, what is there goes, but for what persons have said in it: that holds
+    in so far as it tightens, and the audit log goes on where it does.
 
     Raises:
         NotEmpty: there is something, and `replace` was not asked for.
@@ -84,7 +101,7 @@ def restore(
     check_manifest(manifest)
     backup.check()
     with database.write(WriteLock.SCHEMA) as connection:
-        there = _Lineage.of(connection)
+        there = read_replaced(connection, _anchor_of(manifest))
         if there.rows and not replace:
             raise NotEmpty(f"the database holds {there.rows} rows already: it is restored over with --replace only")
         _clear(connection)
@@ -93,42 +110,26 @@ def restore(
         if not database.is_sqlite:
             _continue_sequences(connection)
         upgrade(connection)
+        if there.log.behind:
+            append_rows(connection, there.log.behind)
         broken = _audit_break(connection, manifest)
-        epoch = _begin(connection, manifest, there, broken, now, actor)
+        reason = f"restored from the backup of {manifest.made_at.isoformat()}"
+        epoch = _begin(connection, manifest, there, now, actor, reason)
+        line = _restore_line(manifest, there, wishes, broken, actor=actor, target=f"epoch {epoch}", reason=reason)
+        write_audit(connection, now, line)
+        holding = keep_words(connection, there, wishes, now=now, actor=actor, reason=reason)
     return Restored(
         rows=manifest.rows,
         backup_epoch=manifest.epoch,
-        replaced_epoch=there.epoch,
         epoch=epoch,
         audit_break=broken,
+        replaced=there,
+        holding=holding,
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Lineage:
-    """What the database was before: that of which nothing may be repeated."""
-
-    rows: int
-    epoch: int = 0
-    generation: int = 0
-    term: int = 0
-
-    @classmethod
-    def of(cls, connection: Connection) -> _Lineage:
-        there = set(inspect(connection).get_table_names()) & set(metadata.tables)
-        ours = [metadata.tables[name] for name in sorted(there - PASSING)]
-        rows = sum(connection.scalar(select(func.count()).select_from(each)) or 0 for each in ours)
-        greatest = {
-            "epoch": msc_meta.c.epoch,
-            "generation": msc_state.c.generation,
-            "term": msc_lease.c.term,
-        }
-        known = {
-            name: connection.scalar(select(func.max(each))) or 0
-            for name, each in greatest.items()
-            if each.table.name in there
-        }
-        return cls(rows=rows, **known)
+def _anchor_of(manifest: Manifest) -> Anchor | None:
+    return Anchor.read(manifest.audit_anchor) if manifest.audit_anchor else None
 
 
 def _clear(connection: Connection) -> None:
@@ -182,14 +183,11 @@ def _continue_sequences(connection: Connection) -> None:
 
 def _audit_break(connection: Connection, manifest: Manifest) -> Break | None:
     # A log that somebody laid hands on is no reason to be without a policy; it is told, and goes on behind the break.
-    anchors = [Anchor.read(manifest.audit_anchor)] if manifest.audit_anchor else []
-    return verify(rows_in(connection), anchors=anchors).broken
+    anchor = _anchor_of(manifest)
+    return verify(rows_in(connection), anchors=[anchor] if anchor else []).broken
 
 
-def _begin(
-    connection: Connection, manifest: Manifest, there: _Lineage, broken: Break | None, now: datetime, actor: str
-) -> int:
-    reason = f"restored from the backup of {manifest.made_at.isoformat()}"
+def _begin(connection: Connection, manifest: Manifest, there: Replaced, now: datetime, actor: str, reason: str) -> int:
     epoch = start_lineage(connection, now, above=max(there.epoch, manifest.epoch), actor=actor, reason=reason)
     # Whoever led or evaluated before may still be at it, on numbers that the backup does not know of. These are counts
     # of commits and leaders, and an epoch is seconds since 1970: no count is as great.
@@ -199,18 +197,36 @@ def _begin(
     nobody = {"holder": "", "address": "", "renewed_at": _LONG_AGO, "expires_at": _LONG_AGO}
     connection.execute(delete(msc_lease))
     connection.execute(insert(msc_lease), {"id": 1, "term": term, **nobody})
+    return epoch
+
+
+def _restore_line(
+    manifest: Manifest,
+    there: Replaced,
+    wishes: Wishes,
+    broken: Break | None,
+    *,
+    actor: str,
+    target: str,
+    reason: str,
+) -> AuditLine:
+    log = there.log
     detail = {
         "reason": reason,
         "made_at": manifest.made_at.isoformat(),
         "source": manifest.source,
+        "schema": manifest.schema,
         "rows": manifest.rows,
         "backup_epoch": manifest.epoch,
         "replaced_epoch": there.epoch,
         "audit_anchor": manifest.audit_anchor,
         "audit_break": broken.text if broken else "",
+        "replaced_audit_anchor": str(log.anchor) if log.anchor else "",
+        "replaced_audit_rows": log.rows,
+        "audit_rows_kept": None if log.behind is None else len(log.behind),
+        "asked": asdict(wishes),
     }
-    write_audit(connection, now, AuditLine(actor=actor, action="restore", target=f"epoch {epoch}", detail=detail))
-    return epoch
+    return AuditLine(actor=actor, action="restore", target=target, detail=detail)
 
 
 def _above(connection: Connection, count: Column[int], *others: int) -> int:

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from msc_authority.adapters.sql.audit import AuditLine, write_audit
+from msc_authority.adapters.audit_lines import revocation_line, token_line
+from msc_authority.adapters.sql.audit import write_audit
 from msc_authority.adapters.sql.engine import Database, WriteLock
 from msc_authority.adapters.sql.tables import msc_tokens
 from msc_authority.ports import Clock
@@ -40,15 +41,14 @@ class SqlTokenStore:
 
         def add(connection: Connection) -> None:
             connection.execute(insert(msc_tokens), row)
-            write_audit(connection, self._clock.now(), _created(token))
+            write_audit(connection, self._clock.now(), token_line(token))
 
         self._database.transact(WriteLock.TOKENS, add)
 
     def tokens(self) -> list[StoredToken]:
         """Returns all tokens, the oldest first."""
         with self._database.read() as connection:
-            rows = connection.execute(select(msc_tokens).order_by(_columns.created_at, _columns.token_id))
-            return [_token_from(row) for row in rows]
+            return tokens_in(connection)
 
     def revoke(self, token_id: str, actor: str) -> bool:
         """Takes a token back for good, now. Returns whether that was still to be done."""
@@ -59,9 +59,8 @@ class SqlTokenStore:
             name = connection.scalar(select(_columns.name).where(holds))
             if name is None:
                 return False
-            connection.execute(update(msc_tokens).where(holds).values(revoked_at=now))
-            line = AuditLine(actor=actor, action="revoke_token", target=f"token {token_id}", detail={"name": name})
-            write_audit(connection, now, line)
+            mark_revoked(connection, token_id, now)
+            write_audit(connection, now, revocation_line(token_id, name, actor))
             return True
 
         return self._database.transact(WriteLock.TOKENS, revoke)
@@ -78,18 +77,16 @@ class SqlTokenStore:
         self._database.transact(WriteLock.TOKENS, keep)
 
 
-def _created(token: StoredToken) -> AuditLine:
-    return AuditLine(
-        actor=token.created_by,
-        action="create_token",
-        target=f"token {token.token_id}",
-        detail={
-            "name": token.name,
-            "roles": list(token.roles),
-            "scope": {kind: list(prefixes) for kind, prefixes in token.scope},
-            "expires_at": None if token.expires_at is None else token.expires_at.isoformat(),
-        },
-    )
+def tokens_in(connection: Connection) -> list[StoredToken]:
+    """All tokens, the oldest first, as the transaction sees them."""
+    rows = connection.execute(select(msc_tokens).order_by(_columns.created_at, _columns.token_id))
+    return [_token_from(row) for row in rows]
+
+
+def mark_revoked(connection: Connection, token_id: str, at: datetime) -> None:
+    """Takes a token back as of `at`. What was done goes into the audit log by whoever does it."""
+    holds = (_columns.token_id == token_id) & _columns.revoked_at.is_(None)
+    connection.execute(update(msc_tokens).where(holds).values(revoked_at=at))
 
 
 def _token_from(row: Row[*tuple[object, ...]]) -> StoredToken:
