@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from functools import cache
+from operator import attrgetter
 from typing import TypeVar
 
 from msc_authority.adapters.instants import instant_from, text_of
@@ -30,34 +31,45 @@ T = TypeVar("T")
 _KEPT_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
 
 
-def document_of(value: object) -> object:  # noqa: PLR0911 -- one line for each kind of value
+def document_of(value: object) -> object:
     """The JSON document of a frozen value or of a tuple of them.
 
     Raises:
         ValueError: a number is not finite, or an instant has no time zone.
         TypeError: a value of a kind that no document holds.
     """
-    # By class first: most are of these, and an enum may be a number or a text, too.
-    if type(value) in _KEPT_AS_THEY_ARE:
+    if (kind := type(value)) in _KEPT_AS_THEY_ARE:
         return value
-    if isinstance(value, Enum):
-        return value.name
-    if isinstance(value, float | Decimal):
-        return _finite(value)
-    if isinstance(value, int | str):
-        return value
-    if isinstance(value, datetime):
-        return text_of(value)
-    if isinstance(value, tuple):
-        return [document_of(item) for item in value]
-    if names := _field_names(type(value)):  # type: ignore[arg-type]  # a class can be hashed
-        return {name: document_of(getattr(value, name)) for name in names}
-    raise TypeError(f"a {type(value).__name__} cannot be kept as JSON")
+    return _document_maker(kind)(value)  # type: ignore[arg-type]  # a class can be hashed
 
 
 @cache
-def _field_names(kind: type[object]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
+def _document_maker(kind: type[object]) -> Callable[[object], object]:
+    # Found out once for each kind: a verdict holds hundreds of values, and all of them are kept at every evaluation.
+    # An enum may be a number or a text, too.
+    for held, maker in _MAKERS:
+        if issubclass(kind, held):
+            return maker
+    if is_dataclass(kind):
+        return _maker_of_fields(tuple(field.name for field in fields(kind)))
+    return _refused
+
+
+def _maker_of_fields(names: tuple[str, ...]) -> Callable[[object], object]:
+    values_of = attrgetter(*names)
+
+    def make(value: object) -> object:
+        # Most parts are kept as they are: for those a call would cost more than all else.
+        return {
+            name: part if type(part) in _KEPT_AS_THEY_ARE else document_of(part)
+            for name, part in zip(names, values_of(value), strict=True)
+        }
+
+    return make
+
+
+def _refused(value: object) -> object:
+    raise TypeError(f"a {type(value).__name__} cannot be kept as JSON")
 
 
 def _finite(value: float | Decimal) -> float | str:
@@ -65,6 +77,17 @@ def _finite(value: float | Decimal) -> float | str:
         raise ValueError(f"{value} is no number to keep: unknown is None")
     # Plus zero makes -0.0 a 0.0: SQLite keeps no negative zero, and an etag would tell the two apart.
     return value + 0.0 if isinstance(value, float) else format(value, "f")
+
+
+_MAKERS: tuple[tuple[type, Callable[..., object]], ...] = (
+    (Enum, lambda member: member.name),
+    (float, _finite),
+    (Decimal, _finite),
+    (int, lambda number: number),
+    (str, lambda text: text),
+    (datetime, text_of),
+    (tuple, lambda items: [document_of(item) for item in items]),
+)
 
 
 class Fields:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from msc_authority.app.ledger import LedgerReading, read_ledger
+from msc_authority.app.ledger import LedgerMemory, LedgerReading, read_ledger
 from msc_authority.core.config import DecisionConfig
 from msc_authority.core.controller import ControllerState, Decision, decide, what_if
 from msc_authority.core.evaluation import SuppliedMetrics, Verdict
@@ -88,6 +88,7 @@ class Evaluator:
         self._store, self._journal, self._log, self._clock = store, journal, log, clock
         self._config, self._valid_for_s, self._new_id, self._term = config, valid_for_s, new_id, term
         self._turn = threading.Lock()
+        self._memory = LedgerMemory()
 
     def evaluate(
         self, *, trigger: str, request_id: str = "", requested_by: str = "", reason: str = ""
@@ -164,9 +165,9 @@ class Evaluator:
 
     def _commit(self, draft: EvaluationEntry, term: int | None, began: float) -> EvaluationOutcome:
         for attempt in range(1, _ATTEMPTS + 1):
-            commit, stored = self._prepare(draft, term, began)
+            commit, basis = self._prepare(draft, term, began)
             try:
-                head = self._store.commit(commit, stored)
+                head = self._store.commit(commit, basis.stored)
             except StaleState:
                 if attempt == _ATTEMPTS:
                     raise
@@ -175,14 +176,15 @@ class Evaluator:
                     return known
                 _log.info("Another evaluation was committed meanwhile; evaluating again (attempt %d)", attempt + 1)
                 continue
+            self._memory.keep(commit.checkpoint.payload, basis.reading.ledger)
             entry = replace(commit.entry, committed=head.ref if commit.publish else None)
             verdict = _verdict_of(entry)
             return EvaluationOutcome(entry=entry, candidate=verdict.candidate, changes=entry.changes, head=head)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _prepare(self, draft: EvaluationEntry, term: int | None, began: float) -> tuple[EvaluationCommit, StoredState]:
+    def _prepare(self, draft: EvaluationEntry, term: int | None, began: float) -> tuple[EvaluationCommit, _Basis]:
         as_of = self._clock.now()
-        basis = self._decide(as_of)
+        basis = self._decide(as_of, self._memory)
         verdict = basis.decision.verdict
         before = _content_of(basis.stored.head)
         publish = self._is_new(basis.stored.head, verdict.candidate)
@@ -204,7 +206,7 @@ class Evaluator:
             expired=basis.decision.expired,
             term=term,
         )
-        return commit, basis.stored
+        return commit, basis
 
     def _is_new(self, head: Head, candidate: PolicyContent) -> bool:
         policy = head.policy
@@ -212,19 +214,24 @@ class Evaluator:
             return True
         return effective_part(policy.content) != effective_part(candidate)
 
-    def _decide(self, as_of: datetime) -> _Basis:
+    def _decide(self, as_of: datetime, memory: LedgerMemory | None = None) -> _Basis:
         stored = self._store.load()
         state = _controller_of(stored, as_of)
-        reading = self._read(stored, as_of)
+        reading = self._read(stored, as_of, memory)
         newest = self._journal.newest_fact_at()
         decision = decide(reading.ledger, state, self._config, as_of, newest_fact_at=newest)
         candidate = of_lineage(decision.verdict.candidate, state.overrides, stored.head.ref.epoch)
         decision = replace(decision, verdict=replace(decision.verdict, candidate=candidate))
         return _Basis(stored=stored, state=state, reading=reading, decision=decision)
 
-    def _read(self, stored: StoredState, as_of: datetime) -> LedgerReading:
+    def _read(self, stored: StoredState, as_of: datetime, memory: LedgerMemory | None = None) -> LedgerReading:
         return read_ledger(
-            checkpoint=stored.checkpoint, store=self._store, journal=self._journal, config=self._config, as_of=as_of
+            checkpoint=stored.checkpoint,
+            store=self._store,
+            journal=self._journal,
+            config=self._config,
+            as_of=as_of,
+            memory=memory,
         )
 
     def _unwritten(

@@ -31,6 +31,26 @@ class LedgerReading:
         return LedgerCheckpoint(watermark=as_of, cursor=self.cursor, payload=self.ledger.encode())
 
 
+class LedgerMemory:
+    """The ledger of the last commit, for whoever goes on from its very bytes: decoding them takes longer than the rows.
+
+    A ledger is folded further in place, so it can be taken once. One thread at a time.
+    """
+
+    def __init__(self) -> None:
+        self._payload = b""
+        self._ledger: Ledger | None = None
+
+    def keep(self, payload: bytes, ledger: Ledger) -> None:
+        """Takes over the ledger that was encoded to `payload`."""
+        self._payload, self._ledger = payload, ledger
+
+    def take(self, payload: bytes) -> Ledger | None:
+        """Returns the ledger of these bytes to own, or None. What is kept is forgotten."""
+        ledger, self._ledger = self._ledger, None
+        return ledger if payload == self._payload else None
+
+
 def read_ledger(
     *,
     checkpoint: LedgerCheckpoint | None,
@@ -38,12 +58,13 @@ def read_ledger(
     journal: Journal,
     config: DecisionConfig,
     as_of: datetime,
+    memory: LedgerMemory | None = None,
 ) -> LedgerReading:
     """Returns the ledger as of `as_of`: always the same as folding the whole journal in the order of time.
 
     Reads only what is new since `checkpoint`, unless something arrived late or the clock stepped back; then it
     starts from the newest rewind point that nothing arrived late for, or from the journal's floor: nothing, as long as
-    nothing was pruned.
+    nothing was pruned. What `memory` holds, under the same `config`, need not be decoded.
 
     Raises:
         JournalPruned: it would have to be folded from rows that may be gone.
@@ -51,7 +72,7 @@ def read_ledger(
     end, floor = journal.end(), journal.floor()
     base = _usable_base(checkpoint, floor, store, journal, end, as_of)
     try:
-        ledger = Ledger.decode(base.payload, config) if base else Ledger.empty(config)
+        ledger = _ledger_of(base, config, memory)
     except StateMismatch as mismatch:
         _log.warning("The stored ledger cannot be used (%s): folding the whole journal anew", mismatch)
         base, ledger = floor, ledger_at_floor(floor, config)
@@ -63,6 +84,13 @@ def read_ledger(
     new = journal.evidence_after(base.watermark if base else None, end)
     ledger.fold(takewhile(lambda evidence: evidence.at <= as_of, new))
     return LedgerReading(ledger=ledger, cursor=end)
+
+
+def _ledger_of(base: LedgerCheckpoint | None, config: DecisionConfig, memory: LedgerMemory | None) -> Ledger:
+    if base is None:
+        return Ledger.empty(config)
+    known = memory.take(base.payload) if memory is not None else None
+    return known or Ledger.decode(base.payload, config)
 
 
 def ledger_at_floor(floor: LedgerCheckpoint | None, config: DecisionConfig) -> Ledger:

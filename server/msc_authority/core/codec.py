@@ -40,7 +40,9 @@ def from_bytes(payload: bytes, *, kind: str) -> Reader:
 
 def instant_text(at: datetime | None) -> str | None:
     """Returns an instant as ISO 8601 in UTC."""
-    return None if at is None else at.astimezone(UTC).isoformat()
+    if at is None:
+        return None
+    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat()
 
 
 def instant(text: object) -> datetime:

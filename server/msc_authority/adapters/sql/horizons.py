@@ -10,10 +10,14 @@ from msc_authority.adapters.sql.tables import msc_journal_floor, msc_retention
 from msc_authority.ports import JournalCursor, LedgerCheckpoint
 from msc_authority.ports_upkeep import Kept
 
+# Made once: see `policies`.
+_FLOOR = select(msc_journal_floor)
+_FLOOR_AT = select(msc_journal_floor.c.watermark)
+
 
 def floor_in(connection: Connection) -> LedgerCheckpoint | None:
     """The ledger with all evidence in it that may be gone; None: all of it is there."""
-    row = connection.execute(select(msc_journal_floor)).one_or_none()
+    row = connection.execute(_FLOOR).one_or_none()
     if row is None:
         return None
     cursor = JournalCursor(trades=row.trades_cursor, equity=row.equity_cursor)
@@ -22,7 +26,7 @@ def floor_in(connection: Connection) -> LedgerCheckpoint | None:
 
 def floor_at(connection: Connection) -> datetime | None:
     """The instant up to which evidence may be gone; None: all of it is there."""
-    at: datetime | None = connection.scalar(select(msc_journal_floor.c.watermark))
+    at: datetime | None = connection.scalar(_FLOOR_AT)
     return at
 
 

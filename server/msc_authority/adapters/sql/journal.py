@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select, union_all
 
 from msc_authority.adapters.evidence_order import merged
 from msc_authority.adapters.fact_keys import id_conflict, too_old
@@ -24,17 +24,35 @@ _ROWS_AT_ONCE = 2000
 
 _trades = trade_logs.c
 _equity = equity_points.c
-_TRADE_EVIDENCE = select(
-    _trades.closed_at,
-    _trades.trade_id,
-    _trades.strategy_id,
-    _trades.net_pnl,
-    _trades.risk_at_entry,
-    _trades.source == TradeSource.LIVE,
-).order_by(_trades.closed_at, _trades.trade_id)
-_EQUITY_EVIDENCE = select(
-    _equity.at, _equity.account, _equity.wallet_balance, _equity.unrealized_pnl, _equity.net_flow
-).order_by(_equity.at, _equity.account)
+# Made once: see `policies`. One statement asks for what belongs together, since each costs more than its answer.
+_TRADE_EVIDENCE = (
+    select(
+        _trades.closed_at,
+        _trades.trade_id,
+        _trades.strategy_id,
+        _trades.net_pnl,
+        _trades.risk_at_entry,
+        _trades.source == TradeSource.LIVE,
+    )
+    .where(_trades.sequence <= bindparam("upto_trades"))
+    .order_by(_trades.closed_at, _trades.trade_id)
+)
+_EQUITY_EVIDENCE = (
+    select(_equity.at, _equity.account, _equity.wallet_balance, _equity.unrealized_pnl, _equity.net_flow)
+    .where(_equity.sequence <= bindparam("upto_equity"))
+    .order_by(_equity.at, _equity.account)
+)
+_ALL = (_TRADE_EVIDENCE, _EQUITY_EVIDENCE)
+_LATER = (
+    _TRADE_EVIDENCE.where(_trades.closed_at > bindparam("after")),
+    _EQUITY_EVIDENCE.where(_equity.at > bindparam("after")),
+)
+_END = select(*(select(func.max(column)).scalar_subquery() for column in (_trades.sequence, _equity.sequence)))
+_EARLIEST = union_all(
+    TRADES.earliest_between(bindparam("after_trades"), bindparam("upto_trades")),
+    EQUITY.earliest_between(bindparam("after_equity"), bindparam("upto_equity")),
+)
+_NEWEST = select(*(select(func.max(table.at)).scalar_subquery() for table in (EXECUTIONS, TRADES, EQUITY)))
 
 
 class SqlJournal:
@@ -58,45 +76,42 @@ class SqlJournal:
     def end(self) -> JournalCursor:
         """Returns the cursor behind all evidence that has arrived so far, in one consistent read."""
         with self._database.read() as connection:
-            return JournalCursor(
-                trades=connection.scalar(select(func.max(_trades.sequence))) or 0,
-                equity=connection.scalar(select(func.max(_equity.sequence))) or 0,
-            )
+            trades, equity = connection.execute(_END).one()
+        return JournalCursor(trades=trades or 0, equity=equity or 0)
 
     def earliest_between(self, after: JournalCursor, upto: JournalCursor) -> datetime | None:
         """Returns the smallest `at` of the evidence that arrived later than `after` and no later than `upto`."""
+        between = {
+            "after_trades": after.trades,
+            "upto_trades": upto.trades,
+            "after_equity": after.equity,
+            "upto_equity": upto.equity,
+        }
         with self._database.read() as connection:
-            return _earliest(
-                connection.execute(TRADES.earliest_between(after.trades, upto.trades)).one()[0],
-                connection.execute(EQUITY.earliest_between(after.equity, upto.equity)).one()[0],
-            )
+            earliest = connection.execute(_EARLIEST, between).scalars().all()
+        return min((at for at in earliest if at is not None), default=None)
 
     def evidence_after(self, after: datetime | None, upto: JournalCursor) -> Iterator[Evidence]:
         """Yields evidence with at > `after` (None: all) that arrived no later than `upto`, ordered by (at, id),
         equity readings after trades of the same instant.
         """
-        trades = _TRADE_EVIDENCE.where(_trades.sequence <= upto.trades)
-        equity = _EQUITY_EVIDENCE.where(_equity.sequence <= upto.equity)
-        if after is not None:
-            trades = trades.where(_trades.closed_at > aware_utc(after))
-            equity = equity.where(_equity.at > aware_utc(after))
+        wanted = {"upto_trades": upto.trades, "upto_equity": upto.equity}
         with self._database.read() as connection:
-            yield from _stream(connection, trades, equity)
+            if after is None:
+                yield from _stream(connection, *_ALL, wanted)
+            else:
+                yield from _stream(connection, *_LATER, {**wanted, "after": aware_utc(after)})
 
     def newest_fact_at(self) -> datetime | None:
         """Returns the instant of the newest fact of any table, or None."""
         with self._database.read() as connection:
-            newest = [connection.scalar(select(func.max(table.at))) for table in (EXECUTIONS, TRADES, EQUITY)]
+            newest = connection.execute(_NEWEST).one()
         return max((at for at in newest if at is not None), default=None)
 
     def floor(self) -> LedgerCheckpoint | None:
         """Returns the ledger with all evidence in it that may be gone from the journal; None: all of it is there."""
         with self._database.read() as connection:
             return floor_in(connection)
-
-
-def _earliest(*instants: datetime | None) -> datetime | None:
-    return min((at for at in instants if at is not None), default=None)
 
 
 _ByKind = tuple[list[tuple[int, Execution]], list[tuple[int, Trade]], list[tuple[int, EquityPoint]]]
@@ -168,8 +183,11 @@ def _differs(stored: Fact, sent: Fact) -> bool:
 
 
 def _stream(
-    connection: Connection, trades: Select[*tuple[object, ...]], equity: Select[*tuple[object, ...]]
+    connection: Connection,
+    trades: Select[*tuple[object, ...]],
+    equity: Select[*tuple[object, ...]],
+    wanted: Mapping[str, object],
 ) -> Iterator[Evidence]:
     streaming = connection.execution_options(yield_per=_ROWS_AT_ONCE)
-    with streaming.execute(trades) as some, streaming.execute(equity) as others:
+    with streaming.execute(trades, wanted) as some, streaming.execute(equity, wanted) as others:
         yield from merged(map(TradeEvidence._make, some), map(EquityEvidence._make, others))

@@ -7,13 +7,15 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Generic, TypeVar
 
-from sqlalchemy import Connection, Select, Table, func, select, tuple_
+from sqlalchemy import BindParameter, Connection, Select, Table, func, select, tuple_
 
 from msc_authority.adapters.sql.inserts import insert_new
 from msc_authority.adapters.sql.tables import equity_points, execution_journal, trade_logs
 from msc_authority.core.facts import EquityPoint, Execution, Trade
 
 F = TypeVar("F", Execution, Trade, EquityPoint)
+
+_Sequence = int | BindParameter[int]
 
 _LOOKED_UP_AT_ONCE = 500
 
@@ -55,7 +57,7 @@ class FactTable(Generic[F]):
         ]
         return {self.key_of(fact): fact for fact in found}
 
-    def earliest_between(self, after: int, upto: int) -> Select[datetime | None, int]:
+    def earliest_between(self, after: _Sequence, upto: _Sequence) -> Select[datetime | None, int]:
         """Asks for the smallest instant that arrived later than `after` and no later than `upto`, and how many did.
 
         The count is there for the planner: for min() alone it walks the index on time from its start, through all

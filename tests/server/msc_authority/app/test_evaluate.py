@@ -16,6 +16,7 @@ from msc_authority.app.evaluate import EvaluationFailed, EvaluationOutcome, Eval
 from msc_authority.core.config import DecisionConfig
 from msc_authority.core.evaluation import SuppliedMetrics
 from msc_authority.core.facts import Fact
+from msc_authority.core.ledger import Ledger
 from msc_authority.core.policy import RiskMode, SystemHealth, TradingState
 from msc_authority.ports import EvaluationCommit, EvaluationStore, Head, StaleState, StoredState, StoreUnavailable
 
@@ -152,6 +153,25 @@ def test_restarting_between_evaluations_changes_nothing() -> None:
     assert life(restarts=True) == life(restarts=False)
 
 
+def test_evaluator_overtaken_by_others_and_by_a_late_fact_goes_on_from_what_is_stored(desk: Desk) -> None:
+    rivals = Interfering(desk, times=0)
+    evaluator = desk.evaluator(rivals)  # type: ignore[arg-type]  # forwards the rest by name
+    for step in range(6):
+        closed = 10 * step + 5 - 30 * (step == 4)
+        desk.record(a_trade(f"T-{step}", opened_at=at(closed - 9), closed_at=at(closed)))
+        desk.wait(10)
+        evaluator.preview()
+        rivals.times = int(step == 3)
+        evaluator.evaluate(trigger="request")
+
+    stored = desk.store.evaluations.load().checkpoint
+
+    assert stored is not None
+    whole = Ledger.empty(DecisionConfig())
+    whole.fold(desk.store.journal.evidence_after(None, desk.store.journal.end()))
+    assert stored.payload == whole.encode()
+
+
 def test_what_if_answers_from_supplied_metrics_and_writes_nothing(desk: Desk) -> None:
     outcome = desk.evaluator().what_if(SuppliedMetrics(drawdown_pct=4.0, winrate_fraction=0.45))
 
@@ -173,15 +193,15 @@ class Interfering:
 
     def __init__(self, desk: Desk, times: int) -> None:
         self._inner: MemoryEvaluationStore = desk.store.evaluations
-        self._desk, self._times = desk, times
+        self.times = times
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._inner, name)
 
     def commit(self, commit: EvaluationCommit, expected: StoredState) -> Head:
-        if self._times:
-            self._times -= 1
-            rival = replace(commit, entry=replace(commit.entry, evaluation_id=f"rival-{self._times}"))
+        if self.times:
+            self.times -= 1
+            rival = replace(commit, entry=replace(commit.entry, evaluation_id=f"rival-{self.times}"))
             self._inner.commit(rival, self._inner.load())
         return self._inner.commit(commit, expected)
 

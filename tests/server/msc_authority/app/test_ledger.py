@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from msc_builders import START, ManualClock, a_commit, a_trade, an_entry, an_equity_point, at
 
 from msc_authority.adapters.memory import MemoryJournal, MemoryStore
-from msc_authority.app.ledger import LedgerReading, read_ledger
+from msc_authority.app.ledger import LedgerMemory, LedgerReading, read_ledger
 from msc_authority.core.config import DecisionConfig
 from msc_authority.core.evidence import Evidence
 from msc_authority.core.facts import Fact
@@ -51,10 +51,14 @@ def a_fact(number: int, minute: float) -> Fact:
 
 
 def read(
-    journal: MemoryJournal, as_of: datetime, checkpoint: LedgerCheckpoint | None, store: EvaluationStore | None = None
+    journal: MemoryJournal,
+    as_of: datetime,
+    checkpoint: LedgerCheckpoint | None,
+    store: EvaluationStore | None = None,
+    memory: LedgerMemory | None = None,
 ) -> LedgerReading:
     chosen = store or MemoryStore(ManualClock()).evaluations
-    return read_ledger(checkpoint=checkpoint, store=chosen, journal=journal, config=CONFIG, as_of=as_of)
+    return read_ledger(checkpoint=checkpoint, store=chosen, journal=journal, config=CONFIG, as_of=as_of, memory=memory)
 
 
 def folded_at_once(facts: list[Fact], as_of: datetime) -> bytes:
@@ -75,6 +79,32 @@ def test_reads_only_what_is_new() -> None:
     read(journal, at(110), first.checkpoint(at(100)))
 
     assert journal.read == 4
+
+
+def test_ledger_in_memory_is_given_once_and_only_for_its_own_bytes() -> None:
+    memory, ledger = LedgerMemory(), Ledger.empty(CONFIG)
+
+    memory.keep(b"its bytes", ledger)
+
+    assert memory.take(b"its bytes") is ledger
+    assert memory.take(b"its bytes") is None
+    memory.keep(b"its bytes", ledger)
+    assert memory.take(b"another's") is None
+    assert memory.take(b"its bytes") is None, "whoever asked for others has moved on"
+
+
+def test_late_fact_is_not_folded_into_the_ledger_in_memory() -> None:
+    journal, memory = MemoryJournal(), LedgerMemory()
+    journal.record([a_fact(1, 1), a_fact(2, 8)])
+    first = read(journal, at(10), None)
+    checkpoint = first.checkpoint(at(10))
+    memory.keep(checkpoint.payload, first.ledger)
+    journal.record([a_fact(4, 4)])
+
+    second = read(journal, at(12), checkpoint, memory=memory)
+
+    assert second.ledger is not first.ledger
+    assert second.ledger.encode() == folded_at_once([a_fact(1, 1), a_fact(4, 4), a_fact(2, 8)], at(12))
 
 
 def test_facts_of_the_future_wait_until_their_time_has_come() -> None:
