@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from msc_trading.filters import EXACT, plain
 from msc_trading.guard.case import Case, Denial, Latch
-from msc_trading.guard.making import quickly
 from msc_trading.guard.reasons import ReasonCode
 
 POSITION_LIMIT_EXCEEDED: Final = "MSC AI position limit exceeded"
 DAILY_TRADE_LIMIT_EXCEEDED: Final = "MSC AI daily trade limit exceeded"
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """How much is in use at the instant of a grant, as far as it concerns one intent.
 
     Positions are symbols. `strategy_positions` and `strategy_daily` are those of the intent's strategy (None: it has
@@ -37,9 +34,6 @@ class Usage:
     open_risk: Decimal | None
     repeats: int
     orders: int
-
-
-new_usage: Final = quickly(Usage)
 
 
 def _repeats(case: Case, usage: Usage) -> Denial | None:

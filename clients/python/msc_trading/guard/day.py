@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Final
 
 from msc_client.facts import Execution
@@ -27,13 +27,17 @@ class DayBook:
         self._account_id = account_id
         self._days: dict[date, dict[str, str]] = {}
         self._latest: date | None = None
+        self._day_ends = datetime.min.replace(tzinfo=UTC)
         self._rebuilt = False
 
     def day_of(self, now: datetime) -> date:
         """Returns the UTC day of an instant, or a later one that was seen before: a clock set back reopens no day."""
-        today = (now if now.tzinfo is UTC else now.astimezone(UTC)).date()
+        if self._latest is not None and now.tzinfo is UTC and now <= self._day_ends:
+            return self._latest
+        today = now.astimezone(UTC).date()
         if self._latest is None or today > self._latest:
             self._latest = today
+            self._day_ends = datetime.combine(today, time.max, UTC)
             self._drop_old()
         return self._latest
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from msc_client.policy import Ref, RiskMode
 from msc_client.tier import Tier
@@ -47,8 +47,7 @@ class Counters:
     daily_limit: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(NamedTuple):
     """What the guard said of one intent, whole: enough to judge the judgement later.
 
     It keeps what was judged (`facts`, `view`, `limits`, `config`, `usage`) and reads the rest from that. `written` are

@@ -28,7 +28,7 @@ from msc_trading.guard.reservations import OrderEvent, Reservation, ReservationS
 from msc_trading.guard.shape import shape_problem
 from msc_trading.guard.swift import passes
 from msc_trading.guard.terms import Tables
-from msc_trading.guard.verdict import decide
+from msc_trading.guard.verdict import decide, grant
 from msc_trading.venue.port import Fill, OrderState
 
 _ZERO: Final = Decimal(0)
@@ -75,8 +75,8 @@ class RiskGuard:
 
         The same client order id with the same order returns the same decision, and reserves nothing more.
         """
-        started_ns, in_force = self._policies.now_ns(), self._in_force(view)
-        self._lines.follow(self._memory.known)
+        started_ns = self._policies.now_ns()
+        in_force = self._memory.recall(view) or self._take_in(view)
         case = Case(intent, facts, in_force, self._config, self._latches, started_ns)
         granted = self._grant_at_once(case) if passes(case, self._tables) else None
         return granted or self._judge(Case(intent, facts, in_force, self._config, self._latches, started_ns))
@@ -90,7 +90,13 @@ class RiskGuard:
             if id_ in self._decisions or self._books.ledger.get(id_) is not None:
                 return None
             usage = self._books.usage(case)
-            return self._reserve(case, usage, in_passing=True) if fits(case, usage) else None
+            if not fits(case, usage):
+                return None
+            decision_id = self._next_id()
+            reservation = self._books.reserve_entry(case, f"r-{decision_id}")
+            decision = grant(case, decision_id, usage, reservation, self._policies.now_ns())
+            self._remember(decision)
+            return decision
 
     def _judge(self, case: Case) -> Decision:
         """Asks one check after the other, and writes down what it found."""
@@ -146,7 +152,9 @@ class RiskGuard:
 
     def release(self, client_order_id: str) -> ReservationState | None:
         """Gives back a grant that certainly was never sent. One that was sent is not touched."""
-        return self._apply(client_order_id, OrderEvent.ABANDONED)
+        with self._lock:
+            after = self._books.ledger.release(client_order_id)
+            return None if after is None else after.state
 
     def absent(self, client_order_id: str) -> bool:
         """Takes in that the venue has just said "no such order". Returns whether that was conclusive.
@@ -208,13 +216,12 @@ class RiskGuard:
         with self._lock:
             self._set_latches(self._latches - {latch})
 
-    def _in_force(self, view: PolicyView) -> InForce:
-        known = self._memory.recall(view)
-        if known is not None:
-            return known
+    def _take_in(self, view: PolicyView) -> InForce:
         with self._lock:
             # A snapshot may have waited while a newer policy came: then the newer one is meant.
-            return self._memory.take(self._policies.current() if self._memory.is_older(view) else view)
+            in_force = self._memory.take(self._policies.current() if self._memory.is_older(view) else view)
+        self._lines.follow(self._memory.known)
+        return in_force
 
     def _judge_entry(self, case: Case) -> Decision:
         again = self._repeated(case)
@@ -240,22 +247,9 @@ class RiskGuard:
         denial = capacity_denial(case, usage)
         if denial is not None:
             return self._conclude(case, denial, usage=usage)
-        return self._reserve(case, usage)
-
-    def _reserve(self, case: Case, usage: Usage, *, in_passing: bool = False) -> Decision:
         decision_id = self._next_id()
         reservation = self._books.reserve_entry(case, f"r-{decision_id}")
-        decision = decide(
-            case,
-            None,
-            decision_id=decision_id,
-            usage=usage,
-            reservation=reservation,
-            ended_ns=self._policies.now_ns(),
-            in_passing=in_passing,
-        )
-        self._remember(decision, None)
-        return decision
+        return self._conclude(case, None, usage=usage, reservation=reservation, decision_id=decision_id)
 
     def _anew(self, case: Case, view: PolicyView) -> Case:
         again = Case(case.intent, case.facts, self._memory.take(view), self._config, self._latches, case.now_ns)
@@ -311,12 +305,12 @@ class RiskGuard:
             ended_ns=self._policies.now_ns(),
         )
         if remember:
-            self._remember(decision, denial)
+            if denial is not None and denial.latch is not None:
+                self._set_latches(self._latches | {denial.latch})
+            self._remember(decision)
         return decision
 
-    def _remember(self, decision: Decision, denial: Denial | None) -> None:
-        if denial is not None and denial.latch is not None:
-            self._set_latches(self._latches | {denial.latch})
+    def _remember(self, decision: Decision) -> None:
         self._decisions[decision.intent.client_order_id] = decision
         if len(self._decisions) > self._config.remembered_decisions:
             self._decisions.popitem(last=False)

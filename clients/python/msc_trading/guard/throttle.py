@@ -33,7 +33,10 @@ class RepeatThrottle:
 
     def note(self, key: RepeatKey, now: datetime) -> None:
         """Counts one more."""
-        self._granted.setdefault(key, deque()).append(now)
+        granted = self._granted.get(key)
+        if granted is None:
+            granted = self._granted[key] = deque()
+        granted.append(now)
 
 
 class RateLane:

@@ -13,7 +13,8 @@ from msc_client.facts import Side
 from msc_client.testing import make_policy
 from msc_trading.guard import Lane, ReasonCode, Reservation, ReservationState
 from msc_trading.guard.day import DayBook
-from msc_trading.guard.reservations import TRANSITIONS, Ledger, OrderEvent, Totals
+from msc_trading.guard.ledger import Ledger, Totals
+from msc_trading.guard.reservations import TRANSITIONS, OrderEvent
 
 D = Decimal
 S = ReservationState
@@ -59,6 +60,34 @@ def test_only_closed_and_released_count_no_more(state: ReservationState) -> None
     assert reservation(state=state).is_live is (state not in (S.CLOSED, S.RELEASED))
 
 
+@pytest.mark.parametrize("state", list(S))
+def test_giving_back_is_what_the_table_says_of_an_order_never_sent(state: ReservationState) -> None:
+    quick, thorough = ledger(), ledger()
+    for book in (quick, thorough):
+        book.add(reservation(state=state, order_id="o-1", filled=D("0.05"), sent_ns=7, absent_ns=8, accepted=True))
+        book.add(reservation("e2", symbol="ETHUSDT"))
+
+    assert quick.release("e1") == thorough.apply("e1", E.ABANDONED, now_ns=9)
+    assert quick.live() == thorough.live()
+    assert vars(quick.totals) == vars(thorough.totals)
+    assert quick.release("nobody") is None
+
+
+def test_entries_are_told_apart_by_symbol_side_and_strategy() -> None:
+    totals = Totals()
+    bought, sold = reservation("e1"), reservation("e2", side=Side.SELL, strategy_id="MOMENTUM_002")
+    elsewhere = reservation("e3", symbol="ETHUSDT", strategy_id="MOMENTUM_002")
+    for entry in (bought, sold, elsewhere):
+        totals.add(entry)
+
+    assert totals.entries("BTCUSDT", Side.BUY) == [bought]
+    assert totals.entries("ETHUSDT", Side.SELL) == []
+    assert totals.exposure("BTCUSDT") == D(8_000)
+    assert totals.symbols_of("MOMENTUM_002") == {"BTCUSDT", "ETHUSDT"}
+    assert totals.symbols_of("TREND_001") == {"BTCUSDT"}
+    assert totals.symbols_of("NOBODY") == frozenset()
+
+
 def test_an_event_of_an_order_that_nobody_reserved_is_told_apart() -> None:
     assert ledger().apply("nobody", E.FILLED, now_ns=1) is None
     assert Desk().guard.filled("nobody", D(1)) is None
@@ -82,7 +111,6 @@ def test_in_any_order_of_events_the_totals_are_those_of_what_is_live(
     for live in book.live():
         expected.add(live)
     assert book.totals.symbols == expected.symbols
-    assert book.totals.sides == expected.sides
     assert book.totals.gross_exposure == expected.gross_exposure
     assert book.totals.risk == expected.risk
     assert all(book.totals.exposure(symbol) == expected.exposure(symbol) for symbol in ("BTCUSDT", "ETHUSDT"))
