@@ -35,10 +35,21 @@ class ActEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """By what it was known who acted, for the audit log: "token", "console session", "certificate", "loopback", or
+    "none" for a caller from elsewhere who was let in without any. `id` is that of the token, or the fingerprint of the
+    certificate; empty without either.
+    """
+
+    kind: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OverrideCommit:
     """Everything one act writes, in one transaction or not at all. `publish` None: the policy stays.
 
-    `expired` are overrides that ended by themselves since the last commit. `term` is that of the lease it was made
+    `credential` is whoever acted known by; None: the authority acts by itself. `expired` are overrides that ended by themselves since the last commit. `term` is that of the lease it was made
     under; None: of no lease, so none is asked for.
     """
 
@@ -46,6 +57,7 @@ class OverrideCommit:
     publish: PolicyContent | None
     valid_for_s: float
     controller: bytes
+    credential: Credential | None = None
     transitions: tuple[StrategyTransition, ...] = ()
     expired: tuple[Override, ...] = ()
     term: int | None = None

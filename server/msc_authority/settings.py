@@ -239,6 +239,14 @@ class Settings(BaseModel):
             said.append("allow_plaintext_remote is set: whoever is on the network can read all of it, tokens included")
         if reachable and self.allow_anonymous_remote:
             said.append(f"allow_anonymous_remote is set: whoever reaches this server is a {self.remote_role}")
+        if self.serve_http and self.http_names and self.loopback_role != "none":
+            names = " and ".join(key for key in ("http_allowed_hosts", "public_url") if getattr(self, key))
+            role = self.loopback_role
+            said.append(
+                f'{names} is set, and callers from this machine need no token (loopback_role = "{role}"): whoever a '
+                "reverse proxy on this machine forwards without a header that says so, such as X-Forwarded-For, comes in "
+                f'as {role}; set loopback_role = "none", or have the proxy add the header'
+            )
         return tuple(said)
 
     def for_demo(self) -> Settings:

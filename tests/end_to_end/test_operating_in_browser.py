@@ -89,8 +89,8 @@ def test_a_halt_on_the_page_stops_a_client_and_a_resume_brings_it_back(
 
         obeys(client, "HALTED")
         browser.until_card("headline", "HALTED")
-        browser.until_card("overrides", "HALTED by anonymous: exchange incident")
-        assert browser.text("#operated").startswith("HALTED by anonymous: exchange incident — v")
+        browser.until_card("overrides", "HALTED by anonymous@127.0.0.1: exchange incident")
+        assert browser.text("#operated").startswith("HALTED by anonymous@127.0.0.1: exchange incident — v")
         browser.shoot("operate-halted")
         assert (browser.faint(), browser.sticks_out()) == ([], "")
 

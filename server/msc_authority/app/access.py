@@ -55,7 +55,8 @@ class Kind(Enum):
 class Identity:
     """Who asks. `scope` bounds the facts it may record: for a part of a fact, the prefixes its name may have.
 
-    `credential` is the public id of the token, empty without one. `expires_at` None: it holds until it is revoked.
+    `credential` is the public id of the token, or the fingerprint of the certificate; empty without either.
+    `expires_at` None: it holds until it is revoked. `session`: a browser's that has logged in with the token.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Identity:
     scope: Mapping[str, tuple[str, ...]] | None = None
     credential: str = ""
     expires_at: datetime | None = None
+    session: bool = False
 
     def may(self, need: Role) -> bool:
         """Whether one of its roles covers `need`."""
@@ -203,6 +205,12 @@ class TokenRevoked(Unauthenticated):
     """The token was taken back."""
 
     reason = "TOKEN_REVOKED"
+
+
+class CertificateExpired(Unauthenticated):
+    """The certificate that the connection was opened with was good then."""
+
+    reason = "CERTIFICATE_EXPIRED"
 
 
 class RoleMissing(AccessRefused):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from msc_authority.app.access import (
     AccessRefused,
@@ -20,6 +20,7 @@ from msc_authority.app.access import (
     TokenMissing,
     check_role,
 )
+from msc_authority.app.certificates import Certificate
 from msc_authority.app.permits import Lost, Permit, Permits
 from msc_authority.app.production import DoorTally
 from msc_authority.app.rates import OpenStreams, RateLimited, RequestRates, StreamLimitReached
@@ -41,13 +42,16 @@ _SCHEME = "bearer"
 class Presented:
     """What a caller shows. `host` is its address; `is_local`: from this machine, and not through a proxy on it.
 
-    `authorization` holds each header of that name; `names` are those in a certificate that the handshake verified.
+    `authorization` holds each header of that name, or with `session` the token of somebody who has logged in; `names`
+    are those in the `certificate` that the handshake verified.
     """
 
     host: str
     is_local: bool
     authorization: tuple[str, ...] = field(default=(), repr=False)
+    session: bool = False
     names: tuple[str, ...] = ()
+    certificate: Certificate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +95,30 @@ class Admission:
             RateLimited: it asks too often.
             StoreUnavailable: nobody can tell.
         """
+        return await self._answered(self._admitted(presented, need), presented, what)
+
+    async def log_in(self, presented: Presented, what: str) -> Identity:
+        """Returns who shows a token to be kept by a browser, within a request that was let in as one of nobody's.
+
+        Raises:
+            Unauthenticated: the token does not hold. It is counted and told as whoever else is refused.
+            RateLimited: it asks too often.
+            StoreUnavailable: nobody can tell.
+        """
+        return await self._answered(self._identified(presented), presented, what)
+
+    def count_message(self, identity: Identity, presented: Presented, what: str) -> None:
+        """Counts one more message of a stream that was let in, as a request of its own. Raises RateLimited."""
         try:
-            return await self._admitted(presented, need)
+            self._rates.take(f"address {presented.host}")
+            self._rates.take(f"identity {_key(identity)}")
+        except RateLimited as error:
+            self._tell(presented, what, RATE_LIMITED, str(error))
+            raise
+
+    async def _answered(self, admitted: Awaitable[Identity], presented: Presented, what: str) -> Identity:
+        try:
+            return await admitted
         except AccessRefused as error:
             self._tell(presented, what, error.reason, str(error))
             raise
@@ -105,9 +131,13 @@ class Admission:
         if isinstance(need, Open):
             # Not to be turned away over a token: a probe knows nothing of tokens.
             return self._anonymous(presented, role=None)
+        identity = await self._identified(presented)
+        check_role(identity, need)
+        return identity
+
+    async def _identified(self, presented: Presented) -> Identity:
         identity = await self.identify(presented)
         self._rates.take(f"identity {_key(identity)}")
-        check_role(identity, need)
         return identity
 
     def _tell(self, presented: Presented, what: str, reason: str, text: str) -> None:
@@ -143,9 +173,10 @@ class Admission:
             StoreUnavailable: nobody can tell.
         """
         if presented.authorization:
-            return await self._book.identify(_bearer(presented.authorization))
+            identity = await self._book.identify(_bearer(presented.authorization))
+            return replace(identity, session=True) if presented.session else identity
         if presented.names:
-            return self._certified(presented.names)
+            return self._certified(presented.names, presented.certificate)
         role = self._rules.local if presented.is_local else self._rules.remote
         if role is None:
             raise TokenMissing("this authority wants to know who asks: send a token, as in Authorization: Bearer msc_…")
@@ -168,11 +199,19 @@ class Admission:
                 raise
             yield held.enter_context(self._permits.held(identity, when_lost))
 
-    def _certified(self, names: tuple[str, ...]) -> Identity:
+    def _certified(self, names: tuple[str, ...], certificate: Certificate | None) -> Identity:
         given = self._rules.certificates
         name = next((name for name in names if name in given), names[0])
         roles = given.get(name, given.get(ANY_CERTIFICATE, frozenset()))
-        return Identity(name=name, kind=Kind.CERTIFICATE, roles=roles)
+        identity = Identity(
+            name=name,
+            kind=Kind.CERTIFICATE,
+            roles=roles,
+            credential=certificate.fingerprint if certificate else "",
+            expires_at=certificate.expires_at if certificate else None,
+        )
+        self._book.check(identity)
+        return identity
 
     def _anonymous(self, presented: Presented, role: Role | None) -> Identity:
         kind = Kind.ANONYMOUS_LOOPBACK if presented.is_local else Kind.ANONYMOUS_REMOTE

@@ -35,7 +35,7 @@ from msc_authority.core.overriding import expired, in_force, of_lineage
 from msc_authority.core.policy import PolicyContent, PolicyRef, Reason, TradingState, changes_between, effective_part
 from msc_authority.core.state import ControllerState
 from msc_authority.ports import Clock, EvaluationStore, Head, Journal, PolicyStore, StaleState, StoredState
-from msc_authority.ports_operator import ActEntry, ActLog, OverrideCommit
+from msc_authority.ports_operator import ActEntry, ActLog, Credential, OverrideCommit
 
 _log = logging.getLogger(__name__)
 
@@ -91,6 +91,7 @@ class _Asked:
     actor: str
     reason: str
     request_id: str = ""
+    credential: Credential | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,15 +122,19 @@ class Operator:
         self._store, self._policies, self._journal, self._log = store, policies, journal, log
         self._clock, self._config, self._valid_for_s, self._new_id = clock, config, valid_for_s, new_id
 
-    def act(self, act: Act, actor: str, reason: str, request_id: str = "") -> ActOutcome:
+    def act(
+        self, act: Act, actor: str, reason: str, request_id: str = "", credential: Credential | None = None
+    ) -> ActOutcome:
         """Does it, and returns what became of it. A `request_id` known for less than 24 h does nothing anew.
+
+        `credential` is what `actor` is known by, for the audit log.
 
         Raises:
             ActRefused: it cannot be done; its kinds say why. Nothing has changed.
             StaleState: others were writing all the time.
             StoreUnavailable: the store cannot be reached.
         """
-        asked = _Asked(act=act, actor=actor, reason=reason, request_id=request_id)
+        asked = _Asked(act=act, actor=actor, reason=reason, request_id=request_id, credential=credential)
         return self._committed(asked, may_overtake=not may_loosen(act))
 
     def preview(self, act: Act, actor: str, reason: str) -> ActOutcome:
@@ -234,7 +239,7 @@ class Operator:
             detail=detail_of(act) if lost is None else {"unreadable_state": base64.b64encode(lost).decode()},
             override_id=done.placed.override_id if done.placed else "",
         )
-        return self._planned(entry, done, stored, over)
+        return self._planned(entry, done, stored, over, asked.credential)
 
     def _done(self, act: Act, state: ControllerState, said: Instruction, stored: StoredState) -> Done:
         match act:
@@ -253,7 +258,14 @@ class Operator:
             case Reinstate():
                 return acts.reinstated(state, said, act.strategy_id)
 
-    def _planned(self, entry: ActEntry, done: Done, stored: StoredState, over: tuple[Override, ...]) -> _Plan:
+    def _planned(
+        self,
+        entry: ActEntry,
+        done: Done,
+        stored: StoredState,
+        over: tuple[Override, ...],
+        credential: Credential | None = None,
+    ) -> _Plan:
         now, head = entry.at, stored.head
         state = replace(done.state, overrides=in_force(done.state.overrides, now))
         before = head.policy.content if head.policy else None
@@ -273,6 +285,7 @@ class Operator:
             publish=content if is_new else None,
             valid_for_s=self._valid_for_s,
             controller=state.encode(),
+            credential=credential,
             transitions=done.transitions,
             expired=over,
         )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from msc_authority.app.access import Kind, caller
+from msc_authority.app.access import Identity, Kind, caller
 from msc_authority.app.acts import Act, Resume
 from msc_authority.app.broker import Broker
 from msc_authority.app.events import EventBus, OperatorActed
@@ -15,12 +15,18 @@ from msc_authority.app.operate import ActOutcome, Operator
 from msc_authority.app.work import Worker
 from msc_authority.core.overrides import Override
 from msc_authority.ports import Clock
+from msc_authority.ports_operator import Credential
 
 MAX_WAITING = 64
 """Acts that may be under way at once."""
 
 
-_KNOWN = frozenset({Kind.TOKEN, Kind.CERTIFICATE})
+_KINDS = {
+    Kind.TOKEN: "token",
+    Kind.CERTIFICATE: "certificate",
+    Kind.ANONYMOUS_LOOPBACK: "loopback",
+    Kind.ANONYMOUS_REMOTE: "none",
+}
 
 
 class TooManyActs(Exception):
@@ -28,11 +34,17 @@ class TooManyActs(Exception):
 
 
 def actor_of(note: str) -> str:
-    """Returns who asks: the name of a token or certificate, with what they say of themselves; without one only that."""
+    """Returns who asks, as the door knows it; what they say of themselves stands in parentheses behind that."""
     identity = caller()
-    if identity is None or identity.kind not in _KNOWN:
-        return note or "anonymous"
-    return f"{identity.name} ({note})" if note and note != identity.name else identity.name
+    name = identity.name if identity is not None else "unknown"
+    return f"{name} ({note})" if note and note != name else name
+
+
+def credential_of(identity: Identity | None) -> Credential | None:
+    """Returns what the audit log says of how somebody was known; None: nobody outside acts."""
+    if identity is None:
+        return None
+    return Credential(kind="console session" if identity.session else _KINDS[identity.kind], id=identity.credential)
 
 
 class Follows(Protocol):
@@ -72,7 +84,9 @@ class Operations:
         """
         if len(self._open) >= MAX_WAITING:
             raise TooManyActs(f"{MAX_WAITING} acts are under way already")
-        call = partial(self._operator.act, act, actor, reason, request_id)
+        # As the door has it, which every task of a caller knows: no caller says by what it is known.
+        credential = credential_of(caller())
+        call = partial(self._operator.act, act, actor, reason, request_id, credential)
         task = asyncio.create_task(self._done(call, self._worker_for(act)))
         self._open.add(task)
         task.add_done_callback(self._closed)

@@ -18,6 +18,8 @@ _log = logging.getLogger(__name__)
 Lost = Callable[[], object]
 _GREATER = {role: number for number, role in enumerate(Role)}
 
+_MAY_END = frozenset({Kind.TOKEN, Kind.CERTIFICATE})
+
 _permit: ContextVar[Permit | None] = ContextVar("permit", default=None)
 
 
@@ -76,9 +78,9 @@ class Permits:
         return Counter(str(max(roles, key=_GREATER.__getitem__)) for roles in held if roles)
 
     def review(self) -> None:
-        """Takes back each permit whose token no longer holds."""
+        """Takes back each permit whose token or certificate no longer holds."""
         with self._lock:
-            held = [permit for permit in self._open if permit.identity.kind is Kind.TOKEN]
+            held = [permit for permit in self._open if permit.identity.kind in _MAY_END]
         for permit in held:
             if (why := self._why_lost(permit.identity)) is not None:
                 with self._lock:

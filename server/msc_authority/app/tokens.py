@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
 
-from msc_authority.app.access import Identity, Kind, Role, TokenExpired, TokenInvalid, TokenRevoked
+from msc_authority.app.access import CertificateExpired, Identity, Kind, Role, TokenExpired, TokenInvalid, TokenRevoked
 from msc_authority.app.work import Worker
 from msc_authority.ports import Clock, StoreError, StoreUnavailable
 from msc_authority.ports_tokens import StoredToken, TokenStore
@@ -152,12 +152,14 @@ class TokenBook:
         return identity
 
     def check(self, identity: Identity) -> None:
-        """Returns if an identity still holds. One without a token does.
+        """Returns if an identity still holds. One without a token or a certificate does.
 
         Raises:
-            TokenExpired, TokenRevoked: it does not.
+            TokenExpired, TokenRevoked, CertificateExpired: it does not.
             StoreUnavailable: the store has not answered for too long.
         """
+        if identity.kind is Kind.CERTIFICATE:
+            self._check_certificate(identity)
         if identity.kind is not Kind.TOKEN:
             return
         token = self._find(identity.credential)
@@ -165,6 +167,11 @@ class TokenBook:
             raise TokenRevoked("this token was revoked; msc token create makes another one")
         if token.expires_at is not None and token.expires_at <= self._clock.now():
             raise TokenExpired("this token has expired; msc token create makes another one")
+
+    def _check_certificate(self, identity: Identity) -> None:
+        # A handshake looks once, and its connection may last.
+        if identity.expires_at is not None and identity.expires_at <= self._clock.now():
+            raise CertificateExpired("the certificate of this connection has expired; connect again with a newer one")
 
     def _find(self, token_id: str) -> StoredToken | None:
         known = self._known

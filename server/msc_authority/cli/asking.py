@@ -28,6 +28,7 @@ _ADVICE = {
     "TOKEN_MISSING": "give one with --token-file, MSC_TOKEN_FILE or MSC_TOKEN",
     "TOKEN_EXPIRED": "have another one made with msc token create",
     "TOKEN_REVOKED": "have another one made with msc token create",
+    "CERTIFICATE_EXPIRED": "give a newer one to whatever connects here",
     "TOKEN_INVALID": "check the token; msc token list on the authority's machine shows those there are",
     "ROLE_MISSING": "ask for a token with that role",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +15,9 @@ from msc_authority.cli.output import clean, console, grid, instant, print_json, 
 
 if TYPE_CHECKING:
     from msc_authority.core.audit_chain import Anchor, AuditRow, Verification
+
+
+_ID_CHARS = 12
 
 
 def build_audit_app() -> typer.Typer:
@@ -87,13 +90,22 @@ def list_rows(
         for row in rows:
             print_json(row_document(row))
         return
-    table = grid("row", "at", "actor", "action", "what", right=("row",), fold=("actor",))
+    table = grid("row", "at", "actor", "known by", "action", "what", right=("row",), fold=("actor", "known by"))
     for row in rows:
         reason = row.detail.get("failure") or row.detail.get("reason")
         what = f"{row.target}: {reason}" if reason else row.target
-        told = (text(clean(word)) for word in (row.actor, row.action, what))
+        told = (text(clean(word)) for word in (row.actor, credential_text(row), row.action, what))
         table.add_row(str(row.sequence), instant(row.at.isoformat()), *told)
     console().print(table)
+
+
+def credential_text(row: AuditRow) -> str:
+    """By what it was known who acted, in words; empty where nobody outside did."""
+    credential = row.detail.get("credential")
+    if not isinstance(credential, Mapping):
+        return ""
+    # Of a fingerprint, the beginning tells it from others; --json has all of it.
+    return f"{credential.get('kind')} {str(credential.get('id', ''))[:_ID_CHARS]}".strip()
 
 
 def row_document(row: AuditRow) -> dict[str, object]:

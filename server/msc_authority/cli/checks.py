@@ -71,7 +71,9 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
             check="configuration",
             outcome=Outcome.WARN,
             detail=notice,
-            advice="remove the setting, or leave it for later",
+            advice='set loopback_role = "none"'
+            if "loopback_role" in notice
+            else "remove the setting, or leave it for later",
         )
     served = {"gRPC": settings.grpc_host} | ({"HTTP": settings.http_host} if settings.serve_http else {})
     for protocol, host in served.items():

@@ -19,7 +19,7 @@ from msc_authority.cli.output import console, print_json
 
 Reason = Annotated[str, typer.Option("--reason", help="Why. It goes into the policy, the history and the audit log.")]
 Actor = Annotated[
-    str, typer.Option("--actor", help="Who you are, where no token says so. Default: your name on this machine.")
+    str, typer.Option("--actor", help="A note behind the name the authority knows. Default: your name on this machine.")
 ]
 For = Annotated[str | None, typer.Option("--for", metavar="DURATION", help="How long: 90s, 30m, 1h30m, 2d.")]
 Loosening = Annotated[

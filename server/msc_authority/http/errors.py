@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from msc_authority.app.access import (
+    CertificateExpired,
     NotListed,
     RoleMissing,
     TokenExpired,
@@ -102,6 +103,7 @@ TABLE = (
     Row(TokenInvalid, HTTPStatus.UNAUTHORIZED, TokenInvalid.reason),
     Row(TokenExpired, HTTPStatus.UNAUTHORIZED, TokenExpired.reason),
     Row(TokenRevoked, HTTPStatus.UNAUTHORIZED, TokenRevoked.reason),
+    Row(CertificateExpired, HTTPStatus.UNAUTHORIZED, CertificateExpired.reason),
     Row(RoleMissing, HTTPStatus.FORBIDDEN, RoleMissing.reason),
     Row(NotListed, HTTPStatus.FORBIDDEN, NotListed.reason),
     Row(
@@ -167,6 +169,7 @@ REASONS = {
     "TOKEN_INVALID": "What was sent is no token of this authority.",
     "TOKEN_EXPIRED": "The token has expired.",
     "TOKEN_REVOKED": "The token was revoked.",
+    "CERTIFICATE_EXPIRED": "The certificate of the connection has expired since it was opened.",
     "ROLE_MISSING": "Who asks may not do this; `detail` names the role it takes.",
     "NOT_LISTED": "Nobody may ask for this.",
     "BODY_TOO_SLOW": "The body did not come within 10 s.",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 from msc_authority.app.access import (
+    CertificateExpired,
     NotListed,
     Role,
     RoleMissing,
@@ -27,7 +28,7 @@ from msc_authority.ports_cache import Before, CacheFault
 
 Sample = tuple[Metric, tuple[str, ...], float | None]
 
-_REFUSED = (TokenMissing, TokenInvalid, TokenExpired, TokenRevoked, RoleMissing, NotListed)
+_REFUSED = (TokenMissing, TokenInvalid, TokenExpired, TokenRevoked, CertificateExpired, RoleMissing, NotListed)
 REFUSALS = (*(kind.reason for kind in _REFUSED), RATE_LIMITED, STREAM_LIMIT_REACHED)
 """Every reason for which the door turns somebody away."""
 

@@ -159,7 +159,12 @@ class HttpServer:
 def _server_of(face: Face, on_up: Callable[[], None], tls: TlsSource | None) -> uvicorn.Server:
     import uvicorn
 
-    from msc_authority.http.security.connections import http_protocol, ssl_context, websocket_protocol
+    from msc_authority.http.security.connections import (
+        MAX_MESSAGE_BYTES,
+        http_protocol,
+        ssl_context,
+        websocket_protocol,
+    )
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -175,6 +180,7 @@ def _server_of(face: Face, on_up: Callable[[], None], tls: TlsSource | None) -> 
         face.app,
         http=http_protocol(),
         ws=websocket_protocol() or "none",
+        ws_max_size=MAX_MESSAGE_BYTES,
         lifespan="on",
         # Loggers as they are: what uvicorn says goes where everything goes.
         log_config=None,

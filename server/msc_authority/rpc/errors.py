@@ -11,7 +11,15 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no type information
 from grpc_status import rpc_status
 
-from msc_authority.app.access import NotListed, RoleMissing, TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
+from msc_authority.app.access import (
+    CertificateExpired,
+    NotListed,
+    RoleMissing,
+    TokenExpired,
+    TokenInvalid,
+    TokenMissing,
+    TokenRevoked,
+)
 from msc_authority.app.broker import Draining, WatcherLimitReached
 from msc_authority.app.evaluate import EvaluationFailed, InvalidMetric
 from msc_authority.app.leadership import NotLeader
@@ -121,6 +129,7 @@ TABLE = (
     Row(TokenInvalid, grpc.StatusCode.UNAUTHENTICATED, TokenInvalid.reason),
     Row(TokenExpired, grpc.StatusCode.UNAUTHENTICATED, TokenExpired.reason),
     Row(TokenRevoked, grpc.StatusCode.UNAUTHENTICATED, TokenRevoked.reason),
+    Row(CertificateExpired, grpc.StatusCode.UNAUTHENTICATED, CertificateExpired.reason),
     Row(RoleMissing, grpc.StatusCode.PERMISSION_DENIED, RoleMissing.reason),
     Row(NotListed, grpc.StatusCode.PERMISSION_DENIED, NotListed.reason),
     Row(

@@ -813,7 +813,7 @@ type ActRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Why. It goes into the policy, the history and the audit log. 1 to 256 characters.
 	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
-	// A note on who asks, up to 64 characters. Where callers are known by token or certificate, that name counts.
+	// A note on who asks, up to 64 characters. It stands in parentheses behind the name that the authority knows.
 	Actor string `protobuf:"bytes,2,opt,name=actor,proto3" json:"actor,omitempty"`
 	// Makes the call idempotent for 24 h: the same id does nothing anew. Up to 64 characters of A-Z a-z 0-9 _ . -
 	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`

@@ -432,7 +432,7 @@ class ActRequest(_message.Message):
     reason: _builtins.str
     """Why. It goes into the policy, the history and the audit log. 1 to 256 characters."""
     actor: _builtins.str
-    """A note on who asks, up to 64 characters. Where callers are known by token or certificate, that name counts."""
+    """A note on who asks, up to 64 characters. It stands in parentheses behind the name that the authority knows."""
     request_id: _builtins.str
     """Makes the call idempotent for 24 h: the same id does nothing anew. Up to 64 characters of A-Z a-z 0-9 _ . -"""
     validate_only: _builtins.bool

@@ -406,7 +406,7 @@ export type ActRequest = Message<"msc_policy.v1.ActRequest"> & {
   reason: string;
 
   /**
-   * A note on who asks, up to 64 characters. Where callers are known by token or certificate, that name counts.
+   * A note on who asks, up to 64 characters. It stands in parentheses behind the name that the authority knows.
    *
    * @generated from field: string actor = 2;
    */

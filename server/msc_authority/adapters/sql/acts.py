@@ -1,19 +1,16 @@
-"""Acts of persons on SQL: their history, and the audit lines they leave."""
+"""Acts of persons on SQL: their history."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, Select, select
 
 from msc_authority.adapters.documents import Fields, change_from, document_of
 from msc_authority.adapters.instants import aware_utc
-from msc_authority.adapters.sql.audit import AuditLine
 from msc_authority.adapters.sql.engine import Database
 from msc_authority.adapters.sql.tables import msc_operator_acts
-from msc_authority.core.overrides import Override
-from msc_authority.core.policy import Policy, PolicyRef
+from msc_authority.core.policy import PolicyRef
 from msc_authority.ports_operator import ActEntry
 
 _columns = msc_operator_acts.c
@@ -62,33 +59,6 @@ def insert_act(connection: Connection, entry: ActEntry) -> None:
         "changes": document_of(entry.changes),
     }
     connection.execute(msc_operator_acts.insert(), row)
-
-
-def act_line(entry: ActEntry, policy: Policy | None) -> AuditLine:
-    """The audit line of an act."""
-    return AuditLine(
-        actor=entry.actor,
-        action=entry.act.lower(),
-        target=entry.target,
-        detail={
-            "act_id": entry.act_id,
-            "reason": entry.reason,
-            "override_id": entry.override_id,
-            "asked": dict(entry.detail),
-            "policy": f"{policy.ref.epoch}:{policy.ref.version}" if policy else None,
-            "changes": document_of(entry.changes),
-        },
-    )
-
-
-def expiry_lines(expired: Iterable[Override]) -> list[AuditLine]:
-    """One audit line for each override whose time was over."""
-    return [
-        AuditLine(
-            actor="authority", action="override_expired", target=f"override {one.override_id}", detail=one.encode()
-        )
-        for one in expired
-    ]
 
 
 def _entry_from(row: RowMapping) -> ActEntry:

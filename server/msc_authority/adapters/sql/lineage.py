@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, update
 
-from msc_authority.adapters.sql.audit import AuditLine, write_audit
+from msc_authority.adapters.audit_lines import epoch_line
+from msc_authority.adapters.sql.audit import write_audit
 from msc_authority.adapters.sql.policies import current_epoch
 from msc_authority.adapters.sql.tables import msc_meta, msc_state
 
@@ -16,8 +17,7 @@ def allocate_epoch(connection: Connection, now: datetime, *, above: int, actor: 
     # Seconds since 1970: a database made after another one was lost is greater than that one was, too.
     epoch = max(above + 1, int(now.timestamp()))
     connection.execute(insert(msc_meta), {"epoch": epoch, "allocated_at": now, "reason": reason})
-    line = AuditLine(actor=actor, action="allocate_epoch", target=f"epoch {epoch}", detail={"reason": reason})
-    write_audit(connection, now, line)
+    write_audit(connection, now, epoch_line(epoch, actor=actor, reason=reason))
     return epoch
 
 

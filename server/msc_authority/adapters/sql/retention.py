@@ -8,8 +8,9 @@ from functools import partial
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, Table, and_, delete, func, insert, select
 
+from msc_authority.adapters.audit_lines import floor_line, prune_line
 from msc_authority.adapters.instants import aware_utc, text_of
-from msc_authority.adapters.sql.audit import AuditLine, write_audit
+from msc_authority.adapters.sql.audit import write_audit
 from msc_authority.adapters.sql.engine import Database, WriteLock
 from msc_authority.adapters.sql.horizons import floor_at, pruned_up_to
 from msc_authority.adapters.sql.rows import EQUITY, TRADES
@@ -107,9 +108,7 @@ def _raise_floor(floor: LedgerCheckpoint, now: datetime, actor: str, connection:
         "ledger": floor.payload,
     }
     connection.execute(insert(msc_journal_floor), row)
-    detail = {"before": text_of(before) if before else None, "ledger_bytes": len(floor.payload)}
-    line = AuditLine(actor=actor, action="raise_floor", target=f"journal up to {text_of(upto)}", detail=detail)
-    write_audit(connection, now, line)
+    write_audit(connection, now, floor_line(floor, before, actor))
 
 
 def _arrived_behind(connection: Connection, floor: LedgerCheckpoint) -> datetime | None:
@@ -131,8 +130,7 @@ def _allow(order: PruneOrder, now: datetime, actor: str, connection: Connection)
         return
     connection.execute(delete(msc_retention).where(msc_retention.c.kind == order.kind))
     connection.execute(insert(msc_retention), {"kind": order.kind, "complete_after": upto})
-    detail = {"upto": text_of(upto), "rows": order.rows, "before": text_of(before) if before else None}
-    write_audit(connection, now, AuditLine(actor=actor, action="prune", target=order.kind, detail=detail))
+    write_audit(connection, now, prune_line(order, before, actor))
 
 
 def _prune(kind: Kept, limit: int, connection: Connection) -> int:

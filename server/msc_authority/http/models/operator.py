@@ -65,7 +65,7 @@ class _Asked(BaseModel):
     ]
     actor: Annotated[
         str,
-        Field(max_length=64, description="A note on who asks; the name of a token or certificate counts more."),
+        Field(max_length=64, description="A note on who asks, behind the name that the door knows."),
         AfterValidator(_printable),
     ] = ""
     request_id: Annotated[

@@ -7,7 +7,8 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol, cast
 
-from msc_authority.http.security.presented import NAMES
+from msc_authority.app.certificates import read_certificate
+from msc_authority.http.security.presented import CERTIFICATE, NAMES
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,6 +19,8 @@ HEAD_WITHIN_S = 10.0
 """A connection is closed when the head of a request has not come within so long."""
 MAX_HEAD_BYTES = 64 * 1024
 """Largest head of a request that is read."""
+MAX_MESSAGE_BYTES = 64 * 1024
+"""Largest message of a websocket that is read: as much as of a body. The dashboard's have some hundred bytes."""
 MAX_CONNECTIONS = 4096
 
 
@@ -116,9 +119,10 @@ def _with_names(app: ASGIApp, transport: asyncio.BaseTransport) -> ASGIApp:
     names = tuple(dict.fromkeys(_names(transport.get_extra_info("peercert") or {})))
     if not names:
         return app
+    certificate = read_certificate(transport.get_extra_info("ssl_object").getpeercert(binary_form=True))
 
     async def named(scope: Scope, receive: Receive, send: Send) -> None:
-        scope[NAMES] = names
+        scope[NAMES], scope[CERTIFICATE] = names, certificate
         await app(scope, receive, send)
 
     return named

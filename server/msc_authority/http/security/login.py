@@ -10,7 +10,8 @@ from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from msc_authority.app.access import Unauthenticated
-from msc_authority.app.admission import Admission, Presented
+from msc_authority.app.admission import RATE_LIMITED, Admission, Presented
+from msc_authority.app.rates import RateLimited
 from msc_authority.http.security.presented import COOKIE, presented_by
 from msc_authority.ports import StoreUnavailable
 
@@ -21,6 +22,7 @@ _SAID = {
     "TOKEN_INVALID": "This is no token of this authority.",
     "TOKEN_EXPIRED": "This token has expired.",
     "TOKEN_REVOKED": "This token was revoked.",
+    RATE_LIMITED: "Too many requests came from you. Try again in a moment.",
     "STORE_UNAVAILABLE": "The database does not answer. Try again in a moment.",
 }
 _PAGE = """<!doctype html>
@@ -63,9 +65,11 @@ def add_login(app: FastAPI, admission: Admission) -> None:
         asked = presented_by(request.scope)
         shown = Presented(host=asked.host, is_local=asked.is_local, authorization=(f"Bearer {token}",))
         try:
-            identity = await admission.identify(shown)
+            identity = await admission.log_in(shown, "POST /login")
         except Unauthenticated as error:
             return _page(where, error.reason, HTTPStatus.UNAUTHORIZED)
+        except RateLimited:
+            return _page(where, RATE_LIMITED, HTTPStatus.TOO_MANY_REQUESTS)
         except StoreUnavailable:
             return _page(where, "STORE_UNAVAILABLE", HTTPStatus.SERVICE_UNAVAILABLE)
         answer = RedirectResponse(_own(where), HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})

@@ -9,6 +9,7 @@ from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 
 from msc_authority.app.admission import Presented
+from msc_authority.app.proxies import is_forwarded
 
 if TYPE_CHECKING:
     from starlette.types import Scope
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 COOKIE = "msc_token"
 NAMES = "msc.certificate_names"
 """Where a request's scope has the names of the certificate that the handshake verified."""
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
-"""What proxies say of who is behind them: whoever they forward is not on this machine."""
+CERTIFICATE = "msc.certificate"
+"""Where it has the certificate itself."""
 
 
 def presented_by(scope: Scope) -> Presented:
@@ -27,12 +28,15 @@ def presented_by(scope: Scope) -> Presented:
     """
     headers = Headers(scope=scope)
     host = scope["client"][0] if scope.get("client") else ""
-    authorization = tuple(headers.getlist("authorization")) or _of_cookie(headers)
+    sent = tuple(headers.getlist("authorization"))
+    kept = () if sent else _of_cookie(headers)
     return Presented(
         host=host,
-        is_local=_is_local(host) and not any(name in headers for name in _FORWARDED),
-        authorization=authorization,
+        is_local=_is_local(host) and not is_forwarded(headers.keys()),
+        authorization=sent or kept,
+        session=bool(kept),
         names=tuple(scope.get(NAMES, ())),
+        certificate=scope.get(CERTIFICATE),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -61,9 +61,9 @@ class CheckAccess:
 
     def _around(self, method: str, handler: Handler, behaviour: Coroutine | Generator) -> Coroutine | Generator:
         if inspect.isasyncgenfunction(behaviour):
-            return self._around_generator(method, cast("Generator", behaviour))
+            return self._around_generator(method, handler, cast("Generator", behaviour))
         if handler.request_streaming or handler.response_streaming:
-            return self._around_stream(method, cast("Coroutine", behaviour))
+            return self._around_stream(method, handler, cast("Coroutine", behaviour))
         return self._around_answer(method, cast("Coroutine", behaviour))
 
     def _around_answer(self, method: str, behaviour: Coroutine) -> Coroutine:
@@ -73,7 +73,9 @@ class CheckAccess:
 
         return guarded
 
-    def _around_stream(self, method: str, behaviour: Coroutine) -> Coroutine:
+    def _around_stream(self, method: str, handler: Handler, behaviour: Coroutine) -> Coroutine:
+        counted = self._counted_by(method, handler)
+
         async def guarded(request: object, context: Context) -> object:
             identity = await self._admitted(method, context)
             with ExitStack() as stack:
@@ -81,19 +83,37 @@ class CheckAccess:
                 stack.enter_context(acting_as(identity))
                 stack.enter_context(permit.serving())
                 async with _told(permit, context):
-                    return await behaviour(request, context)
+                    return await behaviour(counted(request, identity, context), context)
 
         return guarded
 
-    def _around_generator(self, method: str, behaviour: Generator) -> Generator:
+    def _around_generator(self, method: str, handler: Handler, behaviour: Generator) -> Generator:
+        counted = self._counted_by(method, handler)
+
         async def guarded(request: object, context: Context) -> AsyncIterator[object]:
             identity = await self._admitted(method, context)
             with ExitStack() as stack:
                 async with _told(await self._permitted(identity, context, stack), context):
-                    async for response in behaviour(request, context):
+                    async for response in behaviour(counted(request, identity, context), context):
                         yield response
 
         return guarded
+
+    def _counted_by(self, method: str, handler: Handler) -> Callable[[object, Identity, Context], object]:
+        if not handler.request_streaming:
+            return lambda request, _identity, _context: request
+
+        # Each message counts as a request does: else one stream would do for any number of them.
+        async def counted(requests: object, identity: Identity, context: Context) -> AsyncIterator[object]:
+            shown = presented_by(context, over_tls=self._over_tls)
+            async for message in cast("AsyncIterable[object]", requests):
+                try:
+                    self._admission.count_message(identity, shown, method)
+                except RateLimited as error:
+                    await abort(context, _refusal(error))
+                yield message
+
+        return counted
 
     async def _admitted(self, method: str, context: Context) -> Identity:
         try:

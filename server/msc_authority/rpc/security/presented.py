@@ -5,31 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from ipaddress import ip_address
+from ssl import PEM_cert_to_DER_cert
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from msc_authority.app.admission import Presented
+from msc_authority.app.certificates import Certificate, read_certificate
+from msc_authority.app.proxies import is_forwarded
 
 if TYPE_CHECKING:
     from msc_authority.rpc.calls import Context
 
 _AUTHORIZATION = "authorization"
 _PEERS_REMEMBERED = 4096
-FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-real-ip", "x-envoy-external-address"})
-"""What proxies say of who is behind them: whoever they forward is not on this machine."""
+_CERTIFICATES_REMEMBERED = 4096
 
 
 def presented_by(context: Context, *, over_tls: bool = True) -> Presented:
     """Returns what the call shows: address, token, and over TLS the names of the certificate that was verified."""
     host, local = _where(context.peer())
-    authorization: tuple[str, ...] = ()
-    for key, value in context.invocation_metadata() or ():
-        if key == _AUTHORIZATION:
-            authorization = (*authorization, str(value))
-        elif key in FORWARDED:
-            local = False
-    names = _names(context.auth_context()) if over_tls else ()
-    return Presented(host=host, is_local=local, authorization=authorization, names=names)
+    metadata = context.invocation_metadata() or ()
+    authorization = tuple(str(value) for key, value in metadata if key == _AUTHORIZATION)
+    shown = context.auth_context() if over_tls else {}
+    return Presented(
+        host=host,
+        is_local=local and not is_forwarded(key for key, _ in metadata),
+        authorization=authorization,
+        names=_names(shown),
+        certificate=next(map(_certificate, shown.get("x509_pem_cert", ())), None),
+    )
 
 
 @lru_cache(maxsize=_PEERS_REMEMBERED)
@@ -57,6 +61,11 @@ def is_local(host: str) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return bool((mapped or address).is_loopback)
+
+
+@lru_cache(maxsize=_CERTIFICATES_REMEMBERED)
+def _certificate(pem: bytes) -> Certificate:
+    return read_certificate(PEM_cert_to_DER_cert(pem.decode("ascii")))
 
 
 def _names(auth_context: Mapping[str, Iterable[bytes]]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from msc_authority.app.operate import ActOutcome, Operator
 from msc_authority.app.operations import MAX_WAITING, Operations, TooManyActs, actor_of
 from msc_authority.app.work import Worker
 from msc_authority.core.policy import FieldChange, TradingState
-from msc_authority.ports_operator import ActEntry
+from msc_authority.ports_operator import ActEntry, Credential
 
 HALTED = a_content(trading_state=TradingState.HALTED)
 
@@ -32,9 +32,13 @@ class ScriptedOperator(Operator):
         self._time = time
         self.gates: dict[str, threading.Event] = {}
         self.over = False
+        self.credentials: list[Credential | None] = []
         self.repeats = False
 
-    def act(self, act: Act, actor: str, reason: str, request_id: str = "") -> ActOutcome:
+    def act(
+        self, act: Act, actor: str, reason: str, request_id: str = "", credential: Credential | None = None
+    ) -> ActOutcome:
+        self.credentials.append(credential)
         gate = self.gates.get(kind_of(act))
         if gate is not None:
             assert gate.wait(20.0)
@@ -112,18 +116,47 @@ def acted(scene: Scene) -> list[str]:
         (Kind.CERTIFICATE, "", "ops-anna"),
         (Kind.TOKEN, "ops-anna", "ops-anna"),
         (Kind.TOKEN, "mallory", "ops-anna (mallory)"),
-        (Kind.ANONYMOUS_LOOPBACK, "anna", "anna"),
-        (Kind.ANONYMOUS_LOOPBACK, "", "anonymous"),
-        (Kind.ANONYMOUS_REMOTE, "anna", "anna"),
+        (Kind.ANONYMOUS_LOOPBACK, "anna", "ops-anna (anna)"),
+        (Kind.ANONYMOUS_REMOTE, "authority", "ops-anna (authority)"),
     ],
 )
-def test_the_name_of_a_credential_counts_and_what_callers_say_is_a_note(kind: Kind, note: str, actor: str) -> None:
+def test_whom_the_door_knows_is_the_actor_and_what_callers_say_is_a_note(kind: Kind, note: str, actor: str) -> None:
     with acting_as(Identity(name="ops-anna", kind=kind)):
         assert actor_of(note) == actor
 
 
-def test_without_any_door_what_callers_say_is_all_there_is() -> None:
-    assert (actor_of("anna"), actor_of("")) == ("anna", "anonymous")
+def test_without_any_door_nobody_can_say_who_acts() -> None:
+    assert (actor_of("anna"), actor_of("")) == ("unknown (anna)", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("identity", "credential"),
+    [
+        (
+            Identity(name="anna", kind=Kind.TOKEN, credential="0123456789ab"),
+            Credential(kind="token", id="0123456789ab"),
+        ),
+        (
+            Identity(name="anna", kind=Kind.TOKEN, credential="0123456789ab", session=True),
+            Credential(kind="console session", id="0123456789ab"),
+        ),
+        (
+            Identity(name="anna", kind=Kind.CERTIFICATE, credential="ab" * 32),
+            Credential(kind="certificate", id="ab" * 32),
+        ),
+        (Identity(name="anonymous@127.0.0.1", kind=Kind.ANONYMOUS_LOOPBACK), Credential(kind="loopback")),
+        (Identity(name="anonymous@192.0.2.7", kind=Kind.ANONYMOUS_REMOTE), Credential(kind="none")),
+    ],
+)
+async def test_an_act_goes_with_the_credential_that_the_door_knows_its_actor_by(
+    identity: Identity, credential: Credential
+) -> None:
+    async with operating() as scene:
+        with acting_as(identity):
+            await scene.act(Halt())
+        await scene.act(Halt())
+
+        assert scene.operator.credentials == [credential, None]
 
 
 async def test_what_was_done_is_served_told_and_followed_by_an_evaluation() -> None:

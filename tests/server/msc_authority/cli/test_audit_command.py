@@ -145,7 +145,7 @@ def test_rows_are_listed_newest_first(home: Path, monkeypatch: pytest.MonkeyPatc
 
     lines = msc("list", "--home", str(home), "--limit", "3").stdout.splitlines()
 
-    assert lines[0].split() == ["ROW", "AT", "ACTOR", "ACTION", "WHAT"]
+    assert lines[0].split() == ["ROW", "AT", "ACTOR", "KNOWN", "BY", "ACTION", "WHAT"]
     assert [line.split()[0] for line in lines[1:]] == ["4", "3", "2"]
     assert lines[1].rstrip().endswith("trading: [news] 3")
 

@@ -56,7 +56,7 @@ def test_a_halt_asks_nothing_and_says_before_after_and_the_new_version() -> None
 
     assert result.exit_code == 0
     words = " ".join(result.stdout.split())
-    assert "done HALTED by alice: exchange incident" in words
+    assert "done HALTED by anonymous@127.0.0.1 (alice): exchange incident" in words
     assert "trading_state: ACTIVE → HALTED" in words
     assert f"version {before} → {before + 1}" in words
     assert policy()["trading_state"] == "HALTED"
@@ -210,8 +210,8 @@ def test_json_has_the_contracts_fields_and_one_setting_an_override() -> None:
 
 
 def test_who_is_asked_of_the_machine_unless_it_is_said() -> None:
-    assert answer("reduce", *WHY)["override"]["actor"] == getpass.getuser()
-    assert answer("reduce", *WHY, "--actor", "ops")["override"]["actor"] == "ops"
+    assert answer("reduce", *WHY)["override"]["actor"] == f"anonymous@127.0.0.1 ({getpass.getuser()})"
+    assert answer("reduce", *WHY, "--actor", "ops")["override"]["actor"] == "anonymous@127.0.0.1 (ops)"
 
 
 def test_an_account_without_a_name_is_anonymous(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +220,7 @@ def test_an_account_without_a_name_is_anonymous(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(getpass, "getuser", nameless)
 
-    assert answer("reduce", *WHY)["override"]["actor"] == "anonymous"
+    assert answer("reduce", *WHY)["override"]["actor"] == "anonymous@127.0.0.1"
 
 
 def test_what_is_in_force_besides_is_shown_too() -> None:

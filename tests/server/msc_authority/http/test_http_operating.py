@@ -27,7 +27,7 @@ async def test_a_halt_is_in_force_when_it_is_answered() -> None:
 
         answer = response.json()
         assert response.status_code == 200
-        assert answer["summary"] == "HALTED by alice: exchange incident"
+        assert answer["summary"] == "HALTED by anonymous@127.0.0.1 (alice): exchange incident"
         assert answer["before"] == {"epoch": before.epoch, "version": before.version}
         assert answer["head"]["version"] == before.version + 1
         assert answer["committed"] is True
@@ -65,7 +65,7 @@ async def test_each_override_is_listed_with_what_it_sets_and_lifted(
 
         (listed,) = (await client.get(OVERRIDES)).json()["overrides"]
         assert listed == placed
-        assert (listed["kind"], listed["actor"], listed["loosens"]) == (kind, "alice", "allow_loosening" in asked)
+        assert (listed["kind"], listed["actor"], listed["loosens"]) == (kind, "anonymous@127.0.0.1 (alice)", "allow_loosening" in asked)
         assert {name: value for name, value in listed["setting"].items() if value is not None} == setting
         assert (listed["expires_at"] is None) is ("lasts_s" not in asked)
 

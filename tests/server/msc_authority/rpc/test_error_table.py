@@ -8,7 +8,15 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no type information
 
-from msc_authority.app.access import NotListed, RoleMissing, TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
+from msc_authority.app.access import (
+    CertificateExpired,
+    NotListed,
+    RoleMissing,
+    TokenExpired,
+    TokenInvalid,
+    TokenMissing,
+    TokenRevoked,
+)
 from msc_authority.app.broker import Draining, WatcherLimitReached
 from msc_authority.app.evaluate import EvaluationFailed, InvalidMetric
 from msc_authority.app.leadership import NotLeader
@@ -103,6 +111,7 @@ ROWS: list[tuple[Exception, Code, str, float | None, str | None, tuple[str, ...]
     (TokenInvalid("not known"), Code.UNAUTHENTICATED, "TOKEN_INVALID", None, "not known", ()),
     (TokenExpired("too old"), Code.UNAUTHENTICATED, "TOKEN_EXPIRED", None, "too old", ()),
     (TokenRevoked("taken back"), Code.UNAUTHENTICATED, "TOKEN_REVOKED", None, "taken back", ()),
+    (CertificateExpired("too old"), Code.UNAUTHENTICATED, "CERTIFICATE_EXPIRED", None, "too old", ()),
     (RoleMissing("anna needs the role operator"), Code.PERMISSION_DENIED, "ROLE_MISSING", None, None, ()),
     (NotListed("nobody may"), Code.PERMISSION_DENIED, "NOT_LISTED", None, "nobody may", ()),
     (

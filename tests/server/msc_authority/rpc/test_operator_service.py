@@ -36,7 +36,7 @@ async def test_a_halt_is_in_force_when_it_is_answered_and_an_evaluation_follows(
         assert (answer.before.version, answer.head.version) == (before.ref.version, before.ref.version + 1)
         assert answer.policy.trading_state == pb.TRADING_STATE_HALTED
         assert answer.policy.ref == answer.head
-        assert answer.policy.author == "operator:alice"
+        assert answer.policy.author == "operator:anonymous@127.0.0.1 (alice)"
         assert [(change.field, change.before, change.after) for change in answer.changes] == [
             ("trading_state", "ACTIVE", "HALTED")
         ]
@@ -114,7 +114,7 @@ async def test_every_kind_of_override_is_listed_with_what_it_sets() -> None:
         assert (limits.max_risk_per_trade, limits.HasField("max_positions")) == (0.002, False)
         assert [one.HasField("expires_at") for one in listed.overrides] == [True, False, False, False, True]
         assert [one.loosens for one in listed.overrides] == [False, False, False, False, True]
-        assert scene.authority.insight.overrides[0].actor == "alice"
+        assert scene.authority.insight.overrides[0].actor == "anonymous@127.0.0.1 (alice)"
 
 
 async def test_an_override_is_lifted_by_its_id() -> None:
@@ -126,7 +126,7 @@ async def test_an_override_is_lifted_by_its_id() -> None:
         )
 
         assert lifted.outcome.policy.risk_mode == pb.RISK_MODE_NORMAL
-        assert lifted.outcome.policy.reasons[0].text == "lifted: pinned to DEFENSIVE by bob: over"
+        assert lifted.outcome.policy.reasons[0].text == "lifted: pinned to DEFENSIVE by anonymous@127.0.0.1 (bob): over"
         assert not lifted.outcome.overrides
 
 
@@ -187,7 +187,7 @@ async def test_the_alert_says_who_stopped_trading_and_why() -> None:
 
         await until(lambda: bool(scene.authority.insight.observation.overrides))
         (finding,) = trading_not_active(scene.authority.insight.observation)
-        assert finding.text.endswith("entries stopped (REDUCING) by alice: exchange incident")
+        assert finding.text.endswith("entries stopped (REDUCING) by anonymous@127.0.0.1 (alice): exchange incident")
 
 
 @pytest.mark.parametrize(
@@ -294,4 +294,4 @@ async def test_who_does_not_say_who_they_are_is_anonymous() -> None:
     async with operated() as scene:
         answer = await scene.act(actor="", **HALT)
 
-        assert answer.policy.author == "operator:anonymous"
+        assert answer.policy.author == "operator:anonymous@127.0.0.1"
