@@ -93,6 +93,12 @@ class Insight(Protocol):
         """Evaluates now and commits. Raises TooManyEvaluations, EvaluationFailed, StoreUnavailable."""
         ...
 
+    async def evaluated_behind_acts(self) -> EvaluationOutcome | None:
+        """Returns what the evaluation behind the newest act came to, once it is made; None: there was no act here.
+        Raises as `evaluate` does.
+        """
+        ...
+
     async def preview(self, *, requested_by: str, reason: str) -> EvaluationOutcome:
         """Says what an evaluation would decide now. Writes nothing. Raises StoreUnavailable."""
         ...

@@ -188,6 +188,12 @@ class LiveInsight:
             partial(self._scheduler.evaluate, request_id=request_id, requested_by=requested_by, reason=reason)
         )
 
+    async def evaluated_behind_acts(self) -> EvaluationOutcome | None:
+        """Returns what the evaluation behind the newest act came to, once it is made; None: there was no act here.
+        Raises as `evaluate` does.
+        """
+        return await self._there(self._scheduler.evaluated_soon)
+
     async def preview(self, *, requested_by: str, reason: str) -> EvaluationOutcome:
         """Says what an evaluation would decide now. Writes nothing. Raises StoreUnavailable, Draining."""
         return await self._there(partial(self._scheduler.preview, requested_by=requested_by, reason=reason))

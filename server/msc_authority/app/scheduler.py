@@ -97,6 +97,7 @@ class Scheduler:
         self._retry_s = FIRST_RETRY_S
         self._open: set[asyncio.Task[EvaluationOutcome]] = set()
         self._soon: asyncio.Task[EvaluationOutcome] | None = None
+        self._newest_soon: asyncio.Task[EvaluationOutcome] | None = None
         self._behind_it = ""
 
     def next_in_s(self) -> float:
@@ -183,7 +184,7 @@ class Scheduler:
             call = self._elsewhere.by_leader(request_id="", requested_by="", reason=trigger)
         else:
             call = self._evaluate(partial(self._evaluator.evaluate, trigger=trigger), trigger)
-        self._soon = asyncio.create_task(call)
+        self._soon = self._newest_soon = asyncio.create_task(call)
         self._soon.add_done_callback(self._soon_made)
 
     def _soon_made(self, task: asyncio.Task[EvaluationOutcome]) -> None:
@@ -194,6 +195,14 @@ class Scheduler:
         task.exception()
         if self._behind_it:
             self.evaluate_soon(self._behind_it)
+
+    async def evaluated_soon(self) -> EvaluationOutcome | None:
+        """Returns what the evaluation behind everything that had one made soon came to, once it is made; None: nothing
+        had. Raises as `evaluate` does.
+        """
+        if self._soon is not None and self._behind_it:
+            await asyncio.wait([self._soon])
+        return None if self._newest_soon is None else await asyncio.shield(self._newest_soon)
 
     async def evaluate(self, *, request_id: str, requested_by: str, reason: str) -> EvaluationOutcome:
         """Evaluates now, or has the leader do it. Runs to its end even if the caller goes away.

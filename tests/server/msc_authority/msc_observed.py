@@ -136,6 +136,9 @@ class StillInsight:
     async def evaluate(self, *, request_id: str, requested_by: str, reason: str) -> EvaluationOutcome:
         raise AssertionError("nobody is to evaluate here")
 
+    async def evaluated_behind_acts(self) -> EvaluationOutcome | None:
+        return None
+
     async def preview(self, *, requested_by: str, reason: str) -> EvaluationOutcome:
         raise AssertionError("nobody is to evaluate here")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from msc_authority.app.access import actor, may_ask, require_route
 from msc_authority.app.acts import Resume, may_loosen
+from msc_authority.app.evaluate import EvaluationOutcome
 from msc_authority.app.insight import Insight
 from msc_authority.app.operate import ActOutcome
 from msc_authority.app.operations import actor_of
@@ -145,9 +146,16 @@ class Desk:
     async def _resumed(self, outcome: ActOutcome) -> str:
         # What a resume comes to is decided by an evaluation: the policy of the act alone stands for a second at most.
         try:
-            behind = await self._insight.evaluate(request_id="", requested_by=actor(), reason="what a resume comes to")
+            behind = await self._behind()
         except Exception:
             # It was resumed, whatever this does; as if nothing had been done would be a lie.
             _log.exception("The evaluation behind a resume on the dashboard failed")
             return unevaluated_resume(outcome)
         return came_of_resume(outcome, behind)
+
+    async def _behind(self) -> EvaluationOutcome:
+        # The act has one made by itself; another one would say the same. None was if the act was done elsewhere before.
+        made = await self._insight.evaluated_behind_acts()
+        if made is not None:
+            return made
+        return await self._insight.evaluate(request_id="", requested_by=actor(), reason="what a resume comes to")

@@ -12,7 +12,7 @@ from msc_builders import START, a_content, an_entry
 from msc_live import ManualTime, ScriptedLeader, Told, a_broker, a_head, settle, until
 
 from msc_authority.app.broker import Broker
-from msc_authority.app.evaluate import EvaluationOutcome
+from msc_authority.app.evaluate import EvaluationFailed, EvaluationOutcome
 from msc_authority.app.leadership import NotLeader
 from msc_authority.app.scheduler import MAX_WAITING, Scheduler, TooManyEvaluations
 from msc_authority.app.work import Worker
@@ -370,3 +370,32 @@ async def test_previews_and_what_ifs_publish_nothing() -> None:
         await scene.scheduler.what_if(SuppliedMetrics(drawdown_pct=1.0))
         assert scene.broker.current.head.ref.version == 1
         assert scene.told.names() == []
+
+
+async def test_what_comes_of_the_evaluation_behind_what_had_one_made_can_be_waited_for() -> None:
+    async with a_scene() as scene:
+        assert await scene.scheduler.evaluated_soon() is None
+        scene.evaluator.gate.clear()
+        scene.scheduler.evaluate_soon("operator")
+        first = asyncio.create_task(scene.scheduler.evaluated_soon())
+        await asyncio.sleep(0)
+        scene.scheduler.evaluate_soon("operator")
+        second = asyncio.create_task(scene.scheduler.evaluated_soon())
+        scene.evaluator.gate.set()
+
+        outcomes = (await first, await second, await scene.scheduler.evaluated_soon())
+
+        # The first is over when the one behind it is made: each gets one that began behind its own request.
+        assert outcomes[1] is outcomes[2]
+        assert outcomes[0] is not None
+        assert outcomes[0] is not outcomes[1]
+        assert scene.evaluator.triggers == ["operator", "operator"]
+
+
+async def test_what_goes_wrong_with_it_is_told_to_who_waits() -> None:
+    async with a_scene() as scene:
+        scene.evaluator.error = EvaluationFailed("the journal is torn")
+        scene.scheduler.evaluate_soon("operator")
+
+        with pytest.raises(EvaluationFailed, match="torn"):
+            await scene.scheduler.evaluated_soon()

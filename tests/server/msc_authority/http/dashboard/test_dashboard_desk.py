@@ -24,7 +24,7 @@ from msc_authority.ports import StoreUnavailable
 
 ANNA = Identity(name="anna", kind=Kind.TOKEN, roles=frozenset({Role.OPERATOR}))
 EVA = Identity(name="eva", kind=Kind.TOKEN, roles=frozenset({Role.EVALUATOR}))
-HERE = Identity(name="127.0.0.1", kind=Kind.ANONYMOUS_LOOPBACK, roles=frozenset({Role.OPERATOR}))
+HERE = Identity(name="anonymous@127.0.0.1", kind=Kind.ANONYMOUS_LOOPBACK, roles=frozenset({Role.OPERATOR}))
 HALT = {"action": "halt", "reason": "exchange incident"}
 RESUME = {"action": "resume", "reason": "over"}
 IDS = itertools.count(1)
@@ -79,13 +79,16 @@ async def test_a_halt_is_looked_at_and_then_done_under_the_name_of_who_is_logged
         assert (entry.actor, entry.request_id[:5]) == ("anna", "page-")
 
 
-async def test_without_a_login_it_is_done_under_the_note_as_over_rest() -> None:
+async def test_without_a_login_it_is_done_by_nobody_known_and_the_note_stands_beside_as_over_rest() -> None:
     async with operated() as scene:
         with acting_as(HERE):
             await done(a_desk(scene), **HALT)
             await done(a_desk(scene), action="resume", reason="over", actor="bob")
 
-        assert [entry.actor for entry in scene.store.acts.page(None, 10)] == ["bob", "anonymous"]
+        assert [entry.actor for entry in scene.store.acts.page(None, 10)] == [
+            "anonymous@127.0.0.1 (bob)",
+            "anonymous@127.0.0.1",
+        ]
 
 
 async def test_a_resume_says_that_an_evaluation_follows_and_then_what_that_came_to() -> None:
@@ -104,6 +107,20 @@ async def test_a_resume_says_that_an_evaluation_follows_and_then_what_that_came_
             f"Resumed by anna: over — v{version - 1} is in force. Evaluated since: trading is ACTIVE (v{version})."
         )
         assert state_of(scene) is TradingState.ACTIVE
+
+
+async def test_what_a_resume_comes_to_is_read_of_the_one_evaluation_that_follows_it() -> None:
+    async with operated() as scene:
+        desk = a_desk(scene)
+        await done(desk, **HALT)
+        await scene.authority.insight.evaluated_behind_acts()
+        before = scene.evaluations
+
+        said = await done(desk, **RESUME)
+        await done(a_desk(scene), action="evaluate", reason="whatever was still to be evaluated stands before this")
+
+        assert "Evaluated since: trading is ACTIVE" in said
+        assert scene.evaluations == before + 2
 
 
 async def test_a_resume_of_a_mere_reduction_promises_nothing_more() -> None:
@@ -298,6 +315,9 @@ class _Unevaluated(_Failing):
         return self.served
 
     async def evaluate(self, *, request_id: str, requested_by: str, reason: str) -> EvaluationOutcome:
+        raise EvaluationFailed("the journal is torn")
+
+    async def evaluated_behind_acts(self) -> EvaluationOutcome | None:
         raise EvaluationFailed("the journal is torn")
 
 
