@@ -244,8 +244,8 @@ class Settings(BaseModel):
             role = self.loopback_role
             said.append(
                 f'{names} is set, and callers from this machine need no token (loopback_role = "{role}"): whoever a '
-                "reverse proxy on this machine forwards without a header that says so, such as X-Forwarded-For, comes in "
-                f'as {role}; set loopback_role = "none", or have the proxy add the header'
+                "reverse proxy on this machine forwards without a header that says so, such as X-Forwarded-For, comes "
+                f'in as {role}; set loopback_role = "none", or have the proxy add the header'
             )
         return tuple(said)
 
