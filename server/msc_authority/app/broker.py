@@ -209,14 +209,13 @@ class Watcher:
         self.ending: Ending | None = None
         self.write_began: float | None = None
 
-    async def wait_until(self, due: float) -> None:
-        """Returns when woken, at the latest at the monotonic time `due`; perhaps earlier, so look what is due."""
+    def wait_until(self, due: float) -> asyncio.Future[None]:
+        """Returns what is done when woken, at the latest at the monotonic time `due`; perhaps earlier, so look what is
+        due.
+        """
         self._waiter = asyncio.get_running_loop().create_future()
         self._arm(due)
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        return self._waiter
 
     def _arm(self, due: float) -> None:
         # A timer that is set stays, and wakes in vain now and then: setting one anew for every publication costs a

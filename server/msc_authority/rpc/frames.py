@@ -6,13 +6,15 @@ A message is put together from serialized parts: the parts of one message, one b
 
 from __future__ import annotations
 
-from msc_authority.app.broker import Broker, Current
+from msc_authority.app.broker import Broker, Current, versions_between
+from msc_authority.core.policy import Policy, PolicyRef
 from msc_authority.ports import Clock
 from msc_authority.rpc.mapping.basics import duration_to_proto, instant_to_proto
 from msc_authority.rpc.mapping.policies import freshness_to_proto
 from msc_authority.rpc.mapping.served import ServedPolicy
 from msc_policy import v1 as pb
 
+_OUR_AUTHORS = frozenset({"evaluator", "replay"})
 FRESHNESS_SHARED_S = 0.01
 """Messages written within this time carry the same freshness, which is therefore understated by at most as much."""
 
@@ -28,20 +30,33 @@ class Frames:
         self._policy = b""
         self._policy_of: object = None
         self._snapshots: dict[tuple[pb.SnapshotReason.ValueType, int], bytes] = {}
+        self._latest: tuple[PolicyRef | None, bytes] | None = None
 
-    def snapshot(self, reason: pb.SnapshotReason.ValueType, skipped_versions: int) -> bytes:
-        """Returns the current policy as a snapshot; the same object to all who ask alike at the same time."""
+    def snapshot(self, held: PolicyRef | None) -> bytes:
+        """Returns the current policy as a snapshot to who holds `held`; the same object to all who are told the same at
+        the same time.
+
+        Raises:
+            ValueError: there is no policy yet.
+        """
         envelope = self._current_envelope()
-        key = (reason, skipped_versions)
-        if key not in self._snapshots:
-            about = pb.Snapshot(
-                reason=reason,
-                skipped_versions=skipped_versions,
-                changed_fields=self._broker.current.changed_fields,
-            )
+        # Almost all hold what was published before, and that is one object: to find it by its hash takes longer.
+        latest = self._latest
+        if latest is None or latest[0] is not held:
+            latest = self._latest = (held, self._snapshot_of(held, envelope))
+        return latest[1]
+
+    def _snapshot_of(self, held: PolicyRef | None, envelope: bytes) -> bytes:
+        current = self._broker.current
+        policy = current.head.policy
+        if policy is None:
+            raise ValueError("there is no policy yet")
+        reason, skipped = snapshot_reason(held, policy), versions_between(held, policy.ref)
+        if (reason, skipped) not in self._snapshots:
+            about = pb.Snapshot(reason=reason, skipped_versions=skipped, changed_fields=current.changed_fields)
             event = pb.WatchPolicyResponse(snapshot=about).SerializeToString()
-            self._snapshots[key] = self._serialized_policy() + event + envelope
-        return self._snapshots[key]
+            self._snapshots[reason, skipped] = self._serialized_policy() + event + envelope
+        return self._snapshots[reason, skipped]
 
     def unchanged(self) -> bytes:
         """Returns the confirmation of what the caller holds."""
@@ -61,6 +76,7 @@ class Frames:
         if current is not self._of or now - self._made_at > FRESHNESS_SHARED_S:
             self._of, self._made_at = current, now
             self._snapshots.clear()
+            self._latest = None
             self._envelope = pb.WatchPolicyResponse(
                 head=self._served.ref(current.head),
                 freshness=freshness_to_proto(self._broker.freshness()),
@@ -81,3 +97,16 @@ def with_info(frame: bytes, *, stream_id: str, server_id: str, heartbeat_s: floa
     """Returns a message that also says which stream it opens."""
     info = pb.StreamInfo(stream_id=stream_id, server_id=server_id, heartbeat_interval=duration_to_proto(heartbeat_s))
     return frame + pb.WatchPolicyResponse(info=info).SerializeToString()
+
+
+def snapshot_reason(held: PolicyRef | None, policy: Policy) -> pb.SnapshotReason.ValueType:
+    """Returns why a caller that holds `held` is sent `policy`."""
+    if held is None:
+        return pb.SNAPSHOT_REASON_INITIAL
+    if held.epoch < policy.ref.epoch:
+        return pb.SNAPSHOT_REASON_RESET
+    if policy.content.rollback_of:
+        return pb.SNAPSHOT_REASON_ROLLBACK
+    if policy.content.author not in _OUR_AUTHORS:
+        return pb.SNAPSHOT_REASON_OVERRIDE
+    return pb.SNAPSHOT_REASON_UPDATE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from msc_authority.app.broker import Broker, Current, Ending, Watcher, versions_between
+from msc_authority.app.broker import Broker, Ending, Watcher
 from msc_authority.app.events import name_of
 from msc_authority.app.timing import Uniform
 from msc_authority.core.policy import Policy, PolicyRef
@@ -22,8 +22,6 @@ MAX_AGE_S = (1200.0, 1800.0)
 RECONNECT_AFTER_DRAIN_S = 5.0
 RECONNECT_AFTER_MAX_AGE_S = 1.0
 RECONNECT_AFTER_AUTH_EXPIRED_S = 1.0
-
-_OUR_AUTHORS = frozenset({"evaluator", "replay"})
 
 # Who ends a watch that is stuck in a write says it by a status; see watch_service.
 _GOODBYES: dict[Ending, pb.GoodbyeReason.ValueType] = {
@@ -104,7 +102,7 @@ class Watch:
             return self._goodbye(pb.GOODBYE_REASON_AUTH_EXPIRED, RECONNECT_AFTER_AUTH_EXPIRED_S)
         # News before a goodbye: the final version arrives while the caller is connected.
         if current.head.policy and current.head.ref != self._held:
-            return self._snapshot(current, current.head.policy)
+            return self._snapshot(current.head.policy)
         if self._watcher.ending is not None:
             return self._goodbye(_GOODBYES[self._watcher.ending], RECONNECT_AFTER_DRAIN_S)
         if now >= self._age_due:
@@ -120,17 +118,17 @@ class Watch:
             return self._heartbeat()
         if self._claimed is None or self._claimed.ref != policy.ref:
             self._held = self._claimed.ref if self._claimed else None
-            return self._snapshot(current, policy)
+            return self._snapshot(policy)
         self._held = policy.ref
         if self._claimed.etag not in ("", policy.etag):
             # The caller refuses it, as an integrity error; an Unchanged would confirm what may be wrong.
             _log.error("A client holds other content as policy %s: two writers?", name_of(policy.ref))
-            return self._snapshot(current, policy)
+            return self._snapshot(policy)
         return self._frames.unchanged()
 
-    def _snapshot(self, current: Current, policy: Policy) -> bytes:
+    def _snapshot(self, policy: Policy) -> bytes:
         held, self._held = self._held, policy.ref
-        return self._frames.snapshot(snapshot_reason(held, policy), versions_between(held, current.head.ref))
+        return self._frames.snapshot(held)
 
     def _heartbeat(self) -> bytes:
         self._seq += 1
@@ -153,19 +151,6 @@ def check_not_behind(known: PolicyRef | None, head: PolicyRef) -> None:
     if known.epoch > head.epoch:
         raise EpochSuperseded(f"you know epoch {known.epoch}; this replica is of epoch {head.epoch}")
     raise ReplicaBehind(f"you know version {known.version}; this replica is at version {head.version}")
-
-
-def snapshot_reason(held: PolicyRef | None, policy: Policy) -> pb.SnapshotReason.ValueType:
-    """Returns why a caller that holds `held` is sent `policy`."""
-    if held is None:
-        return pb.SNAPSHOT_REASON_INITIAL
-    if held.epoch < policy.ref.epoch:
-        return pb.SNAPSHOT_REASON_RESET
-    if policy.content.rollback_of:
-        return pb.SNAPSHOT_REASON_ROLLBACK
-    if policy.content.author not in _OUR_AUTHORS:
-        return pb.SNAPSHOT_REASON_OVERRIDE
-    return pb.SNAPSHOT_REASON_UPDATE
 
 
 def heartbeat_interval(wish_s: float | None, default_s: float) -> float:

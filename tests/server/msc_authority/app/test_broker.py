@@ -42,7 +42,7 @@ async def test_a_watcher_that_was_not_waiting_finds_only_the_latest_head() -> No
     with broker.watch() as watcher:
         for version in (2, 3, 4):
             published(broker, time, version)
-        waiting = asyncio.create_task(watcher.wait_until(time.monotonic() + 5))
+        waiting = watcher.wait_until(time.monotonic() + 5)
         await settle()
         assert broker.current.head.ref.version == 4
         assert not waiting.done()
@@ -85,7 +85,7 @@ async def test_confirming_the_same_head_renews_age_and_validity_without_waking_a
     time = ManualTime()
     broker = a_broker(time)
     with broker.watch() as watcher:
-        waiting = asyncio.create_task(watcher.wait_until(time.monotonic() + 3600))
+        waiting = watcher.wait_until(time.monotonic() + 3600)
         await time.advance(1800)
         assert broker.freshness().ttl_s == 1800
         renewed = replace(a_head(), evaluated_at=time.now())
