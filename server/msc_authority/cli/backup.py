@@ -14,11 +14,11 @@ from msc_authority.cli.database import DatabaseOption, opened, settings_of, stor
 from msc_authority.cli.errors import CommandError, ExitCode, command
 from msc_authority.cli.options import ConfigOption, HomeOption, JsonOption
 from msc_authority.cli.output import console, fact_table, instant, print_json, text
+from msc_authority.cli.restored import restored_document, restored_lines
 
 if TYPE_CHECKING:
     from msc_authority.adapters.sql.archive import Manifest
     from msc_authority.adapters.sql.engine import Database
-    from msc_authority.adapters.sql.restore import Restored
 
 Progress = Callable[[str, int, int], None]
 
@@ -36,18 +36,8 @@ def backup(
     The file restores into SQLite and PostgreSQL alike. It holds all decisions, facts and hashes of tokens: only its
     owner may read it (mode 0600), and it is there under its name only when it is whole.
     """
-    from msc_authority.adapters.clock import SystemClock
-    from msc_authority.adapters.sql.backup import back_up
-    from msc_authority.cli.version import versions
-
     url = settings_of(config, {"home": home, "database_url": database_url}).database_url
-    now, program = SystemClock().now(), versions()["version"]
-    with (
-        opened(url, current=False, unhurried=True) as database,
-        _file_told(file),
-        _progress("Backing up", quiet=as_json) as progress,
-    ):
-        manifest = back_up(database, file, now=now, program=program, progress=progress)
+    manifest = _save(url, file, quiet=as_json)
     size = file.stat().st_size
     if as_json:
         print_json({"file": str(file.absolute()), "bytes": size, **_manifest_document(manifest)})
@@ -57,10 +47,24 @@ def backup(
 
 
 @command
-def restore(
+def restore(  # noqa: PLR0917 - each is an option of the command, given by name
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What msc backup wrote.")],
     replace: Annotated[
         bool, typer.Option("--replace", help="Restore over a database that holds something: that is gone then.")
+    ] = False,
+    save_replaced: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Back up what is replaced to this file first.")
+    ] = None,
+    halt: Annotated[bool, typer.Option("--halt", help="Come up HALTED, until a person resumes.")] = False,
+    revoke_all_tokens: Annotated[
+        bool, typer.Option("--revoke-all-tokens", help="Take all tokens back: msc token create makes new ones.")
+    ] = False,
+    lose_tightenings: Annotated[
+        bool,
+        typer.Option(
+            "--lose-tightenings",
+            help="Give up halts, overrides and retirements that the replaced database has and the backup has not.",
+        ),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Replace without being asked.")] = False,
     database_url: DatabaseOption = None,
@@ -71,26 +75,51 @@ def restore(
     """Fill a database from a backup, and start a new epoch in it, so that every client moves to it explicitly, once.
 
     Stop the authorities first. The file is compared with its manifest before anything is touched, and all is one
-    transaction. What a person halted or overrode is as it was; what was written since the backup is lost. The new
-    epoch has no policy before the first evaluation, which the authority makes at its start.
+    transaction. Facts and policies written since the backup are lost. What a person halted, tightened, retired or
+    revoked holds if the backup or the replaced database has it; what a person loosened holds only if both have it. The
+    new epoch has no policy before the first evaluation, which the authority makes at its start.
     """
     from msc_authority.adapters.sql.archive import opened_archive
+    from msc_authority.adapters.sql.keeping import Wishes
 
     url = settings_of(config, {"home": home, "database_url": database_url}).database_url
     with store_told(), _backup_told(), opened_archive(file) as archive:
         if replace and not yes:
             _confirm(archive.manifest, url)
+        if save_replaced is not None:
+            _save(url, save_replaced, quiet=as_json)
         with _database(url) as database, _progress("Restoring", quiet=as_json) as progress:
             from msc_authority.adapters.clock import SystemClock
             from msc_authority.adapters.sql.restore import restore as fill
 
+            wishes = Wishes(halt=halt, revoke_all_tokens=revoke_all_tokens, lose_tightenings=lose_tightenings)
             done = fill(
-                database, archive, now=SystemClock().now(), actor=this_person(), replace=replace, progress=progress
+                database,
+                archive,
+                now=SystemClock().now(),
+                actor=this_person(),
+                replace=replace,
+                wishes=wishes,
+                progress=progress,
             )
     if as_json:
-        print_json(_restored_document(done))
+        print_json(restored_document(done))
     else:
-        typer.echo("\n".join(_restored_lines(done)))
+        typer.echo("\n".join(restored_lines(done)))
+
+
+def _save(url: str, file: Path, *, quiet: bool) -> Manifest:
+    from msc_authority.adapters.clock import SystemClock
+    from msc_authority.adapters.sql.backup import back_up
+    from msc_authority.cli.version import versions
+
+    now, program = SystemClock().now(), versions()["version"]
+    with (
+        opened(url, current=False, unhurried=True) as database,
+        _file_told(file),
+        _progress("Backing up", quiet=quiet) as progress,
+    ):
+        return back_up(database, file, now=now, program=program, progress=progress)
 
 
 @contextmanager
@@ -185,26 +214,6 @@ def _manifest_document(manifest: Manifest) -> dict[str, object]:
         "rows": manifest.rows,
         "tables": {part.name: part.rows for part in manifest.tables},
     }
-
-
-def _restored_document(done: Restored) -> dict[str, object]:
-    broken = done.audit_break
-    return {
-        "rows": done.rows,
-        "backup_epoch": done.backup_epoch,
-        "replaced_epoch": done.replaced_epoch or None,
-        "epoch": done.epoch,
-        "audit_broken": None if broken is None else {"row": broken.sequence, "text": broken.text},
-    }
-
-
-def _restored_lines(done: Restored) -> Iterator[str]:
-    yield f"Restored {done.rows} rows."
-    replaced = f", the database's was {done.replaced_epoch}" if done.replaced_epoch else ""
-    yield f"Epoch: {done.epoch} now; the backup's was {done.backup_epoch}{replaced}."
-    if done.audit_break is not None:
-        yield f"The audit log was broken already when the backup was made: {done.audit_break.text}."
-    yield "Start the authority: its first evaluation publishes version 1 of the new epoch, and clients move to it."
 
 
 def _size(count: int) -> str:

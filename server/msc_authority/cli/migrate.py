@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from msc_authority.cli.database import DatabaseOption, opened, settings_of, sqlite_file, store_told
+from msc_authority.cli.database import DatabaseOption, opened, settings_of, sqlite_file, store_told, this_person
 from msc_authority.cli.errors import CommandError, ExitCode, command
 from msc_authority.cli.options import ConfigOption, HomeOption, JsonOption
 from msc_authority.cli.output import print_json
@@ -100,11 +100,13 @@ def _state(found: str | None, *, newer: bool) -> _State:
 
 
 def _run(database: Database) -> None:
-    from msc_authority.adapters.sql.schema import bring_to_head
+    from msc_authority.adapters.clock import SystemClock
+    from msc_authority.adapters.sql.schema import Migrant, bring_to_head
     from msc_authority.ports import StoreUnavailable
 
+    by = Migrant(actor=this_person(), now=SystemClock().now())
     try:
-        bring_to_head(database)
+        bring_to_head(database, by)
     except StoreUnavailable as error:
         raise CommandError(
             str(error), advice="nothing was changed; run it again when the database answers", reason="STORE"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from msc_authority.adapters.sql import SqlStore
 from msc_authority.adapters.sql.archive import Manifest, opened_archive
 from msc_authority.adapters.sql.backup import back_up
 from msc_authority.adapters.sql.engine import Database
+from msc_authority.adapters.sql.keeping import Wishes
 from msc_authority.adapters.sql.restore import Restored, restore
 from msc_authority.adapters.sql.tables import metadata
 from msc_authority.core.facts import Fact
@@ -60,12 +62,14 @@ def backed_up(url: str, file: Path) -> Manifest:
         database.close()
 
 
-def restored(url: str, file: Path, *, replace: bool = False) -> Restored:
+def restored(
+    url: str, file: Path, *, replace: bool = False, now: datetime = LATER, wishes: Wishes | None = None
+) -> Restored:
     """Restores it, an hour later."""
     database = Database(url)
     try:
         with opened_archive(file) as backup:
-            return restore(database, backup, now=LATER, actor="ops", replace=replace)
+            return restore(database, backup, now=now, actor="ops", replace=replace, wishes=wishes or Wishes())
     finally:
         database.close()
 

@@ -19,11 +19,12 @@ from typing import LiteralString, Self
 
 import psycopg
 import pytest
+from msc_builders import START
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import make_url
 
 from msc_authority.adapters.sql.engine import Database
-from msc_authority.adapters.sql.schema import bring_to_head
+from msc_authority.adapters.sql.schema import Migrant, bring_to_head
 
 USER, PASSWORD = "msc", "hunter2"
 _ROOT_PASSWORD = "top-secret"
@@ -176,7 +177,7 @@ class PostgresServer:
             self._user()
             self.sql("CREATE DATABASE msc_template OWNER msc")
             database = Database(self.url(_TEMPLATE))
-            bring_to_head(database)
+            bring_to_head(database, Migrant(actor="tests", now=START))
             database.close()
         return _TEMPLATE
 

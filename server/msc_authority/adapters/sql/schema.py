@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, column, delete, insert, inspect, select, table
 
+from msc_authority.adapters.sql.audit import AuditLine, write_audit
 from msc_authority.adapters.sql.engine import Database, WriteLock
 from msc_authority.adapters.sql.tables import metadata, msc_schema
 from msc_authority.ports import StoreError
@@ -27,8 +30,18 @@ HEAD_REVISION = REVISIONS[-1]
 WORKS_WITH = HEAD_REVISION
 
 
-def bring_to_head(database: Database) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migrant:
+    """Who brings a schema up to date, and when."""
+
+    actor: str
+    now: datetime
+
+
+def bring_to_head(database: Database, by: Migrant) -> None:
     """Makes the schema current; costs one query when it is. One that is newer and works with this program is left.
+
+    Changing a schema leaves an audit line; making the first one does not, for there is nobody's yet.
 
     Raises:
         StoreError: the database belongs to a newer program that this one cannot work beside, or to another one.
@@ -43,6 +56,14 @@ def bring_to_head(database: Database) -> None:
             return
         check_known(connection, found)
         upgrade(connection)
+        if found is not None:
+            write_audit(connection, by.now, _line_of(by, found))
+
+
+def _line_of(by: Migrant, found: str) -> AuditLine:
+    steps = [f"{revision} {does}" for revision, does in steps_after(found)]
+    detail = {"from": found, "to": HEAD_REVISION, "steps": steps}
+    return AuditLine(actor=by.actor, action="migrate", target=f"schema {HEAD_REVISION}", detail=detail)
 
 
 def check_current(database: Database) -> None:

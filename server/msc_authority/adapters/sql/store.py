@@ -20,7 +20,7 @@ from msc_authority.adapters.sql.policies import SqlPolicyStore
 from msc_authority.adapters.sql.postgres import LIMITS, Limits
 from msc_authority.adapters.sql.replicas import SqlEvaluationRequests, SqlLease, SqlReplicas
 from msc_authority.adapters.sql.retention import SqlRetention
-from msc_authority.adapters.sql.schema import bring_to_head, check_current, is_empty
+from msc_authority.adapters.sql.schema import Migrant, bring_to_head, check_current, is_empty
 from msc_authority.adapters.sql.tables import msc_state
 from msc_authority.adapters.sql.tokens import SqlTokenStore
 from msc_authority.ports import Clock, StoreTally
@@ -123,7 +123,7 @@ def open_store(
     def make_ready() -> None:
         migrates = database.is_sqlite if migrate is None else migrate
         if migrates or is_empty(database):
-            bring_to_head(database)
+            bring_to_head(database, Migrant(actor="authority", now=clock.now()))
         else:
             check_current(database)
         store.found()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sqlite3
 from contextlib import closing
@@ -123,3 +124,28 @@ def test_what_was_there_is_there_behind_it(home: Path) -> None:
 
     with open_store(sqlite_url(home), SystemClock()) as store:
         assert store.policies.head().ref.version == 0
+
+
+def test_a_change_of_the_schema_is_in_the_audit_log_and_nothing_else_is(home: Path) -> None:
+    msc(home)
+    msc(home)
+
+    with open_store(sqlite_url(home), SystemClock()) as store:
+        rows = list(store.audit.rows_after(None))
+    assert [row.action for row in rows] == ["migrate", "allocate_epoch"]
+    assert (rows[0].actor, rows[0].target) == (getpass.getuser(), f"schema {HEAD_REVISION}")
+    assert (rows[0].detail["from"], rows[0].detail["to"]) == ("0001", HEAD_REVISION)
+    assert isinstance(rows[0].detail["steps"], list)
+    assert [step.split()[0] for step in rows[0].detail["steps"]] == list(REVISIONS[1:])
+
+
+def test_a_first_schema_is_nobodys_change(tmp_path: Path) -> None:
+    msc(tmp_path / "new")
+
+    with open_store(sqlite_url(tmp_path / "new"), SystemClock()) as store:
+        assert [row.action for row in store.audit.rows_after(None)] == ["allocate_epoch"]
+
+
+def test_an_authority_that_migrates_by_itself_says_so(home: Path) -> None:
+    with open_store(sqlite_url(home), SystemClock()) as store:
+        assert next((row.actor, row.action) for row in store.audit.rows_after(None)) == ("authority", "migrate")

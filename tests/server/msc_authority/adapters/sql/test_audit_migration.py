@@ -14,7 +14,7 @@ from sqlalchemy import Connection, bindparam, text
 
 from msc_authority.adapters.sql import open_store
 from msc_authority.adapters.sql.engine import Database, WriteLock
-from msc_authority.adapters.sql.schema import HEAD_REVISION, bring_to_head
+from msc_authority.adapters.sql.schema import HEAD_REVISION, Migrant, bring_to_head
 from msc_authority.adapters.sql.tables import msc_audit
 from msc_authority.adapters.sql.types import UtcTime
 from msc_authority.core.audit_chain import verify
@@ -52,14 +52,15 @@ def test_rows_that_were_there_are_chained_in_their_order(empty_url: str, clock: 
         upgraded(connection, BEFORE)
         fill(connection, 1200)
 
-    bring_to_head(database)
+    bring_to_head(database, Migrant(actor="ops", now=START))
     database.close()
 
     with open_store(empty_url, clock) as store:
         rows = list(store.audit.rows_after(None))
     assert verify(rows).broken is None
-    # The last one is written by whoever opens the store.
-    assert [row.sequence for row in rows] == list(range(1, 1201))
+    # The last ones are written by whoever migrates it, and by whoever opens the store.
+    assert [row.sequence for row in rows] == list(range(1, 1202))
+    assert [(row.actor, row.action) for row in rows[-2:]] == [("ops", "migrate"), ("authority", "allocate_epoch")]
     assert [row.actor for row in rows[:3]] == ["åse 0", "åse 1", "åse 3"]
     assert [row.detail for row in rows[:3]] == [{"n": 0}, {"n": 1}, {"n": 3}]
     assert rows[1].at == START + timedelta(minutes=1)
