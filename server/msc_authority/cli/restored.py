@@ -49,12 +49,19 @@ def restored_lines(done: Restored) -> Iterator[str]:
     yield from _log_lines(done.replaced)
     yield from _word_lines(done)
     yield from _token_lines(done.holding.tokens)
-    if not done.knows_what_was_said:
+    yield from _unknown_lines(done)
+    yield from _trading_lines(done)
+
+
+def _unknown_lines(done: Restored) -> Iterator[str]:
+    wishes = done.wishes
+    advised = {"--halt": wishes.halt, "--revoke-all-tokens": wishes.revoke_all_tokens}
+    if not done.knows_what_was_said and not all(advised.values()):
+        options = " ".join(["--replace", *advised])
         yield (
             "What persons said since the backup is not known here: a halt, an override, a revoked token. If there may "
-            "have been any, restore again before the authority starts, with --replace --halt --revoke-all-tokens."
+            f"have been any, restore again before the authority starts, with {options}."
         )
-    yield from _trading_lines(done)
 
 
 def _log_lines(replaced: Replaced) -> Iterator[str]:

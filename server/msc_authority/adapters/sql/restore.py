@@ -22,13 +22,15 @@ from msc_authority.adapters.sql.portable import from_json, type_of
 from msc_authority.adapters.sql.replaced import Replaced, read_replaced
 from msc_authority.adapters.sql.schema import HEAD_REVISION, REVISIONS, VERSION_TABLE, upgrade
 from msc_authority.adapters.sql.tables import metadata, msc_audit, msc_lease, msc_state
-from msc_authority.core.audit_chain import Anchor, Break, verify
+from msc_authority.core.audit_chain import Anchor, AuditRow, Break, verify
 from msc_authority.ports import StoreError
 
 _T = TypeVar("_T")
 _ROWS_AT_ONCE = 1000
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _NONE = Wishes()
+_RESTORE = "restore"
+_ROWS_KEPT = "audit_rows_kept"
 
 
 class NotEmpty(StoreError):
@@ -49,6 +51,7 @@ class Restored:
     audit_break: Break | None
     replaced: Replaced
     holding: Holding
+    wishes: Wishes
 
     @property
     def replaced_epoch(self) -> int:
@@ -57,8 +60,14 @@ class Restored:
 
     @property
     def knows_what_was_said(self) -> bool:
-        """Whether what was replaced had gone on from this backup: then it knew what persons said since."""
-        return self.replaced.log.behind is not None
+        """Whether what was replaced had gone on from this backup, as its log proves: then nothing was missed."""
+        behind = self.replaced.log.behind
+        return behind is not None and not any(_has_gap(row) for row in behind)
+
+
+def _has_gap(row: AuditRow) -> bool:
+    # A restore over nothing, or over something else, knew as little as its backup.
+    return row.action == _RESTORE and row.detail.get(_ROWS_KEPT) is None
 
 
 def check_manifest(manifest: Manifest) -> None:
@@ -125,6 +134,7 @@ def restore(
         audit_break=broken,
         replaced=there,
         holding=holding,
+        wishes=wishes,
     )
 
 
@@ -223,10 +233,10 @@ def _restore_line(
         "audit_break": broken.text if broken else "",
         "replaced_audit_anchor": str(log.anchor) if log.anchor else "",
         "replaced_audit_rows": log.rows,
-        "audit_rows_kept": None if log.behind is None else len(log.behind),
+        _ROWS_KEPT: None if log.behind is None else len(log.behind),
         "asked": asdict(wishes),
     }
-    return AuditLine(actor=actor, action="restore", target=target, detail=detail)
+    return AuditLine(actor=actor, action=_RESTORE, target=target, detail=detail)
 
 
 def _above(connection: Connection, count: Column[int], *others: int) -> int:

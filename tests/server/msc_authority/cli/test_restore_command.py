@@ -107,7 +107,9 @@ def test_where_the_database_was_destroyed_the_tokens_that_hold_and_what_to_do_ar
     assert "1 token of the backup holds:" in result.stdout
     assert "bot (reader) until" in result.stdout
     assert "is not known here" in result.stdout
-    assert "--replace --halt" in result.stdout
+    assert "--replace --halt --revoke-all-tokens" in result.stdout
+    assert "is not known here" in restored(file, tmp_path / "new").stdout
+    assert "is not known here" not in restored(file, tmp_path / "new", "--halt", "--revoke-all-tokens").stdout
 
 
 def test_it_comes_up_halted_and_without_tokens_when_asked(home: Path, file: Path) -> None:

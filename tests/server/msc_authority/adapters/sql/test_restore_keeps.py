@@ -113,7 +113,7 @@ def test_what_was_tightened_benched_and_retired_since_the_backup_stays_so(scene:
     done = scene.restores()
 
     assert len(words(done, Fate.KEPT)) == 3
-    assert (scene.kinds(), scene.retired()) == ({OverrideKind.SET_LIMITS, OverrideKind.BENCH}, {"RANGE"})
+    assert (scene.kinds(), scene.retired()) == ({OverrideKind.SET_LIMITS, OverrideKind.BENCH}, frozenset({"RANGE"}))
     scene.operating.evaluate()
     content = scene.operating.content
     assert (content.limits.max_positions, content.grants) == (1, ())
@@ -150,7 +150,7 @@ def test_what_tightened_when_the_backup_was_made_holds_again_though_it_was_ended
     back = ["trading", f"override {tight.override_id}", "strategy TREND"]
     assert words(done, Fate.BACK) == back
     assert [target for action, target in scene.audit() if action == "restore_back"] == back
-    assert (scene.operating.state.trading_state, scene.retired()) == (HALTED, {"TREND"})
+    assert (scene.operating.state.trading_state, scene.retired()) == (HALTED, frozenset({"TREND"}))
 
 
 def test_a_token_that_was_revoked_since_the_backup_stays_revoked_as_of_then(scene: Scene) -> None:
@@ -270,6 +270,7 @@ def test_where_the_database_was_destroyed_nothing_that_loosens_holds_and_nobody_
     assert not done.knows_what_was_said
     assert [one.token_id for one in done.holding.tokens] == [token]
     assert len(words(done, Fate.DROPPED)) == 1
+    assert not restored(url, scene.file, replace=True, now=scene.clock.now()).knows_what_was_said
     with open_store(url, scene.clock) as store:
         assert {one.kind for one in Operating(scene.clock, store).state.overrides} == {OverrideKind.SET_LIMITS}
         assert Operating(scene.clock, store).evaluate().candidate.limits.max_positions == 1
