@@ -29,4 +29,5 @@ def instant_from(text: str) -> datetime:
     Raises:
         ValueError: the text is no instant, or has no time zone.
     """
-    return aware_utc(datetime.fromisoformat(text))
+    value = datetime.fromisoformat(text)
+    return value if value.tzinfo is UTC else aware_utc(value)

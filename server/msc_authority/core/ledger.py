@@ -85,14 +85,14 @@ class Ledger:
 
     def _fold_trade(self, trade: TradeEvidence) -> None:
         try:
-            self.book.fold(trade)
+            net_pnl = self.book.fold(trade)
         except ValueError:  # no sense: the grade says so until the trade has left the tape
             self._tape.fold_senseless(trade.at)
             return
         if not trade.live:
             return
         tape = self._tape
-        tape.fold(trade.at, float(trade.net_pnl))
+        tape.fold(trade.at, net_pnl)
         if not self._equity_points:
             self._curve.observe(trade.at, self._config.equity.starting_capital + tape.closed_pnl, 0.0)
 

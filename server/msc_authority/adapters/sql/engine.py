@@ -227,4 +227,10 @@ def _set_up_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) ->
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(str(connection.get_execution_options().get("msc_begin", "BEGIN")))
+    begin = connection.get_execution_options().get("msc_begin")
+    if begin is not None:
+        connection.exec_driver_sql(str(begin))
+    elif (driver := connection.connection.driver_connection) is not None:
+        # Touches no file, so that nothing can go wrong that an error of ours would have to tell; it is done for every
+        # look at the database, and takes half as long without SQLAlchemy between.
+        driver.execute("BEGIN")

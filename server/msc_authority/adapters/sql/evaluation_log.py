@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 
 from sqlalchemy import Connection, RowMapping, Select, select
 
 from msc_authority.adapters.documents import Fields, change_from, document_of, reason_from, verdict_from
 from msc_authority.adapters.instants import aware_utc
 from msc_authority.adapters.sql.engine import Database
+from msc_authority.adapters.sql.inserts import insert_all
 from msc_authority.adapters.sql.tables import msc_evaluations, msc_strategies
 from msc_authority.core.evaluation import StrategyRanking, Verdict
 from msc_authority.core.policy import PolicyRef
@@ -17,6 +20,8 @@ from msc_authority.ports import EvaluationEntry, StoreError
 _columns = msc_evaluations.c
 _ADD = msc_evaluations.insert()
 _NEWEST_FIRST = select(msc_evaluations).order_by(_columns.sequence.desc())
+_RANKED = tuple(column.name for column in msc_strategies.columns if column.name != "reason")
+_ranked = attrgetter(*_RANKED)
 _SUCCEEDED = _columns.failure == ""
 
 
@@ -126,12 +131,10 @@ def _verdict_in(row: RowMapping) -> Verdict | None:
         raise StoreError(f"the verdict of evaluation {row['evaluation_id']} cannot be read: {error}") from error
 
 
-def ranking_row(ranking: StrategyRanking) -> dict[str, object]:
-    """The row of one strategy's ranking."""
-    return {
-        column.name: document_of(ranking.reason) if column.name == "reason" else getattr(ranking, column.name)
-        for column in msc_strategies.columns
-    }
+def insert_rankings(connection: Connection, rankings: Sequence[StrategyRanking]) -> None:
+    """Writes the ranking of an evaluation. The table has to be empty."""
+    rows = ((*_ranked(ranking), document_of(ranking.reason)) for ranking in rankings)
+    insert_all(connection, msc_strategies, (*_RANKED, "reason"), rows)
 
 
 def _ranking_from(row: RowMapping) -> StrategyRanking:

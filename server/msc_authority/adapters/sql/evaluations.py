@@ -20,8 +20,8 @@ from msc_authority.adapters.instants import aware_utc
 from msc_authority.adapters.sql.acts import insert_act
 from msc_authority.adapters.sql.audit import AuditLine, write_audit
 from msc_authority.adapters.sql.engine import Database, WriteLock
-from msc_authority.adapters.sql.evaluation_log import insert_entry, ranking_row
-from msc_authority.adapters.sql.policies import read_head, row_of
+from msc_authority.adapters.sql.evaluation_log import insert_entry, insert_rankings
+from msc_authority.adapters.sql.policies import read_head, read_head_again, row_of
 from msc_authority.adapters.sql.replicas import refuse_fenced
 from msc_authority.adapters.sql.tables import (
     msc_ledger_checkpoints,
@@ -48,7 +48,6 @@ _points = msc_ledger_checkpoints.c
 _STATE = select(msc_state)
 _MOVE_ON = update(msc_state).where(msc_state.c.generation == bindparam("expected_generation"))
 _FORGET_STRATEGIES = delete(msc_strategies)
-_ADD_STRATEGIES = insert(msc_strategies)
 _ADD_POLICY = insert(msc_policies)
 
 
@@ -91,7 +90,7 @@ class SqlEvaluationStore:
         as_of = decided_at(commit)
         refuse_fenced(connection, commit.term)
         _advance(connection, commit, expected, as_of)
-        before = read_head(connection)
+        before = read_head_again(connection, expected.head)
         policy = policy_to_publish(before, commit)
         entry = entry_to_keep(commit, before, policy)
         insert_entry(connection, entry)
@@ -122,7 +121,7 @@ class SqlEvaluationStore:
     def _commit_override(self, commit: OverrideCommit, expected: StoredState, connection: Connection) -> Head:
         refuse_fenced(connection, commit.term)
         _move_on(connection, expected, controller=commit.controller)
-        before = read_head(connection)
+        before = read_head_again(connection, expected.head)
         policy = policy_of_act(before, commit)
         entry = act_to_keep(commit, before, policy)
         insert_act(connection, entry)
@@ -186,7 +185,7 @@ def _write_strategies(connection: Connection, entry: EvaluationEntry) -> None:
         return
     connection.execute(_FORGET_STRATEGIES)
     if verdict.strategies:
-        connection.execute(_ADD_STRATEGIES, [ranking_row(ranking) for ranking in verdict.strategies])
+        insert_rankings(connection, verdict.strategies)
     write_transitions(connection, entry.evaluation_id, verdict.transitions)
 
 

@@ -19,27 +19,42 @@ _Bind = Callable[[object], object]
 
 
 def insert_new(connection: Connection, table: Table, names: Sequence[str], rows: Iterable[tuple[object, ...]]) -> None:
-    """Inserts the rows (values in the order of `names`) whose unique key is not taken, and passes over the others.
+    """Inserts the rows (values in the order of `names`) whose unique key is not taken, and passes over the others."""
+    _insert(connection, table, names, rows, passing_over=True)
 
-    A batch goes to the driver column by column through the types' own processors: `Connection.execute` builds a dict a
-    row and takes half as long again. The drivers prepare the statement once; psycopg sends all rows without waiting
-    for each.
-    """
+
+def insert_all(connection: Connection, table: Table, names: Sequence[str], rows: Iterable[tuple[object, ...]]) -> None:
+    """Inserts the rows (values in the order of `names`). Fails where a unique key is taken."""
+    _insert(connection, table, names, rows, passing_over=False)
+
+
+def _insert(
+    connection: Connection,
+    table: Table,
+    names: Sequence[str],
+    rows: Iterable[tuple[object, ...]],
+    *,
+    passing_over: bool,
+) -> None:
+    # A batch goes to the driver column by column through the types' own processors: `Connection.execute` builds a dict
+    # a row and takes half as long again. The drivers prepare the statement once; psycopg sends all rows without
+    # waiting for each.
     dialect = connection.dialect
     columns = zip(names, zip(*rows, strict=True), strict=True)
     ready = [_bound(table.c[name], dialect, values) for name, values in columns]
-    connection.exec_driver_sql(_statement(table, tuple(names), dialect.name), [*zip(*ready, strict=True)])
+    statement = _statement(table, tuple(names), dialect.name, passing_over=passing_over)
+    connection.exec_driver_sql(statement, [*zip(*ready, strict=True)])
 
 
 @cache
-def _statement(table: Table, names: Sequence[str], kind: str) -> str:
+def _statement(table: Table, names: Sequence[str], kind: str, *, passing_over: bool) -> str:
     # Values by their place in the row, not by name.
     make: Callable[..., Dialect] = SQLiteDialect if kind == "sqlite" else PGDialect_psycopg
     insert = sqlite.insert if kind == "sqlite" else postgresql.insert
     style = "qmark" if kind == "sqlite" else "format"
+    statement = insert(table).on_conflict_do_nothing() if passing_over else insert(table)
     # Inline: nobody asks for the numbers the rows were given.
-    statement = insert(table).on_conflict_do_nothing().inline()
-    return str(statement.compile(dialect=make(paramstyle=style), column_keys=list(names)))
+    return str(statement.inline().compile(dialect=make(paramstyle=style), column_keys=list(names)))
 
 
 def _bound(column: Column[object], dialect: Dialect, values: Sequence[object]) -> Sequence[object]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import Connection, RowMapping, func, select, tuple_
 
 from msc_authority.adapters.commits import changes_made
@@ -19,6 +21,12 @@ _NEWEST = (
     _NEWEST_FIRST.add_columns(_EVALUATED_AT.scalar_subquery().label("evaluated_at"))
     .where(msc_policies.c.epoch == _EPOCH.scalar_subquery())
     .limit(1)
+)
+_NEWEST_ETAG = _NEWEST.with_only_columns(
+    msc_policies.c.epoch,
+    msc_policies.c.version,
+    msc_policies.c.etag,
+    _EVALUATED_AT.scalar_subquery().label("evaluated_at"),
 )
 
 
@@ -68,6 +76,14 @@ def read_head(connection: Connection) -> Head:
         return Head(ref=none, policy=None, evaluated_at=connection.scalar(_EVALUATED_AT))
     policy = policy_from(row)
     return Head(ref=policy.ref, policy=policy, evaluated_at=row["evaluated_at"])
+
+
+def read_head_again(connection: Connection, known: Head) -> Head:
+    """What `read_head` returns. A policy that is `known` already is not read again."""
+    row, policy = connection.execute(_NEWEST_ETAG).one_or_none(), known.policy
+    if row is None or policy is None or policy.ref != PolicyRef(row.epoch, row.version) or policy.etag != row.etag:
+        return read_head(connection)
+    return replace(known, evaluated_at=row.evaluated_at)
 
 
 def row_of(policy: Policy, head: Head, evaluation_id: str | None) -> dict[str, object]:

@@ -186,8 +186,8 @@ class StrategyBook:
         """Ids that have traded, sorted."""
         return tuple(sorted(self._records))
 
-    def fold(self, trade: TradeEvidence) -> None:
-        """Takes one closed trade into account. A trade without a strategy id is nobody's evidence.
+    def fold(self, trade: TradeEvidence) -> float:
+        """Takes one closed trade into account and returns its net PnL. Without a strategy id it is nobody's evidence.
 
         Raises:
             ValueError: an amount is not finite or beyond sense; nothing was folded.
@@ -200,7 +200,7 @@ class StrategyBook:
         if not -inf < risk < _LARGEST_AMOUNT:
             raise ValueError(f"risk_at_entry of trade {trade.id} must be finite and below 1e15, not {risk_at_entry}")
         if not strategy_id:
-            return
+            return pnl
         record = self._records.get(strategy_id)
         if record is None:
             record = self._records[strategy_id] = _Record(at, self._config.loss_sample_trades)
@@ -212,6 +212,7 @@ class StrategyBook:
             record.add_measured(min(max(pnl / risk, self._cap_loss_r), self._cap_gain_r), weight)
         else:
             record.add_unmeasured(pnl, weight)
+        return pnl
 
     def evidence(self, strategy_id: str, as_of: datetime) -> StrategyEvidence:
         """One strategy's evidence, aged to `as_of`; empty when it never traded."""
