@@ -14,7 +14,7 @@ from msc_model_replica import Replica
 from msc_model_world import REPLICAS, ROLES, Faults, World
 
 from msc_authority.app.acts import Act, Halt, Place, Resume, RollBack
-from msc_authority.core.overrides import PinMode, Reduce, SetLimits
+from msc_authority.core.overrides import Bench, PinMode, Reduce, SetLimits
 from msc_authority.core.policy import RiskMode
 
 # A thousand small files are written through to the disk otherwise.
@@ -39,6 +39,7 @@ acts: st.SearchStrategy[Act] = st.one_of(
         st.sampled_from([RiskMode.NORMAL, RiskMode.AGGRESSIVE]),
     ),
     st.just(Place(sets=Reduce(), lasts=MINUTE)),
+    st.just(Place(sets=Bench(strategy_id="RANGE"), lasts=10 * MINUTE)),
 )
 
 
@@ -61,6 +62,8 @@ class Guarantees(RuleBasedStateMachine):
     11. Rollback is forward: `11 rollback is forward`.
     12. Callbacks, latest only, in order: `12 callbacks in order`. (Threads and slow callbacks: in the client's tests.)
     13. Start: `13 start`. 14. Dry run writes nothing: `14 dry run writes nothing`.
+
+    Of persons: `15 no restore loosens what a person tightened`: what they said holds in each policy until they end it.
 
     And of leaders: `fence`: who was succeeded writes nothing, and no two lead at once.
     """
@@ -217,7 +220,8 @@ class Guarantees(RuleBasedStateMachine):
     def a_backup_is_restored(self, number: int) -> None:
         backups = self.world.backups
         if backups:
-            self.world.database.restore(backups[number % len(backups)], new_epoch=self.faults.new_epoch)
+            backup, faults = backups[number % len(backups)], self.faults
+            self.world.database.restore(backup, new_epoch=faults.new_epoch, keep_words=faults.keep_words)
 
     @rule(down=st.booleans())
     def redis_goes_or_comes(self, down: bool) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from msc_authority.core.policy import Policy as Committed
 from msc_authority.core.policy import PolicyRef
 from msc_authority.ports import Clock, Head
+from msc_authority.ports_operator import ActEntry
 from msc_client import Policy, PolicyView, Ref, Role, SafeDefaults, Tier
 from msc_client._messages import SnapshotReason
 
@@ -49,6 +50,38 @@ class Follower:
     before: PolicyView | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """What a person tightened. `until` None: for good."""
+
+    most: dict[str, float]
+    benched: str = ""
+    reduces: bool = False
+    until: datetime | None = None
+
+    @classmethod
+    def of(cls, act: ActEntry) -> Word:
+        """Returns what an act that tightens says."""
+        lasts_s = act.detail["lasts_s"]
+        return cls(
+            most={name: float(str(value)) for name, value in act.detail.items() if name.startswith("max_")},
+            benched=str(act.detail.get("strategy_id", "")),
+            reduces=act.act == "REDUCE",
+            until=None if lasts_s is None else act.at + timedelta(seconds=float(str(lasts_s))),
+        )
+
+    def holds_at(self, at: datetime) -> bool:
+        return self.until is None or at < self.until
+
+    def is_obeyed_by(self, policy: Committed) -> bool:
+        content = policy.content
+        return (
+            all(getattr(content.limits, name) <= most for name, most in self.most.items())
+            and self.benched not in {grant.strategy_id for grant in content.grants}
+            and not (self.reduces and content.trading_state.name == "ACTIVE")
+        )
+
+
 @dataclass(slots=True)
 class Reference:
     """The history, and the breaches that were found."""
@@ -61,6 +94,9 @@ class Reference:
     term: int = 0
     lineage_term: int = 0
     """Terms up to this one are of before the last restore."""
+    halted: bool = False
+    words: list[Word] = field(default_factory=list)
+    """What persons tightened, in whatever lineage: no restore ends it."""
     breaches: list[str] = field(default_factory=list)
 
     def breach(self, rule: str, text: str) -> None:
@@ -92,6 +128,21 @@ class Reference:
         if evaluated and self.head is not None:
             self.head.valid_until = self.clock.now() + timedelta(seconds=policy.valid_for_s)
 
+    def said(self, act: ActEntry) -> None:
+        """The store took what a person did."""
+        if act.act in {"HALT", "RESUME"}:
+            self.halted = act.act == "HALT"
+            self.words = [word for word in self.words if not word.reduces or self.halted]
+        elif act.detail.get("loosens") is False:
+            self.words.append(Word.of(act))
+
+    def _obeyed(self, policy: Committed) -> None:
+        rule, state = "15 no restore loosens what a person tightened", policy.content.trading_state.name
+        self.expect(not self.halted or state == "HALTED", rule, f"{policy.ref} is {state}, and a person halted")
+        for word in self.words:
+            obeyed = not word.holds_at(policy.created_at) or word.is_obeyed_by(policy)
+            self.expect(obeyed, rule, f"{policy.ref} does not obey {word}")
+
     def _append(self, policy: Committed) -> None:
         ref, before = policy.ref, self.head
         expected = before.policy.ref.version + 1 if before else 1
@@ -99,6 +150,7 @@ class Reference:
         back = policy.content.rollback_of
         forward = not back or (back < ref.version and (self.epoch, back) in self.entries)
         self.expect(forward, "11 rollback is forward", f"{ref} says that it brings back {back}")
+        self._obeyed(policy)
         self._supersede()
         valid_until = policy.created_at + timedelta(seconds=policy.valid_for_s)
         if before is not None:

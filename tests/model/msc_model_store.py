@@ -13,6 +13,8 @@ from msc_authority.adapters.leases import LeaseRow
 from msc_authority.adapters.memory import MemoryStore
 from msc_authority.adapters.memory_cache import MemoryPolicyCache
 from msc_authority.core.policy import PolicyRef
+from msc_authority.core.restoring import what_a_restore_keeps
+from msc_authority.core.state import ControllerState
 from msc_authority.ports import (
     Clock,
     EvaluationCommit,
@@ -55,7 +57,12 @@ class SeenEvaluations:
         return self._inner.rewind_point(before)
 
     def commit_override(self, commit: OverrideCommit, expected: StoredState) -> Head:
-        return self._seen(lambda: self._inner.commit_override(commit, expected), term=commit.term, evaluated=False)
+        def go_on() -> Head:
+            head = self._inner.commit_override(commit, expected)
+            self._reference.said(commit.entry)
+            return head
+
+        return self._seen(go_on, term=commit.term, evaluated=False)
 
     def commit(self, commit: EvaluationCommit, expected: StoredState) -> Head:
         def go_on() -> Head:
@@ -119,24 +126,33 @@ class Database:
         kept = self.store._kept
         return Backup(
             kept={name: copy(getattr(kept, name)) for name in _STATE},
-            journal={name: copy(value) for name, value in vars(self.store.journal).items() if name != "_lock"},
+            journal={name: copy(value) for name, value in vars(self.store.journal).items() if "lock" not in name},
         )
 
-    def restore(self, backup: Backup, *, new_epoch: bool = True) -> None:
-        """Has what the backup has, as `msc restore` leaves it: a new lineage, and nobody's lease under a new term."""
+    def restore(self, backup: Backup, *, new_epoch: bool = True, keep_words: bool = True) -> None:
+        """Has what the backup has, as `msc restore --replace` leaves it: a new lineage, nobody's lease under a new
+        term, and what persons have said since.
+        """
         kept, now = self.store._kept, self._clock.now()
         epoch = max(kept.epoch + 1, int(now.timestamp())) if new_epoch else kept.epoch
-        generation = max(kept.generation + 1, epoch)
+        generation, replaced = max(kept.generation + 1, epoch), kept.controller
         for name, value in backup.kept.items():
             setattr(kept, name, copy(value))
         for name, value in backup.journal.items():
             setattr(self.store.journal, name, copy(value))
         kept.generation = generation
+        if keep_words:
+            words = what_a_restore_keeps(_state_of(kept.controller, now), _state_of(replaced, now), now)
+            kept.controller = words.state.encode()
         if new_epoch:
             kept.epoch, kept.revisions, kept.evaluated_at = epoch, [], None
         row = LeaseRow(term=epoch, holder="", address="", renewed_at=_LONG_AGO, expires_at=_LONG_AGO)
         kept.lease._row = row
         self._reference.restored(epoch)
+
+
+def _state_of(controller: bytes | None, now: datetime) -> ControllerState:
+    return ControllerState.initial(now) if controller is None else ControllerState.decode(controller)
 
 
 # The epoch and the lease are not restored: they only grow.

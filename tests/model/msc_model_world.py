@@ -50,6 +50,7 @@ class Faults:
     session: type[Session] = Session
     plant: Callable[[World], None] = lambda world: None
     new_epoch: bool = True
+    keep_words: bool = True
 
 
 class World:

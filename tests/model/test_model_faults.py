@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from msc_model_faults import (
     APPLIES_ANYTHING,
+    FORGETS_WHAT_WAS_SAID,
     LOOSENS_BLINDLY,
     NO_FENCE,
     OLDER_FROM_CACHE,
@@ -91,6 +92,13 @@ def a_guard_comes_back_to_a_replica_that_has_aged(machine: Guarantees) -> None:
     machine.time_passes(17.0)
 
 
+def an_older_backup_is_restored_over_a_halt(machine: Guarantees) -> None:
+    machine.a_backup_is_made()
+    machine.a_person_acts("a", Halt())
+    machine.a_backup_is_restored(0)
+    machine.much_time_passes(95.0)
+
+
 STORIES = [
     (NO_FENCE, a_leader_wakes_up_after_another_took_over, "fence"),
     (OLDER_FROM_CACHE, redis_fails_over_while_the_database_is_away, "1 monotone, replica"),
@@ -98,6 +106,11 @@ STORIES = [
     (APPLIES_ANYTHING, a_client_moves_to_a_replica_that_was_left_behind, "1 monotone per client"),
     (TRUSTS_ITS_DISK, a_client_restarts_and_reaches_nobody, "6 stale at 30 s"),
     (LOOSENS_BLINDLY, a_guard_comes_back_to_a_replica_that_has_aged, "9 roles may be stricter"),
+    (
+        FORGETS_WHAT_WAS_SAID,
+        an_older_backup_is_restored_over_a_halt,
+        "15 no restore loosens what a person tightened",
+    ),
 ]
 
 

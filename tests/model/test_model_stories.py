@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from msc_model_machine import Guarantees
 
-from msc_authority.app.acts import Place, RollBack
-from msc_authority.core.overrides import PinMode
-from msc_authority.core.policy import Policy, RiskMode
+from msc_authority.app.acts import Act, Halt, Place, Resume, RollBack, kind_of
+from msc_authority.core.overrides import Bench, PinMode, Reduce, SetLimits
+from msc_authority.core.policy import Policy, RiskMode, TradingState
 from msc_client import Tier
 
 
@@ -73,3 +73,30 @@ def test_a_leader_that_renews_its_lease_before_it_sees_a_restore_evaluates_all_t
     machine.the_machine_is_suspended(3.0)
     machine.everything_heals()
     assert head(machine).ref.version == 1
+
+
+@pytest.mark.parametrize(
+    "act",
+    [Halt(), Place(sets=Reduce()), Place(sets=SetLimits(max_positions=1)), Place(sets=Bench(strategy_id="RANGE"))],
+    ids=kind_of,
+)
+def test_what_a_person_tightened_holds_behind_a_restore_of_a_backup_from_before(machine: Guarantees, act: Act) -> None:
+    machine.a_backup_is_made()
+    machine.a_person_acts("a", act)
+    machine.a_backup_is_restored(0)
+    machine.everything_heals()
+    machine.facts_come_and_are_evaluated(60, "a")
+    kept = machine.world.reference
+    assert kept.halted or kept.words
+    assert head(machine).ref.epoch == kept.epoch
+
+
+def test_a_person_ends_behind_a_restore_what_was_said_before_it(machine: Guarantees) -> None:
+    machine.a_backup_is_made()
+    machine.a_person_acts("a", Halt())
+    machine.a_backup_is_restored(0)
+    machine.everything_heals()
+    assert head(machine).content.trading_state is TradingState.HALTED
+    machine.a_person_acts("b", Resume())
+    machine.facts_come_and_are_evaluated(60, "a")
+    assert head(machine).content.trading_state is TradingState.ACTIVE
