@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import sqrt
 
-from scipy.special import stdtr, stdtrit
-
 from msc_authority.core.strategies.config import StrategyConfig
+from msc_authority.core.strategies.distributions import student_t_probability, student_t_quantile
 from msc_authority.core.strategies.evidence import StrategyEvidence
 
 
@@ -32,11 +31,11 @@ class Posterior:
     @property
     def probability_positive(self) -> float:
         """P(mean R > 0), as a fraction."""
-        return float(stdtr(self.freedom, self.mean_r / self.scale_r))
+        return student_t_probability(self.freedom, self.mean_r / self.scale_r)
 
     def quantile_r(self, fraction: float) -> float:
         """The mean R that the true one is below with probability `fraction`."""
-        return self.mean_r + self.scale_r * float(stdtrit(self.freedom, fraction))
+        return self.mean_r + self.scale_r * student_t_quantile(self.freedom, fraction)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

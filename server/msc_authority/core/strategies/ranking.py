@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import e
 
-from scipy.special import ndtri
-
 from msc_authority.core.strategies.config import StrategyConfig
+from msc_authority.core.strategies.distributions import normal_quantile
 from msc_authority.core.strategies.evidence import StrategyBook, StrategyEvidence
 from msc_authority.core.strategies.posterior import Fleet, posterior_of
 
@@ -67,7 +66,7 @@ def expected_maximum(candidates: int) -> float:
     if candidates < 2:
         return 0.0
     gamma = _EULER_GAMMA
-    return float((1 - gamma) * ndtri(1 - 1 / candidates) + gamma * ndtri(1 - 1 / (candidates * e)))
+    return (1 - gamma) * normal_quantile(1 - 1 / candidates) + gamma * normal_quantile(1 - 1 / (candidates * e))
 
 
 def _standing_of(evidence: StrategyEvidence, fleet: Fleet, luck: float, config: StrategyConfig) -> Standing:
