@@ -81,6 +81,7 @@ def test_a_leader_that_renews_its_lease_before_it_sees_a_restore_evaluates_all_t
     ids=kind_of,
 )
 def test_what_a_person_tightened_holds_behind_a_restore_of_a_backup_from_before(machine: Guarantees, act: Act) -> None:
+    machine.facts_come_and_are_evaluated(60, "a")
     machine.a_backup_is_made()
     machine.a_person_acts("a", act)
     machine.a_backup_is_restored(0)
