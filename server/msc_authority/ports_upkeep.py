@@ -41,6 +41,10 @@ class AuditLog(Protocol):
         """Returns the row before the first one written at `at` or later; None: that is the very first."""
         ...
 
+    def newest_of(self, action: str) -> AuditRow | None:
+        """Returns the newest row of an action, or None."""
+        ...
+
 
 class Kept(StrEnum):
     """What is kept for a time, and then pruned. Policies and the audit log are kept for ever."""

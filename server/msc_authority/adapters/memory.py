@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
+from msc_authority.adapters.audit_lines import act_line, epoch_line, evaluation_line, expiry_lines
 from msc_authority.adapters.commits import (
     REWIND_POINTS_KEPT,
     act_to_keep,
@@ -16,31 +15,27 @@ from msc_authority.adapters.commits import (
     policy_of_act,
     policy_to_publish,
 )
-from msc_authority.adapters.evidence_order import merged
-from msc_authority.adapters.fact_keys import equity_evidence, id_conflict, id_of, trade_evidence
-from msc_authority.adapters.instants import aware_utc
+from msc_authority.adapters.memory_audit import MemoryAuditLog
+from msc_authority.adapters.memory_evaluations import KeptEvaluations
+from msc_authority.adapters.memory_journal import MemoryExecutionLog, MemoryJournal
 from msc_authority.adapters.memory_replicas import MemoryEvaluationRequests, MemoryLease, MemoryReplicas
+from msc_authority.adapters.memory_retention import MemoryRetention
 from msc_authority.adapters.memory_tokens import MemoryTokenStore
 from msc_authority.core.evaluation import StrategyRanking
-from msc_authority.core.evidence import EquityEvidence, Evidence, TradeEvidence
-from msc_authority.core.facts import EquityPoint, Execution, Fact, Trade, happened_at
 from msc_authority.core.policy import Policy, PolicyRef
 from msc_authority.ports import (
     Clock,
     EvaluationCommit,
     EvaluationEntry,
     Head,
-    JournalCursor,
-    JournalledExecution,
     LedgerCheckpoint,
-    RecordOutcome,
-    RefusedFact,
     Revision,
-    StaleState,
     StoredState,
     StoreTally,
 )
 from msc_authority.ports_operator import ActEntry, OverrideCommit, StoredController
+
+__all__ = ["MemoryJournal", "MemoryStore"]
 
 
 class MemoryStore:
@@ -50,14 +45,18 @@ class MemoryStore:
         self.lease = MemoryLease(clock)
         self.replicas = MemoryReplicas(clock)
         self.requests = MemoryEvaluationRequests(clock)
-        self._kept = _Kept(epoch=int(clock.now().timestamp()), lease=self.lease)
+        self.audit = MemoryAuditLog()
+        epoch = int(clock.now().timestamp())
+        self.audit.append(clock.now(), epoch_line(epoch, actor="authority", reason="database created"))
+        self._kept = KeptEvaluations(epoch=epoch, lease=self.lease, audit=self.audit, now=clock.now)
         self.journal = MemoryJournal()
         self.executions = MemoryExecutionLog(self.journal)
         self.evaluations = MemoryEvaluationStore(self._kept)
         self.policies = MemoryPolicyStore(self._kept)
         self.log = MemoryEvaluationLog(self._kept)
         self.acts = MemoryActLog(self._kept)
-        self.tokens = MemoryTokenStore(clock)
+        self.retention = MemoryRetention(self.journal, self._kept)
+        self.tokens = MemoryTokenStore(clock, self.audit)
 
     def tally(self) -> StoreTally:
         """Returns zeros: nothing goes wrong with it."""
@@ -67,141 +66,10 @@ class MemoryStore:
         """Does nothing: there is nothing to close."""
 
 
-@dataclass(slots=True, kw_only=True)
-class _Kept:
-    """What the evaluations left. Whoever holds the lock may look and write."""
-
-    epoch: int
-    lease: MemoryLease
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    generation: int = 0
-    evaluated_at: datetime | None = None
-    controller: bytes | None = None
-    checkpoint: LedgerCheckpoint | None = None
-    rewind_points: dict[datetime, LedgerCheckpoint] = field(default_factory=dict)
-    revisions: list[Revision] = field(default_factory=list)
-    entries: list[EvaluationEntry] = field(default_factory=list)
-    acts: list[ActEntry] = field(default_factory=list)
-
-    def head(self) -> Head:
-        policy = self.revisions[-1].policy if self.revisions else None
-        ref = policy.ref if policy else PolicyRef(self.epoch, 0)
-        return Head(ref=ref, policy=policy, evaluated_at=self.evaluated_at)
-
-    def check(self, expected: StoredState) -> None:
-        if self.generation != expected.generation:
-            raise StaleState(f"generation {expected.generation} is over: start again from the state as it is now")
-
-    def add_entry(self, entry: EvaluationEntry) -> None:
-        self.entries.append(replace(entry, sequence=len(self.entries) + 1))
-
-
-class MemoryJournal:
-    """Holds the facts."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._facts: dict[tuple[type[Fact], Hashable], Fact] = {}
-        self._trades: list[TradeEvidence] = []
-        self._equity: list[EquityEvidence] = []
-        self._executions: list[JournalledExecution] = []
-        self._newest: datetime | None = None
-
-    def record(self, facts: Sequence[Fact]) -> RecordOutcome:
-        """Stores a batch in one step. A fact stored before with equal content is a duplicate; the same id with other
-        content is refused with code ID_CONFLICT. The rest of the batch is stored all the same.
-        """
-        instants = [aware_utc(happened_at(fact)) for fact in facts]
-        refused: list[RefusedFact] = []
-        accepted = 0
-        with self._lock:
-            for index, (fact, at) in enumerate(zip(facts, instants, strict=True)):
-                key = (type(fact), id_of(fact))
-                if key not in self._facts:
-                    self._facts[key] = fact
-                    self._take(fact, at)
-                    accepted += 1
-                elif self._facts[key] != fact:
-                    refused.append(id_conflict(index, fact))
-        return RecordOutcome(accepted=accepted, duplicates=len(facts) - accepted - len(refused), refused=tuple(refused))
-
-    def _take(self, fact: Fact, at: datetime) -> None:
-        self._newest = at if self._newest is None else max(self._newest, at)
-        match fact:
-            case Trade():
-                self._trades.append(trade_evidence(fact))
-            case EquityPoint():
-                self._equity.append(equity_evidence(fact))
-            case Execution():
-                sequence = len(self._executions) + 1
-                self._executions.append(JournalledExecution(sequence=sequence, execution=fact))
-
-    def end(self) -> JournalCursor:
-        """Returns the cursor behind all evidence that has arrived so far."""
-        with self._lock:
-            return JournalCursor(trades=len(self._trades), equity=len(self._equity))
-
-    def earliest_between(self, after: JournalCursor, upto: JournalCursor) -> datetime | None:
-        """Returns the smallest `at` of the evidence that arrived later than `after` and no later than `upto`."""
-        with self._lock:
-            trades = [row.at for row in self._trades[after.trades : upto.trades]]
-            equity = [row.at for row in self._equity[after.equity : upto.equity]]
-        return min(trades + equity, default=None)
-
-    def evidence_after(self, after: datetime | None, upto: JournalCursor) -> Iterator[Evidence]:
-        """Yields evidence with at > `after` (None: all) that arrived no later than `upto`, ordered by (at, id),
-        equity readings after trades of the same instant.
-        """
-        with self._lock:
-            trades = [row for row in self._trades[: upto.trades] if after is None or row.at > after]
-            equity = [row for row in self._equity[: upto.equity] if after is None or row.at > after]
-        yield from merged(iter(sorted(trades)), iter(sorted(equity)))
-
-    def newest_fact_at(self) -> datetime | None:
-        """Returns the instant of the newest fact of any kind, or None."""
-        with self._lock:
-            return self._newest
-
-    def floor(self) -> LedgerCheckpoint | None:
-        """Returns None: nothing is ever pruned here."""
-        return None
-
-    def executions_count(self) -> int:
-        """Returns how many execution reports have arrived."""
-        with self._lock:
-            return len(self._executions)
-
-    def executions_from(self, start: int, limit: int | None = None) -> list[JournalledExecution]:
-        """Returns up to `limit` (None: all) of the execution reports behind the first `start` to arrive."""
-        with self._lock:
-            return self._executions[start : None if limit is None else start + limit]
-
-
-class MemoryExecutionLog:
-    """Reads execution reports."""
-
-    def __init__(self, journal: MemoryJournal) -> None:
-        self._journal = journal
-
-    def end(self) -> int:
-        """Returns the sequence of the report that arrived last; 0: there is none."""
-        return self._journal.executions_count()
-
-    def executions_after(self, sequence: int, limit: int) -> list[JournalledExecution]:
-        """Returns up to `limit` reports that arrived later than `sequence`, the earliest arrival first."""
-        return self._journal.executions_from(sequence, limit)
-
-    def last_sequence_before(self, at: datetime) -> int:
-        """Returns the sequence just before the first report to arrive with an instant of `at` or later."""
-        reports = self._journal.executions_from(0)
-        since = (report.sequence - 1 for report in reports if report.execution.at >= at)
-        return next(since, len(reports))
-
-
 class MemoryEvaluationStore:
     """Where evaluations start from and end."""
 
-    def __init__(self, kept: _Kept) -> None:
+    def __init__(self, kept: KeptEvaluations) -> None:
         self._kept = kept
 
     def load(self) -> StoredState:
@@ -236,9 +104,12 @@ class MemoryEvaluationStore:
             kept.check(expected)
             before = kept.head()
             policy = policy_to_publish(before, commit)
+            entry = entry_to_keep(commit, before, policy)
+            # First, for it alone may still refuse what it is given.
+            kept.audit.append_all(kept.now(), *expiry_lines(commit.expired), evaluation_line(entry, policy))
             if policy is not None:
                 kept.revisions.append(Revision(policy=policy, changes=changes_made(before, policy)))
-            kept.add_entry(entry_to_keep(commit, before, policy))
+            kept.add_entry(entry)
             kept.generation += 1
             kept.evaluated_at = as_of
             kept.controller = commit.controller
@@ -266,9 +137,12 @@ class MemoryEvaluationStore:
             kept.check(expected)
             before = kept.head()
             policy = policy_of_act(before, commit)
+            entry = act_to_keep(commit, before, policy)
+            lines = (*expiry_lines(commit.expired), act_line(entry, policy, commit.credential))
+            kept.audit.append_all(kept.now(), *lines)
             if policy is not None:
                 kept.revisions.append(Revision(policy=policy, changes=changes_made(before, policy)))
-            kept.acts.append(replace(act_to_keep(commit, before, policy), sequence=len(kept.acts) + 1))
+            kept.acts.append(replace(entry, sequence=len(kept.acts) + 1))
             kept.generation += 1
             kept.controller = commit.controller
             return kept.head()
@@ -283,13 +157,14 @@ class MemoryEvaluationStore:
         """Keeps a failed evaluation made under `term`. Changes neither policy nor state. Raises Fenced."""
         with self._kept.lock:
             self._kept.lease.check(term)
+            self._kept.audit.append(self._kept.now(), evaluation_line(entry, None))
             self._kept.add_entry(entry)
 
 
 class MemoryPolicyStore:
     """Reads policies."""
 
-    def __init__(self, kept: _Kept) -> None:
+    def __init__(self, kept: KeptEvaluations) -> None:
         self._kept = kept
 
     def head(self) -> Head:
@@ -314,7 +189,7 @@ class MemoryPolicyStore:
 class MemoryActLog:
     """Reads acts."""
 
-    def __init__(self, kept: _Kept) -> None:
+    def __init__(self, kept: KeptEvaluations) -> None:
         self._kept = kept
 
     def by_request(self, request_id: str, since: datetime) -> ActEntry | None:
@@ -334,7 +209,7 @@ class MemoryActLog:
 class MemoryEvaluationLog:
     """Reads evaluations."""
 
-    def __init__(self, kept: _Kept) -> None:
+    def __init__(self, kept: KeptEvaluations) -> None:
         self._kept = kept
 
     def latest(self) -> EvaluationEntry | None:

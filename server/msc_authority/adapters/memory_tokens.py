@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from msc_authority.adapters.audit_lines import revocation_line, token_line
+from msc_authority.adapters.memory_audit import MemoryAuditLog
 from msc_authority.ports import Clock
 from msc_authority.ports_tokens import StoredToken
 
@@ -14,14 +16,16 @@ from msc_authority.ports_tokens import StoredToken
 class MemoryTokenStore:
     """Keeps bearer tokens. Threads may share it."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, audit: MemoryAuditLog | None = None) -> None:
+        """`audit` is told of each token that is made or taken back; None: a log of its own is."""
+        self._clock, self._audit = clock, audit or MemoryAuditLog()
         self._lock = threading.Lock()
         self._tokens: dict[str, StoredToken] = {}
 
     def add(self, token: StoredToken) -> None:
         """Keeps a new token."""
         with self._lock:
+            self._audit.append(self._clock.now(), token_line(token))
             self._tokens[token.token_id] = token
 
     def tokens(self) -> list[StoredToken]:
@@ -35,7 +39,9 @@ class MemoryTokenStore:
             token = self._tokens.get(token_id)
             if token is None or token.revoked_at is not None:
                 return False
-            self._tokens[token_id] = replace(token, revoked_at=self._clock.now())
+            now = self._clock.now()
+            self._audit.append(now, revocation_line(token_id, token.name, actor))
+            self._tokens[token_id] = replace(token, revoked_at=now)
             return True
 
     def used(self, last_used: Mapping[str, datetime]) -> None:

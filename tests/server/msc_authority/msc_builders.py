@@ -36,6 +36,7 @@ from msc_authority.ports import (
 from msc_authority.ports_operator import ActLog
 from msc_authority.ports_replicas import EvaluationRequests, Lease, Replicas
 from msc_authority.ports_tokens import TokenStore
+from msc_authority.ports_upkeep import AuditLog, Retention
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -62,6 +63,16 @@ class Store(Protocol):
     @property
     def journal(self) -> Journal:
         """The facts."""
+        ...
+
+    @property
+    def audit(self) -> AuditLog:
+        """Who did what to it."""
+        ...
+
+    @property
+    def retention(self) -> Retention:
+        """What lets go of what is old."""
         ...
 
     @property

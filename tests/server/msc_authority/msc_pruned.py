@@ -6,10 +6,19 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from msc_builders import START, ManualClock, a_commit, a_trade, a_verdict, an_entry, an_equity_point, an_execution
+from msc_builders import (
+    START,
+    ManualClock,
+    Store,
+    a_commit,
+    a_trade,
+    a_verdict,
+    an_entry,
+    an_equity_point,
+    an_execution,
+)
 
 from msc_authority.adapters.memory import MemoryJournal
-from msc_authority.adapters.sql import SqlStore
 from msc_authority.app.ledger import LedgerReading, read_ledger
 from msc_authority.app.retention import BATCH_ROWS, KeepDays, KindPlan, Pruner
 from msc_authority.core.config import DecisionConfig
@@ -43,7 +52,7 @@ def facts_of(number: int) -> list[Fact]:
 ALL = [fact for number in range(DAYS) for fact in facts_of(number)]
 
 
-def reading_of(store: SqlStore, as_of: datetime, config: DecisionConfig = CONFIG) -> LedgerReading:
+def reading_of(store: Store, as_of: datetime, config: DecisionConfig = CONFIG) -> LedgerReading:
     """The ledger as an evaluation at that instant reads it."""
     return read_ledger(
         checkpoint=store.evaluations.load().checkpoint,
@@ -54,14 +63,14 @@ def reading_of(store: SqlStore, as_of: datetime, config: DecisionConfig = CONFIG
     )
 
 
-def evaluate(store: SqlStore, as_of: datetime, name: str, *, publish: bool = False) -> None:
+def evaluate(store: Store, as_of: datetime, name: str, *, publish: bool = False) -> None:
     """Makes an evaluation as of an instant, and keeps it as a rewind point."""
     entry = an_entry(name, started_at=as_of, verdict=a_verdict(as_of=as_of))
     commit = a_commit(entry=entry, checkpoint=reading_of(store, as_of).checkpoint(as_of), keep_as_rewind_point=True)
     store.evaluations.commit(commit if publish else replace(commit, publish=None), store.evaluations.load())
 
 
-def pruner(store: SqlStore, clock: ManualClock, keep: KeepDays = KEEP, config: DecisionConfig = CONFIG) -> Pruner:
+def pruner(store: Store, clock: ManualClock, keep: KeepDays = KEEP, config: DecisionConfig = CONFIG) -> Pruner:
     """A pruner on the store."""
     return Pruner(
         journal=store.journal,
@@ -73,7 +82,7 @@ def pruner(store: SqlStore, clock: ManualClock, keep: KeepDays = KEEP, config: D
     )
 
 
-def prune(store: SqlStore, clock: ManualClock, keep: KeepDays = KEEP) -> dict[Kept, KindPlan]:
+def prune(store: Store, clock: ManualClock, keep: KeepDays = KEEP) -> dict[Kept, KindPlan]:
     """Prunes all that may go, and says what that was."""
     its = pruner(store, clock, keep)
     plans = its.prepare("ops")
@@ -92,13 +101,13 @@ def whole(facts: list[Fact], as_of: datetime, config: DecisionConfig = CONFIG) -
     return ledger.encode()
 
 
-def left(store: SqlStore) -> tuple[int, int]:
+def left(store: Store) -> tuple[int, int]:
     """Rows of evidence, and of execution reports, that are still there."""
     evidence = sum(1 for _ in store.journal.evidence_after(None, store.journal.end()))
     return evidence, len(store.executions.executions_after(0, 1000))
 
 
-def lived(store: SqlStore, clock: ManualClock) -> SqlStore:
+def lived(store: Store, clock: ManualClock) -> Store:
     """Two hundred days of facts, evaluated now, with a rewind point of yesterday."""
     store.journal.record(ALL)
     for number, as_of in enumerate((NOW - timedelta(days=1), NOW)):

@@ -105,6 +105,12 @@ class SqlAuditLog:
             link = connection.execute(before).one_or_none()
         return None if link is None else Anchor(link.sequence, link.hash)
 
+    def newest_of(self, action: str) -> AuditRow | None:
+        """Returns the newest row of an action, or None."""
+        with self._database.read() as connection:
+            row = connection.execute(_NEWEST_FIRST.where(_columns.action == action).limit(1)).mappings().one_or_none()
+        return None if row is None else _row_from(row)
+
 
 def columns_of(row: AuditRow) -> dict[str, object]:
     """The row by the names of its columns."""

@@ -48,8 +48,15 @@ def postgres_store(postgres_url: str, clock: ManualClock) -> Iterator[SqlStore]:
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, clock: ManualClock) -> Store:
+def fresh_store(request: pytest.FixtureRequest, clock: ManualClock) -> Store:
+    """A store with nothing in it."""
     if request.param == "memory":
         return MemoryStore(clock)
     found: SqlStore = request.getfixturevalue("postgres_store" if request.param == "postgresql" else "sqlite_store")
     return found
+
+
+@pytest.fixture
+def store(fresh_store: Store) -> Store:
+    """The store that a contract is about. A suite may fill it first."""
+    return fresh_store

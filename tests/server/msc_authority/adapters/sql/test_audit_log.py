@@ -74,13 +74,6 @@ def test_every_act_of_the_store_is_a_row_of_one_chain(sql_store: SqlStore) -> No
     assert verify(rows).broken is None
 
 
-def test_a_line_reads_back_as_the_row_that_append_returned(sql_store: SqlStore) -> None:
-    row = sql_store.audit.append(START, LINE)
-
-    assert list(sql_store.audit.rows_after(1)) == [row]
-    assert (row.sequence, row.at, row.actor, row.target, row.detail) == (2, START, "ops", "trading", LINE.detail)
-
-
 def test_an_act_that_is_rolled_back_leaves_no_row(sql_store: SqlStore, database: Database) -> None:
     def half_way() -> None:
         with database.write(WriteLock.EVALUATIONS) as connection:
@@ -232,20 +225,3 @@ def test_writers_at_the_same_time_make_one_chain(sql_url: str, clock: ManualCloc
         verified = verify(store.audit.rows_after(None))
     assert failed == []
     assert (verified.rows, verified.broken) == (41, None)
-
-
-def test_rows_are_listed_newest_first_page_by_page(filled: SqlStore) -> None:
-    first = filled.audit.page(None, 4)
-    second = filled.audit.page(first[-1].sequence, 4)
-
-    assert [row.sequence for row in (*first, *second)] == [6, 5, 4, 3, 2, 1]
-
-
-def test_a_check_may_begin_at_an_instant(filled: SqlStore) -> None:
-    before = filled.audit.last_before(at(3))
-
-    assert before is not None
-    assert before.sequence == 3
-    assert verify(filled.audit.rows_after(3), after=before).rows == 3
-    assert filled.audit.last_before(START) is None
-    assert filled.audit.last_before(at(99)) == Anchor(6, filled.audit.page(None, 1)[0].hash)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from msc_builders import (
     ManualClock,
+    Store,
     a_commit,
     a_trade,
     a_transition,
@@ -31,7 +32,6 @@ from msc_pruned import (
 from msc_traced import a_tracer
 
 from msc_authority.adapters.memory import MemoryJournal
-from msc_authority.adapters.sql import SqlStore
 from msc_authority.app.trace import EquityTrace
 from msc_authority.core.ledger import Ledger
 from msc_authority.ports import LedgerCheckpoint, StaleState
@@ -39,12 +39,12 @@ from msc_authority.ports_upkeep import Kept, PruneOrder
 
 
 @pytest.fixture
-def store(sql_store: SqlStore, clock: ManualClock) -> SqlStore:
+def store(fresh_store: Store, clock: ManualClock) -> Store:
     """200 days of facts, evaluated now, with a rewind point of yesterday."""
-    return lived(sql_store, clock)
+    return lived(fresh_store, clock)
 
 
-def test_a_floor_that_misses_something_is_refused(store: SqlStore, clock: ManualClock) -> None:
+def test_a_floor_that_misses_something_is_refused(store: Store, clock: ManualClock) -> None:
     journal = MemoryJournal()
     journal.record(ALL)
     ledger = Ledger.empty(CONFIG)
@@ -59,14 +59,14 @@ def test_a_floor_that_misses_something_is_refused(store: SqlStore, clock: Manual
 
 
 @pytest.mark.parametrize("instant", [day(DAYS - 0.9), NOW + timedelta(days=1)])
-def test_a_floor_above_what_evaluations_fold_on_from_is_refused(store: SqlStore, instant: datetime) -> None:
+def test_a_floor_above_what_evaluations_fold_on_from_is_refused(store: Store, instant: datetime) -> None:
     floor = LedgerCheckpoint(watermark=instant, cursor=store.journal.end(), payload=b"{}")
 
     with pytest.raises(StaleState, match="may have to fold on from before"):
         store.retention.raise_floor(floor, NOW, "ops")
 
 
-def test_a_floor_never_comes_down(store: SqlStore, clock: ManualClock) -> None:
+def test_a_floor_never_comes_down(store: Store, clock: ManualClock) -> None:
     prune(store, clock)
     floor = LedgerCheckpoint(watermark=day(5), cursor=store.journal.end(), payload=b"{}")
 
@@ -74,7 +74,7 @@ def test_a_floor_never_comes_down(store: SqlStore, clock: ManualClock) -> None:
         store.retention.raise_floor(floor, NOW, "ops")
 
 
-def test_evidence_above_the_floor_cannot_go(store: SqlStore, clock: ManualClock) -> None:
+def test_evidence_above_the_floor_cannot_go(store: Store, clock: ManualClock) -> None:
     prune(store, clock)
 
     for kind in (Kept.TRADES, Kept.EQUITY):
@@ -82,8 +82,8 @@ def test_evidence_above_the_floor_cannot_go(store: SqlStore, clock: ManualClock)
             store.retention.allow(PruneOrder(kind=kind, upto=day(150), rows=1), NOW, "ops")
 
 
-def test_evaluations_that_published_or_moved_a_strategy_stay(sql_store: SqlStore, clock: ManualClock) -> None:
-    store = sql_store
+def test_evaluations_that_published_or_moved_a_strategy_stay(fresh_store: Store, clock: ManualClock) -> None:
+    store = fresh_store
     evaluate(store, day(1), "published", publish=True)
     evaluate(store, day(2), "nothing")
     moved = an_entry(
@@ -102,7 +102,7 @@ def test_evaluations_that_published_or_moved_a_strategy_stay(sql_store: SqlStore
     assert store.policies.head().policy is not None
 
 
-def test_each_removal_is_in_the_audit_log_before_it_begins(store: SqlStore, clock: ManualClock) -> None:
+def test_each_removal_is_in_the_audit_log_before_it_begins(store: Store, clock: ManualClock) -> None:
     pruner(store, clock).prepare("ops")
 
     lines = [(row.action, row.target, row.actor) for row in store.audit.page(None, 4)]
@@ -116,7 +116,7 @@ def test_each_removal_is_in_the_audit_log_before_it_begins(store: SqlStore, cloc
     assert left(store) == (2 * DAYS, DAYS)
 
 
-def test_a_removal_that_was_cut_short_goes_on(store: SqlStore, clock: ManualClock) -> None:
+def test_a_removal_that_was_cut_short_goes_on(store: Store, clock: ManualClock) -> None:
     pruner(store, clock).prepare("ops")
 
     gone = [store.retention.prune(Kept.EXECUTIONS, 50) for _ in range(5)]
@@ -125,7 +125,7 @@ def test_a_removal_that_was_cut_short_goes_on(store: SqlStore, clock: ManualCloc
     assert left(store)[1] == DAYS - 170
 
 
-def test_whoever_follows_reports_goes_on_behind_those_that_went(store: SqlStore, clock: ManualClock) -> None:
+def test_whoever_follows_reports_goes_on_behind_those_that_went(store: Store, clock: ManualClock) -> None:
     end = store.executions.end()
     prune(store, clock)
     store.journal.record([an_execution("E-new", at=NOW)])
@@ -134,7 +134,7 @@ def test_whoever_follows_reports_goes_on_behind_those_that_went(store: SqlStore,
     assert store.executions.end() == end + 1
 
 
-async def test_what_is_drawn_is_what_it_was_before_anything_went(store: SqlStore, clock: ManualClock) -> None:
+async def test_what_is_drawn_is_what_it_was_before_anything_went(store: Store, clock: ManualClock) -> None:
     before = await trace_of(store)
     prune(store, clock)
 
@@ -142,7 +142,7 @@ async def test_what_is_drawn_is_what_it_was_before_anything_went(store: SqlStore
     assert before.points
 
 
-async def trace_of(store: SqlStore) -> EquityTrace:
+async def trace_of(store: Store) -> EquityTrace:
     time = ManualTime()
     time.leap((NOW - time.now()).total_seconds())
     async with a_tracer(store.journal, time) as tracer:

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 from msc_builders import (
     ManualClock,
+    Store,
     a_trade,
 )
 from msc_pruned import (
@@ -29,7 +30,6 @@ from msc_pruned import (
     whole,
 )
 
-from msc_authority.adapters.sql import SqlStore
 from msc_authority.app.ledger import JournalPruned, read_ledger
 from msc_authority.app.retention import KeepDays, Pruner
 from msc_authority.core.facts import Fact, happened_at
@@ -38,12 +38,12 @@ from msc_authority.ports_upkeep import Kept
 
 
 @pytest.fixture
-def store(sql_store: SqlStore, clock: ManualClock) -> SqlStore:
+def store(fresh_store: Store, clock: ManualClock) -> Store:
     """200 days of facts, evaluated now, with a rewind point of yesterday."""
-    return lived(sql_store, clock)
+    return lived(fresh_store, clock)
 
 
-def test_what_is_older_than_its_days_goes(store: SqlStore, clock: ManualClock) -> None:
+def test_what_is_older_than_its_days_goes(store: Store, clock: ManualClock) -> None:
     plans = prune(store, clock)
 
     newest = day(DAYS - 0.5)
@@ -58,7 +58,7 @@ def test_what_is_older_than_its_days_goes(store: SqlStore, clock: ManualClock) -
     assert all(not plan.held_back for plan in plans.values())
 
 
-def test_a_plan_changes_nothing(store: SqlStore, clock: ManualClock) -> None:
+def test_a_plan_changes_nothing(store: Store, clock: ManualClock) -> None:
     before, rows = left(store), store.audit.page(None, 1)
 
     plans = pruner(store, clock).plan()
@@ -69,7 +69,7 @@ def test_a_plan_changes_nothing(store: SqlStore, clock: ManualClock) -> None:
     assert store.journal.floor() is None
 
 
-def test_nothing_goes_where_everything_is_kept_for_ever(store: SqlStore, clock: ManualClock) -> None:
+def test_nothing_goes_where_everything_is_kept_for_ever(store: Store, clock: ManualClock) -> None:
     before = left(store)
 
     plans = prune(store, clock, KeepDays())
@@ -79,7 +79,7 @@ def test_nothing_goes_where_everything_is_kept_for_ever(store: SqlStore, clock: 
     assert store.journal.floor() is None
 
 
-def test_the_next_evaluation_is_as_with_the_whole_journal(store: SqlStore, clock: ManualClock) -> None:
+def test_the_next_evaluation_is_as_with_the_whole_journal(store: Store, clock: ManualClock) -> None:
     prune(store, clock)
     new = facts_of(DAYS)
     store.journal.record(new)
@@ -87,7 +87,7 @@ def test_the_next_evaluation_is_as_with_the_whole_journal(store: SqlStore, clock
     assert reading_of(store, day(DAYS + 1)).ledger.encode() == whole(ALL + new, day(DAYS + 1))
 
 
-def test_a_late_fact_is_folded_from_the_floor_as_from_the_beginning(store: SqlStore, clock: ManualClock) -> None:
+def test_a_late_fact_is_folded_from_the_floor_as_from_the_beginning(store: Store, clock: ManualClock) -> None:
     prune(store, clock)
     late: list[Fact] = [a_trade("late", closed_at=day(150.2), opened_at=day(150), net_pnl=Decimal(-40))]
 
@@ -97,7 +97,7 @@ def test_a_late_fact_is_folded_from_the_floor_as_from_the_beginning(store: SqlSt
     assert reading_of(store, NOW).ledger.encode() == whole(ALL + late, NOW)
 
 
-def test_a_ledger_that_is_lost_is_folded_from_the_floor(store: SqlStore, clock: ManualClock) -> None:
+def test_a_ledger_that_is_lost_is_folded_from_the_floor(store: Store, clock: ManualClock) -> None:
     prune(store, clock)
 
     reading = read_ledger(checkpoint=None, store=store.evaluations, journal=store.journal, config=CONFIG, as_of=NOW)
@@ -105,7 +105,7 @@ def test_a_ledger_that_is_lost_is_folded_from_the_floor(store: SqlStore, clock: 
     assert reading.ledger.encode() == whole(ALL, NOW)
 
 
-def test_pruning_day_by_day_is_as_pruning_once(store: SqlStore, clock: ManualClock) -> None:
+def test_pruning_day_by_day_is_as_pruning_once(store: Store, clock: ManualClock) -> None:
     facts = list(ALL)
     for number in range(DAYS, DAYS + 5):
         facts += facts_of(number)
@@ -123,7 +123,7 @@ def test_pruning_day_by_day_is_as_pruning_once(store: SqlStore, clock: ManualClo
     assert reading.ledger.encode() == whole(facts, clock.instant)
 
 
-def test_facts_of_a_time_that_was_pruned_are_refused(store: SqlStore, clock: ManualClock) -> None:
+def test_facts_of_a_time_that_was_pruned_are_refused(store: Store, clock: ManualClock) -> None:
     prune(store, clock)
     again, unknown = facts_of(20), a_trade("new", closed_at=day(20), opened_at=day(19))
 
@@ -139,7 +139,7 @@ def test_facts_of_a_time_that_was_pruned_are_refused(store: SqlStore, clock: Man
     assert "none of that time is taken any more" in outcome.refused[0].reason
 
 
-def test_an_old_fact_that_is_still_there_is_known_again(store: SqlStore, clock: ManualClock) -> None:
+def test_an_old_fact_that_is_still_there_is_known_again(store: Store, clock: ManualClock) -> None:
     prune(store, clock, KeepDays(trades=0, equity=90))
     trade, other = facts_of(20)[0], a_trade("T-21", closed_at=day(21), net_pnl=Decimal(99))
 
@@ -149,7 +149,7 @@ def test_an_old_fact_that_is_still_there_is_known_again(store: SqlStore, clock: 
     assert [(row.index, row.id, row.code) for row in outcome.refused] == [(1, "T-21", "ID_CONFLICT")]
 
 
-def test_one_kind_may_be_kept_longer_than_the_other(store: SqlStore, clock: ManualClock) -> None:
+def test_one_kind_may_be_kept_longer_than_the_other(store: Store, clock: ManualClock) -> None:
     plans = prune(store, clock, KeepDays(trades=150, equity=90))
 
     assert (plans[Kept.TRADES].rows, plans[Kept.EQUITY].rows) == (50, 110)
@@ -158,29 +158,29 @@ def test_one_kind_may_be_kept_longer_than_the_other(store: SqlStore, clock: Manu
     ).ledger.encode() == whole(ALL, NOW)
 
 
-def test_nothing_goes_that_an_evaluation_may_fold_on_from(sql_store: SqlStore, clock: ManualClock) -> None:
-    sql_store.journal.record(ALL)
-    evaluate(sql_store, day(60), "long-ago")
+def test_nothing_goes_that_an_evaluation_may_fold_on_from(fresh_store: Store, clock: ManualClock) -> None:
+    fresh_store.journal.record(ALL)
+    evaluate(fresh_store, day(60), "long-ago")
     clock.instant = NOW
 
-    plans = prune(sql_store, clock)
+    plans = prune(fresh_store, clock)
 
     assert plans[Kept.TRADES].upto == plans[Kept.EQUITY].upto == day(60)
     assert "may have to fold on from" in plans[Kept.TRADES].held_back
-    assert reading_of(sql_store, NOW).ledger.encode() == whole(ALL, NOW)
+    assert reading_of(fresh_store, NOW).ledger.encode() == whole(ALL, NOW)
 
 
-def test_evidence_stays_until_it_was_evaluated(sql_store: SqlStore, clock: ManualClock) -> None:
-    sql_store.journal.record(ALL)
+def test_evidence_stays_until_it_was_evaluated(fresh_store: Store, clock: ManualClock) -> None:
+    fresh_store.journal.record(ALL)
     clock.instant = NOW
 
-    plans = prune(sql_store, clock)
+    plans = prune(fresh_store, clock)
 
     assert plans[Kept.TRADES].held_back == "nothing was evaluated yet"
-    assert left(sql_store) == (2 * DAYS, DAYS - 170)
+    assert left(fresh_store) == (2 * DAYS, DAYS - 170)
 
 
-def test_a_store_at_rest_loses_nothing_more(store: SqlStore, clock: ManualClock) -> None:
+def test_a_store_at_rest_loses_nothing_more(store: Store, clock: ManualClock) -> None:
     prune(store, clock)
     before = left(store)
     clock.instant = day(DAYS + 1000)
@@ -191,25 +191,25 @@ def test_a_store_at_rest_loses_nothing_more(store: SqlStore, clock: ManualClock)
     assert left(store) == before
 
 
-def test_an_evaluation_before_the_floor_is_not_made(store: SqlStore, clock: ManualClock) -> None:
+def test_an_evaluation_before_the_floor_is_not_made(store: Store, clock: ManualClock) -> None:
     prune(store, clock)
 
     with pytest.raises(JournalPruned, match="set the clock"):
         reading_of(store, day(50))
 
 
-def test_other_numbers_are_not_folded_from_half_a_journal(store: SqlStore, clock: ManualClock) -> None:
+def test_other_numbers_are_not_folded_from_half_a_journal(store: Store, clock: ManualClock) -> None:
     prune(store, clock)
 
     with pytest.raises(JournalPruned, match=r"rows up to 2026-.* were pruned.*msc prune --start-anew"):
         reading_of(store, NOW, OTHER)
 
 
-def test_other_numbers_are_folded_from_a_whole_journal(store: SqlStore) -> None:
+def test_other_numbers_are_folded_from_a_whole_journal(store: Store) -> None:
     assert reading_of(store, NOW, OTHER).ledger.encode() == whole(ALL, NOW, OTHER)
 
 
-def test_a_person_may_have_what_is_left_count_alone(store: SqlStore, clock: ManualClock) -> None:
+def test_a_person_may_have_what_is_left_count_alone(store: Store, clock: ManualClock) -> None:
     prune(store, clock)
 
     since = pruner(store, clock, config=OTHER).start_anew("ops")
@@ -220,12 +220,12 @@ def test_a_person_may_have_what_is_left_count_alone(store: SqlStore, clock: Manu
     assert store.audit.page(None, 1)[0].action == "raise_floor"
 
 
-def test_there_is_nothing_to_start_anew_where_nothing_was_pruned(store: SqlStore, clock: ManualClock) -> None:
+def test_there_is_nothing_to_start_anew_where_nothing_was_pruned(store: Store, clock: ManualClock) -> None:
     with pytest.raises(JournalPruned, match="nothing was pruned"):
         pruner(store, clock).start_anew("ops")
 
 
-def test_who_has_other_numbers_than_the_evaluations_prunes_no_evidence(store: SqlStore, clock: ManualClock) -> None:
+def test_who_has_other_numbers_than_the_evaluations_prunes_no_evidence(store: Store, clock: ManualClock) -> None:
     its = pruner(store, clock, config=OTHER)
 
     plans = {plan.kind: plan for plan in its.prepare("ops")}
@@ -239,7 +239,7 @@ def test_who_has_other_numbers_than_the_evaluations_prunes_no_evidence(store: Sq
 class Interrupted:
     """The retention of a store, before which something late arrives a few times."""
 
-    def __init__(self, store: SqlStore, times: int) -> None:
+    def __init__(self, store: Store, times: int) -> None:
         self._store, self._times = store, times
         its = store.retention
         self.earliest_base, self.pruned_up_to, self.count = its.earliest_base, its.pruned_up_to, its.count
@@ -254,7 +254,7 @@ class Interrupted:
 
 @pytest.mark.parametrize(("times", "goes"), [(2, True), (3, False)])
 def test_what_arrives_while_the_floor_is_folded_is_in_it(
-    store: SqlStore, clock: ManualClock, times: int, goes: bool
+    store: Store, clock: ManualClock, times: int, goes: bool
 ) -> None:
     its = Pruner(
         journal=store.journal,
