@@ -31,8 +31,8 @@ from msc_client.policy import (
     SystemHealth,
     TradingState,
 )
+from msc_client.role import ConnectionState, Role
 from msc_client.source import PolicyReader, PolicySource
-from msc_client.status import ConnectionState, Counters, Role, SourceStatus
 from msc_client.tier import SafeDefaults, Tier
 from msc_client.view import EntryDenial, PolicyView
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from msc_client.facts import ClosedTrade, Direction, EquityPoint, Execution, Fact, Side, TradeSource
     from msc_client.journal import JournalWriter
     from msc_client.local import LocalPolicySource, PolicyFeed
+    from msc_client.status import Counters, SourceStatus
 
 __all__ = [
     "AsyncPolicySource",
@@ -92,6 +93,7 @@ __all__ = [
 _LAZY = {
     "AsyncPolicySource": "msc_client.aio",
     "ClosedTrade": "msc_client.facts",
+    "Counters": "msc_client.status",
     "Direction": "msc_client.facts",
     "EquityPoint": "msc_client.facts",
     "EvaluationResult": "msc_client.evaluation",
@@ -102,6 +104,7 @@ _LAZY = {
     "LocalPolicySource": "msc_client.local",
     "PolicyFeed": "msc_client.local",
     "Side": "msc_client.facts",
+    "SourceStatus": "msc_client.status",
     "TradeSource": "msc_client.facts",
     "WhatIf": "msc_client.evaluation",
 }

@@ -15,16 +15,18 @@ from msc_client._fork import follow_forks
 from msc_client._held import Readable
 from msc_client._keeper import Keeper
 from msc_client._session import Session
-from msc_client._streams import Streams
 from msc_client.config import ClientConfig
 from msc_client.errors import SourceClosed
 from msc_client.policy import Ref
-from msc_client.status import ConnectionState, Role, SourceStatus
+from msc_client.role import ConnectionState, Role
 from msc_client.tier import SafeDefaults, Tier
 from msc_client.view import PolicyView
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from msc_client._streams import Streams
+    from msc_client.status import SourceStatus
 
 StateDir: TypeAlias = "Path | str | None"
 """Where the last known good policy is kept: a directory, the platform's own ("default"), or nowhere (None)."""

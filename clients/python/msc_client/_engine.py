@@ -6,9 +6,8 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msc_client import _events as do
 from msc_client._clock import Clock, new_id
@@ -20,12 +19,15 @@ from msc_client._ladder import Ladder
 from msc_client._messages import StreamEnd
 from msc_client._reporter import Reporter
 from msc_client._session import Session
-from msc_client._streams import OpenedStream, Streams
 from msc_client._version import SDK
 from msc_client._wire.watch import ClientRecord, next_report_s, watch_message_from
 from msc_client.config import ClientConfig
-from msc_client.status import ConnectionState, Role, SourceStatus
+from msc_client.role import ConnectionState, Role
 from msc_client.view import PolicyView
+
+if TYPE_CHECKING:
+    from msc_client._streams import OpenedStream, Streams
+    from msc_client.status import SourceStatus
 
 _log = logging.getLogger("msc_client")
 _NS: Final = 1_000_000_000
@@ -217,6 +219,8 @@ class Engine:
             return self._handles.pop(stream, None)
 
     def _status(self, now_ns: int) -> SourceStatus:
+        from msc_client.status import SourceStatus
+
         session, bounds = self._session, self._session.holding.bounds
         reads, fallback_reads = self._reads()
         in_state = timedelta(microseconds=(now_ns - session.since_ns) / 1000)
@@ -228,11 +232,8 @@ class Engine:
             age_s=None if bounds is None else (now_ns - bounds.as_of_ns) / _NS,
             ttl_s=None if bounds is None else (bounds.ttl_ns - now_ns) / _NS,
             last_error=session.last_error,
-            counters=replace(
-                session.counters,
-                callback_errors=self.dispatcher.errors,
-                reads=reads,
-                fallback_reads=fallback_reads,
+            counters=session.counters.shown(
+                callback_errors=self.dispatcher.errors, reads=reads, fallback_reads=fallback_reads
             ),
             instance_id=self._instance_id,
             server_id=session.server_id,

@@ -9,7 +9,7 @@ from msc_client._messages import Document, Freshness
 from msc_client.config import ClientConfig
 from msc_client.errors import PolicyInvalid
 from msc_client.policy import Policy, Ref
-from msc_client.status import Role
+from msc_client.role import Role
 from msc_client.tier import SafeDefaults, tightened
 
 

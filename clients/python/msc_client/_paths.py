@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from msc_client.status import Role
+from msc_client.role import Role
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 

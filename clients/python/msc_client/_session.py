@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from msc_client import _events as do
 from msc_client._announce import applied_lines, restored_lines
 from msc_client._backoff import backoff_bounds_s
-from msc_client._counting import cause_of, reconnected
+from msc_client._counting import Tally, cause_of
 from msc_client._events import Close, Effect, Ended, Event, Forked, Log, Paused, ReaderDied, Received, Start, Tick
 from msc_client._held import Held, ns
 from msc_client._holding import Applied, Behind, Confirmed, Holding, Nothing, Outcome, Refused
@@ -29,7 +28,7 @@ from msc_client._states import TRANSITIONS, Cause
 from msc_client._trouble import Trouble
 from msc_client.config import ClientConfig
 from msc_client.policy import Ref
-from msc_client.status import ConnectionState, Counters, Role
+from msc_client.role import ConnectionState, Role
 from msc_client.tier import SafeDefaults
 
 _S = ConnectionState
@@ -53,7 +52,7 @@ class Session:
         self.state = _S.NEW
         self.since_ns = now_ns
         self.last_error = self.server_id = ""
-        self.counters = Counters()
+        self.counters = Tally()
         self._config = config
         self._uniform = uniform
         self._holding = Holding(config=config, safe=safe, role=role, since_ns=now_ns)
@@ -154,7 +153,7 @@ class Session:
 
     def _open(self, why: str) -> int:
         if self._opened:
-            self.counters = reconnected(self.counters, why)
+            self.counters.reconnected(why)
         self._opened += 1
         self._effects.append(do.OpenStream(stream=self._opened, known=self.applied))
         return self._opened
@@ -196,7 +195,7 @@ class Session:
                 self._connect(now_ns)
 
     def _watchdog(self, now_ns: int) -> None:
-        self.counters = replace(self.counters, watchdog_timeouts=self.counters.watchdog_timeouts + 1)
+        self.counters.watchdog_timeouts += 1
         self.last_error = f"watchdog: silent {(now_ns - self._last_message_ns) / _NS:.1f}s"
         self._log(do.WARNING, "watchdog", self.last_error)
         self._leave(Cause.SILENCE, "watchdog", now_ns, self._backoff_s(now_ns))
@@ -336,7 +335,7 @@ class Session:
                     self._refuse(outcome)
 
     def _applied(self, outcome: Applied, message: WatchMessage) -> None:
-        self.counters = replace(self.counters, applied=self.counters.applied + 1)
+        self.counters.applied += 1
         self.last_error, self._refused = "", None
         self._swap(changed=True)
         reason = message.event.reason if isinstance(message.event, Snapshot) else SnapshotReason.UNKNOWN
@@ -344,7 +343,7 @@ class Session:
         self._effects.append(do.Report())
 
     def _refuse(self, refused: Refused) -> None:
-        self.counters = replace(self.counters, rejected=self.counters.rejected + 1)
+        self.counters.rejected += 1
         self.last_error = f"policy {refused.ref or 'without reference'} rejected: {refused.problem}"
         if refused != self._refused:
             level = do.CRITICAL if refused.integrity else do.ERROR
@@ -358,7 +357,7 @@ class Session:
             return
         # Once, but not once for ever: a second stream that failed would leave a live client to expire.
         self._gap_head, self._gap_again_ns = head, now_ns + ns(self._config.switch_interval_s)
-        self.counters = replace(self.counters, gaps=self.counters.gaps + 1)
+        self.counters.gaps += 1
         self._log(do.INFO, "gap", f"missed a version: head {head}, applied {self.applied or 'none'}; reopening")
         self._open_candidate("gap", now_ns)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Final
 
-from msc_client.status import ConnectionState
+from msc_client.role import ConnectionState
 
 _S = ConnectionState
 

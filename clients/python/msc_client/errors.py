@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class MscClientError(Exception):
@@ -30,8 +30,7 @@ class PolicyInvalid(MscClientError):
         super().__init__(f"{field}: {problem}{hint}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldViolation:
+class FieldViolation(NamedTuple):
     """One wrong field of a request, as the authority named it."""
 
     field: str

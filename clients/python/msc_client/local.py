@@ -10,7 +10,7 @@ from msc_client._clock import Clock, SystemClock
 from msc_client._messages import StreamEnd
 from msc_client._streams import OpenedStream, StreamSink
 from msc_client.config import ClientConfig
-from msc_client.status import Role
+from msc_client.role import Role
 from msc_client.tier import SafeDefaults
 
 __all__ = ["LocalPolicySource", "PolicyFeed"]

@@ -12,7 +12,7 @@ from msc_client._clock import Clock, SystemClock, new_id
 from msc_client._transport.policy import GrpcStreams
 from msc_client.config import ClientConfig, chosen_target
 from msc_client.errors import AuthorityUnavailable
-from msc_client.status import Role
+from msc_client.role import Role
 from msc_client.tier import SafeDefaults
 
 if TYPE_CHECKING:

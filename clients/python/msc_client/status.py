@@ -1,42 +1,16 @@
-"""Who a source is, and how it is doing."""
+"""How a source is doing: for display, and for the authority's list of clients."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
 
 from msc_client.policy import Ref
+from msc_client.role import ConnectionState, Role
 from msc_client.tier import Tier
 
-
-class Role(Enum):
-    """What the process around the source does."""
-
-    EXECUTOR = "EXECUTOR"
-    ORCHESTRATOR = "ORCHESTRATOR"
-    RISK_GUARD = "RISK_GUARD"
-    OTHER = "OTHER"
-
-
-class ConnectionState(Enum):
-    """Where the stream stands. It says nothing about the value: that is the tier."""
-
-    NEW = "NEW"
-    """Not started."""
-    CONNECTING = "CONNECTING"
-    """Opened, no message yet."""
-    LIVE = "LIVE"
-    """Messages flow."""
-    BACKOFF = "BACKOFF"
-    """Waiting before the next attempt."""
-    DENIED = "DENIED"
-    """The authority refuses this client; retried slowly."""
-    FORKED = "FORKED"
-    """In a forked child, before its first read."""
-    CLOSED = "CLOSED"
-    """Closed for good."""
+__all__ = ["ConnectionState", "Counters", "Role", "SourceStatus"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

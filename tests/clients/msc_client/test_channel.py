@@ -11,11 +11,11 @@ from msc_client_harness import QUICK, until
 
 from msc_client import ConnectionState, PolicySource, Role, TlsFiles
 from msc_client._credentials import Credentials
-from msc_client._transport.channel import CHANNEL_OPTIONS, SERVICE_CONFIG, channel_target, open_channel, spread
+from msc_client._transport.channel import SERVICE_CONFIG, channel_options, channel_target, open_channel, spread
 
 
 def test_the_channel_options_are_exactly_those_of_the_contract() -> None:
-    options = dict(CHANNEL_OPTIONS)
+    options = dict(channel_options())
     assert json.loads(str(options.pop("grpc.service_config"))) == SERVICE_CONFIG
     assert options == {
         "grpc.keepalive_time_ms": 30000,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING
 
@@ -48,7 +47,7 @@ SERVICE_CONFIG = {
 }
 
 # The names are the ones that grpc core reads; it ignores misspelt ones without a word.
-CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
+_NUMBERS: tuple[tuple[str, int], ...] = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     # keepalive_timeout does not close a connection to a frozen process; this does.
@@ -62,8 +61,15 @@ CHANNEL_OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_receive_message_length", 1024 * 1024),
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_http_proxy", 0),
-    ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
 )
+
+
+def channel_options() -> list[tuple[str, int | str]]:
+    """Returns every option of a channel: the numbers, and the service config as text."""
+    # Nothing else of an import needs it.
+    import json
+
+    return [*_NUMBERS, ("grpc.service_config", json.dumps(SERVICE_CONFIG))]
 
 
 def open_channel(target: str, credentials: Credentials) -> grpc.Channel:
@@ -78,7 +84,7 @@ def open_channel(target: str, credentials: Credentials) -> grpc.Channel:
     if tls is None:
         if credentials.has_token and not _stays_here(target):
             _log.warning("the token travels unencrypted to %s: set tls or MSC_TLS_CA", target, extra=_PLAIN_TOKEN)
-        return grpc.insecure_channel(address, options=list(CHANNEL_OPTIONS))
+        return grpc.insecure_channel(address, options=channel_options())
     ssl = grpc.ssl_channel_credentials(
         root_certificates=_certificate(tls.root_certificates),
         private_key=None if tls.private_key is None else _certificate(tls.private_key),
@@ -86,7 +92,7 @@ def open_channel(target: str, credentials: Credentials) -> grpc.Channel:
     )
     expected = tls.server_name or _name_for_list(target, address)
     name = [("grpc.ssl_target_name_override", expected)] if expected else []
-    return grpc.secure_channel(address, ssl, options=[*CHANNEL_OPTIONS, *name])
+    return grpc.secure_channel(address, ssl, options=[*channel_options(), *name])
 
 
 def _name_for_list(target: str, address: str) -> str:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import grpc
 
 from msc_client._credentials import credentials_of
 from msc_client._messages import StreamEnd
-from msc_client._streams import StreamSink
 from msc_client._transport.channel import open_channel
 from msc_client._wire.details import STATUS_KEY, ErrorDetails, details_from
 from msc_client.config import ClientConfig
 from msc_client.errors import AuthorityError, AuthorityUnavailable
+
+if TYPE_CHECKING:
+    from msc_client._streams import StreamSink
 
 _log = logging.getLogger("msc_client")
 

@@ -8,7 +8,7 @@ paid for by every host process. So the handful of fields is read from the encodi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError
@@ -25,8 +25,7 @@ _MAX_VARINT_BYTES = 10
 _TYPES = "type.googleapis.com/google.rpc."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorDetails:
+class ErrorDetails(NamedTuple):
     """What an error status says beside its code."""
 
     reason: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError
 
@@ -21,9 +22,12 @@ from msc_client._messages import (
 )
 from msc_client._wire.policy import document_from, duration_of, ref_from, ref_to, seconds_from, timestamp_of
 from msc_client.policy import Ref
-from msc_client.status import Role, SourceStatus
+from msc_client.role import Role
 from msc_client.tier import Tier
 from msc_policy import v1 as pb
+
+if TYPE_CHECKING:
+    from msc_client.status import SourceStatus
 
 _LONGEST_DURATION_S = 315_576_000_000.0
 """https://protobuf.dev/reference/protobuf/google.protobuf/#duration"""
