@@ -139,3 +139,32 @@ def test_what_persons_put_in_force_is_in_force_behind_a_restore(authority: Autho
     assert "calm down" in json.dumps(msc(authority, "overrides", *asking))
     msc(authority, "resume", "--reason", "over", "--yes", *asking)
     assert until(authority.answers).policy.trading_state != pb.TRADING_STATE_HALTED
+
+
+def test_what_persons_said_since_the_backup_is_in_force_behind_a_restore_over_the_database(
+    authority: AuthorityProcess, tmp_path: Path
+) -> None:
+    authority.start()
+    until(lambda: (answer := authority.answers()) and answer.policy.ref.version, what="a first policy")
+    asking = ("--target", authority.target)
+    token = msc(authority, "token", "create", "bot", "--role", "reader")
+    file = tmp_path / "msc.backup"
+    msc(authority, "backup", str(file))
+    msc(authority, "limit", "--max-positions", "1", "--reason", "careful", *asking)
+    msc(authority, "halt", "--reason", "news", *asking)
+    msc(authority, "token", "revoke", str(token["token_id"]))
+    anchor = msc(authority, "audit", "verify")["anchor"]
+    authority.kill()
+
+    restored = msc(authority, "restore", str(file), "--replace", "--yes")
+    authority.start()
+
+    def policy_of_the_new_epoch() -> pb.Policy | None:
+        answer = authority.answers()
+        return answer.policy if answer and answer.policy.ref.version else None
+
+    policy = until(policy_of_the_new_epoch, what="a policy of the new epoch")
+    assert policy.ref.epoch == restored["epoch"]
+    assert (policy.trading_state, policy.max_positions) == (pb.TRADING_STATE_HALTED, 1)
+    assert (restored["tokens"], restored["knows_what_was_said"]) == ([], True)
+    assert msc(authority, "audit", "verify", "--anchor", str(anchor))["intact"] is True
