@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 OURS = "/msc_policy."
+_ENDED = (grpc.aio.AbortError, grpc.aio.InternalError)
+"""What a call raises that has its status, or whose caller went away while it was being answered or refused.
+
+The latter is no fault of ours, and a second status for it would be one. gRPC ends it, and logs it where it is not that.
+"""
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 # gRPC's types describe the blocking server; ours are coroutines on bytes, see calls.py.
@@ -122,7 +127,7 @@ class AnswerErrors(_Around):
         async def answered(request: object, context: Context) -> bytes | None:
             try:
                 return await behaviour(request, context)
-            except grpc.aio.AbortError:
+            except _ENDED:
                 raise
             except Exception as error:
                 await abort(context, self._refusal(method, error))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import grpc
+
 from msc_authority.app.broker import Broker, Ending, Watcher
 from msc_authority.app.clients import ClientInfo, WatchEnd
 from msc_authority.app.fleet import Fleet
@@ -131,7 +133,8 @@ def _held(request: pb.WatchPolicyRequest) -> Held | None:
 def _broken_by(error: BaseException, watcher: Watcher) -> WatchEnd:
     if watcher.ending is Ending.SLOW_CONSUMER:
         return WatchEnd.SLOW_CONSUMER
-    if isinstance(error, asyncio.CancelledError):
+    # gRPC cancels when the caller has gone; a write may find out first.
+    if isinstance(error, (asyncio.CancelledError, grpc.aio.InternalError)):
         return WatchEnd.CALLER
     return WatchEnd.REFUSED if isinstance(error, (ReplicaBehind, EpochSuperseded)) else WatchEnd.FAILED
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import grpc
 import pytest
@@ -35,6 +35,8 @@ from msc_authority.rpc.watch_service import WatchMaker, WatchService
 from msc_policy import v1 as pb
 
 if TYPE_CHECKING:
+    from msc_authority.rpc.calls import Context
+
     Call = grpc.aio.UnaryStreamCall[pb.WatchPolicyRequest, pb.WatchPolicyResponse]
 
 DRAIN_S = 0.2
@@ -62,6 +64,13 @@ async def read(call: Call) -> pb.WatchPolicyResponse:
     return message
 
 
+class Gone:
+    """What gRPC hands a handler whose caller has gone."""
+
+    async def write(self, frame: bytes) -> None:
+        raise grpc.aio.InternalError("nobody is there")
+
+
 @dataclass
 class Scene:
     """A server that nothing but the test moves, and the fleet behind it."""
@@ -72,6 +81,7 @@ class Scene:
     fleet: Fleet
     server: PolicyServer
     stub: pb.PolicyAuthorityAsyncStub
+    watches: WatchService
 
     def publish(self, version: int, text: str = "because") -> None:
         content = a_content(author=f"author-{version}", reasons=(a_reason(text=text),))
@@ -132,7 +142,7 @@ async def serving(*, version: int = 1) -> AsyncIterator[Scene]:
     port = await server.start("127.0.0.1", 0)
     options = [("grpc.http2.bdp_probe", 0)]
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
-        yield Scene(time, told, broker, fleet, server, pb.PolicyAuthorityStub(channel))
+        yield Scene(time, told, broker, fleet, server, pb.PolicyAuthorityStub(channel), watches)
         await server.stop(DRAIN_S)
     worker.close()
     door.close()
@@ -187,6 +197,13 @@ async def test_a_watch_that_its_caller_ends_is_counted_as_such() -> None:
         await read(call)
         call.cancel()
         await until(lambda: scene.fleet.watch_ends == {"caller": 1})
+
+
+async def test_a_watch_whose_caller_is_found_gone_by_a_write_is_counted_as_such() -> None:
+    async with serving() as scene:
+        with pytest.raises(grpc.aio.InternalError):
+            await scene.watches.watch_policy(pb.WatchPolicyRequest(), cast("Context", Gone()))
+        assert scene.fleet.watch_ends == {"caller": 1}
 
 
 async def test_a_watch_that_grew_old_and_one_that_is_refused_are_counted_as_such() -> None:
