@@ -45,9 +45,9 @@ class Issuer:
         """A certificate for this machine."""
         return self._issue("localhost", [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))])
 
-    def client(self, name: str, *more: str) -> Pair:
-        """A certificate for a client of that common name, with further DNS names. Expired where it says so."""
-        return self._issue(name, [x509.DNSName(each) for each in more])
+    def client(self, name: str, *more: str, end: datetime = END) -> Pair:
+        """A certificate for a client of that common name, with further DNS names."""
+        return self._issue(name, [x509.DNSName(each) for each in more], end)
 
     def expired(self) -> Pair:
         """A certificate for this machine that held until 2001."""

@@ -86,6 +86,31 @@ def test_doors_that_stand_open_are_named_at_the_start() -> None:
     assert "is a reader" in anonymous
 
 
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"public_url": "https://msc.example"}, "public_url is set"),
+        ({"http_allowed_hosts": ["msc.example"]}, "http_allowed_hosts is set"),
+        (
+            {"public_url": "https://msc.example", "http_allowed_hosts": ["a.example"], "loopback_role": "reader"},
+            "http_allowed_hosts and public_url is set",
+        ),
+    ],
+)
+def test_behind_a_proxy_it_is_said_as_whom_those_come_in_whom_it_forwards(
+    values: dict[str, object], named: str
+) -> None:
+    settings = Settings.model_validate(values)
+
+    (notice,) = settings.notices()
+
+    assert notice.startswith(named)
+    assert f"comes in as {settings.loopback_role}" in notice
+    assert 'set loopback_role = "none"' in notice
+    assert Settings.model_validate({**values, "loopback_role": "none"}).notices() == ()
+    assert Settings.model_validate({**values, "serve_http": False}).notices() == ()
+
+
 def test_variables_of_clients_are_not_taken_for_settings() -> None:
     names = ("MSC_TOKEN", "MSC_TOKEN_FILE", "MSC_TLS_CA", "MSC_TLS_CLIENT_CERTIFICATE", "MSC_TLS_CLIENT_KEY")
 

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from msc_builders import ManualClock, a_commit, at
+from msc_builders import START, ManualClock, a_commit, at
 from typer.testing import CliRunner, Result
 
 from msc_authority.adapters.sql import open_store
@@ -148,6 +148,30 @@ def test_rows_are_listed_newest_first(home: Path, monkeypatch: pytest.MonkeyPatc
     assert lines[0].split() == ["ROW", "AT", "ACTOR", "KNOWN", "BY", "ACTION", "WHAT"]
     assert [line.split()[0] for line in lines[1:]] == ["4", "3", "2"]
     assert lines[1].rstrip().endswith("trading: [news] 3")
+
+
+@pytest.mark.parametrize(
+    ("credential", "shown"),
+    [
+        ({"kind": "token", "id": "0123456789ab"}, "token 0123456789ab"),
+        ({"kind": "console session", "id": "0123456789ab"}, "console session 0123456789ab"),
+        ({"kind": "certificate", "id": "ab" * 32}, "certificate abababababab"),
+        ({"kind": "loopback", "id": ""}, "loopback"),
+        (None, ""),
+    ],
+)
+def test_a_row_shows_by_what_it_was_known_who_acted(
+    home: Path, monkeypatch: pytest.MonkeyPatch, credential: dict[str, str] | None, shown: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    with open_store(sqlite_url(home), ManualClock()) as store:
+        detail = {"reason": "news", "credential": credential}
+        store.audit.append(START, AuditLine(actor="anna (x)", action="halt", target="trading", detail=detail))
+
+    line = msc("list", "--home", str(home), "--limit", "1").stdout.splitlines()[1]
+
+    assert " ".join(line.split()).endswith(" ".join(f"anna (x) {shown} halt trading: news".split()))
+    assert json.loads(msc("list", "--home", str(home), "--limit", "1", "--json").stdout)["detail"] == detail
 
 
 def test_programs_read_one_row_a_line(home: Path) -> None:

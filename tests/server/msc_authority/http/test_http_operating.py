@@ -9,6 +9,8 @@ import pytest
 from msc_http import problem_of, talking
 from msc_operated import operated
 
+from msc_authority.app.access import Role
+from msc_authority.app.tokens import mint
 from msc_authority.core.policy import TradingState
 
 ACT, OVERRIDES = "/api/msc/act", "/api/msc/overrides"
@@ -17,6 +19,27 @@ HALT = {"action": "halt"}
 
 async def act(client: httpx.AsyncClient, asked: Mapping[str, object]) -> httpx.Response:
     return await client.post(ACT, json={"reason": "exchange incident", "actor": "alice", **asked})
+
+
+async def test_over_rest_too_the_audit_log_says_by_what_it_was_known_who_acted() -> None:
+    async with operated() as scene:
+        minted = mint(name="ops-anna", roles=[Role.OPERATOR], now=scene.time.now(), created_by="a test")
+        scene.store.tokens.add(minted.stored)
+        async with talking(scene.authority.insight, admission=scene.authority.admission) as client:
+            bearer = {"Authorization": f"Bearer {minted.text}"}
+            cookie = {"Cookie": f"msc_token={minted.text}"}
+            for headers in ({}, bearer, cookie):
+                asked = {"reason": "exchange incident", "actor": "mallory", **HALT}
+                assert (await client.post(ACT, json=asked, headers=headers)).status_code == 200
+
+        rows = [row for row in reversed(scene.store.audit.page(None, 100)) if row.action == "halt"]
+
+    token_id = minted.stored.token_id
+    assert [(row.actor, row.detail["credential"]) for row in rows] == [
+        ("anonymous@127.0.0.1 (mallory)", {"kind": "loopback", "id": ""}),
+        ("ops-anna (mallory)", {"kind": "token", "id": token_id}),
+        ("ops-anna (mallory)", {"kind": "console session", "id": token_id}),
+    ]
 
 
 async def test_a_halt_is_in_force_when_it_is_answered() -> None:
@@ -65,7 +88,11 @@ async def test_each_override_is_listed_with_what_it_sets_and_lifted(
 
         (listed,) = (await client.get(OVERRIDES)).json()["overrides"]
         assert listed == placed
-        assert (listed["kind"], listed["actor"], listed["loosens"]) == (kind, "anonymous@127.0.0.1 (alice)", "allow_loosening" in asked)
+        assert (listed["kind"], listed["actor"], listed["loosens"]) == (
+            kind,
+            "anonymous@127.0.0.1 (alice)",
+            "allow_loosening" in asked,
+        )
         assert {name: value for name, value in listed["setting"].items() if value is not None} == setting
         assert (listed["expires_at"] is None) is ("lasts_s" not in asked)
 

@@ -11,7 +11,9 @@ from msc_live import until
 from msc_operated import Operated, operated
 from msc_served import fields_of, reason_of
 
+from msc_authority.app.access import Role
 from msc_authority.app.alerts.conditions import trading_not_active
+from msc_authority.app.tokens import mint
 from msc_authority.core.policy import RiskMode, TradingState
 from msc_policy import v1 as pb
 
@@ -25,6 +27,35 @@ async def refused(scene: Operated, **fields: object) -> grpc.aio.AioRpcError:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await scene.act(**fields)
     return caught.value
+
+
+async def test_a_caller_without_a_token_cannot_choose_the_name_it_is_known_by() -> None:
+    async with operated() as scene:
+        for claimed in ("ops-anna", "authority", "anonymous@192.0.2.7", ""):
+            await scene.act(actor=claimed, **HALT)
+
+        rows = [row for row in scene.store.audit.page(None, 100) if row.action == "halt"]
+
+    assert [row.actor for row in rows] == [
+        "anonymous@127.0.0.1",
+        "anonymous@127.0.0.1 (anonymous@192.0.2.7)",
+        "anonymous@127.0.0.1 (authority)",
+        "anonymous@127.0.0.1 (ops-anna)",
+    ]
+    assert {str(row.detail["credential"]) for row in rows} == {"{'kind': 'loopback', 'id': ''}"}
+
+
+async def test_the_audit_log_has_the_token_that_an_act_was_done_with() -> None:
+    async with operated() as scene:
+        minted = mint(name="ops-anna", roles=[Role.OPERATOR], now=scene.time.now(), created_by="a test")
+        scene.store.tokens.add(minted.stored)
+        request = pb.ActRequest(reason="exchange incident", actor="mallory", halt=pb.HaltAction())
+        await scene.operator.Act(request, metadata=(("authorization", f"Bearer {minted.text}"),))
+
+        row = next(row for row in scene.store.audit.page(None, 100) if row.action == "halt")
+
+    assert row.actor == "ops-anna (mallory)"
+    assert row.detail["credential"] == {"kind": "token", "id": minted.stored.token_id}
 
 
 async def test_a_halt_is_in_force_when_it_is_answered_and_an_evaluation_follows() -> None:

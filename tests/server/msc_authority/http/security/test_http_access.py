@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from msc_doors import Door, a_door
+from msc_doors import Door, a_door, shown
 from msc_http import LOOPBACK, Reader, Site, a_face, problem_of, serving, talking
 from msc_live import ManualTime
 from msc_observed import StillInsight
@@ -182,7 +182,7 @@ async def test_who_asks_too_often_is_told_to_wait() -> None:
     assert answers[-1].headers["Retry-After"] == "1"
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Forwarded-Proto", "Forwarded", "X-Real-IP", "Via", "CF-Ray"])
 async def test_whoever_a_proxy_on_this_machine_forwards_is_not_from_this_machine(header: str) -> None:
     async with guarded(AccessRules()) as (_, client):
         forwarded = await client.get("/api/msc/status", headers={header: "192.0.2.9"})
@@ -236,14 +236,39 @@ async def test_logging_in_leads_nowhere_else(where: str) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", '"><script>alert(1)</script>'])
-async def test_what_is_no_token_does_not_log_in_and_is_not_repeated(token: str) -> None:
-    async with guarded() as (_, client):
+async def test_what_is_no_token_does_not_log_in_is_not_repeated_and_is_counted(token: str) -> None:
+    async with guarded() as (door, client):
         answer = await client.post("/login", data={"token": token, "next": '"><script>'})
+        refused = door.admission.tally().refused
 
+    assert refused == {"TOKEN_INVALID": 1}
     assert answer.status_code == 401
     assert "This is no token" in answer.text
     assert "Set-Cookie" not in answer.headers
     assert "<script>" not in answer.text
+
+
+async def test_who_tries_tokens_too_often_is_told_to_wait() -> None:
+    with a_door(ManualTime(), per_s=1.0) as door:
+        await door.book.read()
+        async with talking(admission=door.admission) as client:
+            answers = [await client.post("/login", data={"token": f"guess-{number}"}) for number in range(12)]
+
+    assert [answer.status_code for answer in answers] == [401] * 10 + [429] * 2
+    assert door.admission.tally().refused == {"TOKEN_INVALID": 10, "RATE_LIMITED": 2}
+
+
+async def test_who_logs_in_too_often_reads_so_on_the_page() -> None:
+    with a_door(ManualTime(), per_s=1.0) as door:
+        async with talking(admission=door.admission) as client:
+            minted = door.give(Role.READER)
+            for number in range(10):
+                # From elsewhere, so that it is the identity that asks too often.
+                await door.admission.log_in(shown(minted.text, host=f"192.0.2.{number}"), "POST /login")
+            answer = await client.post("/login", data={"token": minted.text})
+
+    assert (answer.status_code, "Too many requests came from you" in answer.text) == (429, True)
+    assert "Set-Cookie" not in answer.headers
 
 
 async def test_a_page_of_another_site_cannot_log_somebody_in_or_out() -> None:
@@ -258,6 +283,20 @@ async def test_a_page_of_another_site_cannot_log_somebody_in_or_out() -> None:
 async def test_where_people_of_this_machine_are_let_in_nobody_has_to_log_in() -> None:
     async with guarded(AccessRules()) as (_, client):
         assert (await client.get("/docs", headers={"Accept": "text/html"})).status_code == 200
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_may_listen_to_events_as_the_table_says(role: Role) -> None:
+    with a_door(ManualTime()) as door, serving(a_face(admission=door.admission)) as site:
+        text = door.give(role).text
+        with httpx.stream("GET", f"{site.url}/api/msc/events", headers=bearer(text), timeout=20) as response:
+            status = response.status_code
+        nobody = httpx.get(f"{site.url}/api/msc/events", headers=bearer("nonsense"), timeout=20)
+
+    need = need_of_route("GET", "/api/msc/events")
+    assert isinstance(need, Role)
+    assert (status == 200) is (need in role.covers)
+    assert nobody.status_code == 401
 
 
 def test_a_stream_of_events_ends_when_its_token_is_revoked() -> None:

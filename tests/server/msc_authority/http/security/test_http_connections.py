@@ -11,16 +11,19 @@ from pathlib import Path
 
 import httpx
 import pytest
-from msc_certificates import Issuer, Pair, ServerFiles
-from msc_doors import a_door
-from msc_http import DEADLINE_S, Site, a_face, problem_of, serving
+from msc_certificates import END, Issuer, Pair, ServerFiles
+from msc_doors import a_door, an_open_door
+from msc_http import DEADLINE_S, LOOPBACK, Site, a_face, problem_of, serving
 from msc_live import ManualTime
+from msc_observed import StillInsight
 
 from msc_authority.adapters.tls_files import TlsFiles
 from msc_authority.app.access import Role
 from msc_authority.app.admission import AccessRules
 from msc_authority.http import guard
+from msc_authority.http.app import make_app
 from msc_authority.http.security import connections
+from msc_authority.http.security.connections import MAX_MESSAGE_BYTES
 from msc_authority.http.serving import HttpServer, listen, url_of
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -132,16 +135,36 @@ def test_what_is_no_request_gets_no_answer_of_ours_and_the_server_stays_up(sent:
         assert httpx.get(f"{site.url}/healthz").status_code == 200
 
 
+def test_a_message_of_a_websocket_that_is_too_large_ends_it() -> None:
+    face = make_app(StillInsight(), hosts=LOOPBACK, admission=an_open_door(), new_id=lambda: "id")
+    with serving(face) as site, connected(site) as connection:
+        connection.sendall(
+            b"GET /_nicegui_ws/socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        opened = connection.recv(65_536)
+        # One frame of text, masked with zeros, that announces more than is read.
+        connection.sendall(b"\x81\xff" + (MAX_MESSAGE_BYTES + 1).to_bytes(8) + bytes(4) + b"x" * 100)
+        told = rest_of(connection)
+
+    assert opened.startswith(b"HTTP/1.1 101 ")
+    # The frame that closes: 1009, too big. https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
+    assert (1009).to_bytes(2) in told
+
+
 # TLS.
 
 
 @contextmanager
-def secured(files: ServerFiles, rules: AccessRules | None = None) -> Iterator[tuple[str, TlsFiles]]:
+def secured(
+    files: ServerFiles, rules: AccessRules | None = None, time: ManualTime | None = None
+) -> Iterator[tuple[str, TlsFiles]]:
     """Yields where a server answers over TLS, and its certificates."""
     source = TlsFiles(certificate=files.certificate, key=files.key, client_ca=files.ca if files.mutual else None)
     listening = listen("127.0.0.1", 0)
     url = url_of("localhost", listening, "https")
-    with a_door(ManualTime(), rules=rules or AccessRules()) as door:
+    with a_door(time or ManualTime(), rules=rules or AccessRules()) as door:
         server = HttpServer(lambda: a_face(admission=door.admission), listening, tls=source)
         server.start()
         try:
@@ -190,6 +213,23 @@ def test_where_clients_must_show_a_certificate_its_name_gives_the_roles(tmp_path
         assert isinstance(status_of(url, ca, tmp_path, Issuer().client("grafana")), str)
         assert isinstance(status_of(url, ca, tmp_path, issuer.expired()), str)
         assert isinstance(status_of(url, ca, tmp_path), str)
+
+
+def test_a_connection_is_let_in_as_long_as_its_certificate_holds(tmp_path: Path) -> None:
+    files, time = ServerFiles(tmp_path, mutual=True), ManualTime()
+    time.leap((END - time.now()).total_seconds() - 1)
+    rules = AccessRules(local=None, certificates={"*": frozenset({Role.READER})})
+    pair = files.issuer.client("grafana")
+    with (
+        secured(files, rules, time) as (url, _),
+        httpx.Client(verify=trusting(files.issuer.pem, pair, tmp_path), timeout=DEADLINE_S) as client,
+    ):
+        before = client.get(f"{url}/api/msc/status")
+        time.leap(1)
+        after = client.get(f"{url}/api/msc/status")
+
+    assert before.status_code == 200
+    assert (after.status_code, problem_of(after)["reason"]) == (401, "CERTIFICATE_EXPIRED")
 
 
 def test_renewed_certificates_are_shown_to_new_connections(tmp_path: Path) -> None:

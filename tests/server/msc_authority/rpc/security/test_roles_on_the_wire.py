@@ -266,7 +266,39 @@ async def test_an_identity_has_so_many_streams_and_another_one_its_own() -> None
     assert theirs is grpc.StatusCode.OK
 
 
-@pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded", "x-real-ip"])
+async def test_each_message_of_a_stream_counts_as_a_request() -> None:
+    async with served(configured={**CLOSED, "max_requests_per_s": 1.0}) as scene:
+        metadata = bearer(given(scene.store, Role.JOURNAL).text)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await scene.journal.Record(iter([pb.RecordRequest()] * 20), metadata=metadata)
+        refused = scene.authority.admission.tally().refused
+        await scene.time.advance(1)
+        again = await scene.journal.Record(iter(()), metadata=metadata)
+
+    assert (caught.value.code(), reason_of(caught.value)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
+    assert "RetryInfo" in details_of(caught.value)
+    assert refused == {"RATE_LIMITED": 1}
+    assert again == pb.RecordResponse()
+
+
+async def test_messages_of_reflection_count_too() -> None:
+    async with served(configured={**CLOSED, "max_requests_per_s": 1.0}) as scene:
+        reflect = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+        asked = reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString()
+        call: grpc.aio.StreamStreamCall[bytes, bytes] = scene.channel.stream_stream(reflect)(
+            iter([asked] * 20), metadata=bearer(given(scene.store, Role.READER).text)
+        )
+        answers = list[object]()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            answers += [answer async for answer in call]
+
+    assert reason_of(caught.value) == "RATE_LIMITED"
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["x-forwarded-for", "x-forwarded-proto", "forwarded", "via", "x-real-ip", "cf-connecting-ip", "x-envoy-internal"],
+)
 async def test_whoever_a_proxy_on_this_machine_forwards_is_not_from_this_machine(header: str) -> None:
     async with served() as scene:
         with pytest.raises(grpc.aio.AioRpcError) as caught:

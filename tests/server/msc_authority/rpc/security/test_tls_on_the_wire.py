@@ -11,8 +11,8 @@ from pathlib import Path
 
 import grpc
 import pytest
-from msc_certificates import Issuer, Pair, ServerFiles
-from msc_live import until
+from msc_certificates import END, Issuer, Pair, ServerFiles
+from msc_live import ManualTime, until
 from msc_served import Served, reason_of, served
 
 from msc_authority.app.access import Role
@@ -42,10 +42,13 @@ async def outcome(scene: Served, ca: bytes, pair: Pair | None = None) -> str:
     return "OK"
 
 
+def configured_by(files: ServerFiles, **more: object) -> Mapping[str, object]:
+    return {**files.configured, "allow_plaintext_remote": False, **more}
+
+
 @asynccontextmanager
 async def secured(files: ServerFiles, **more: object) -> AsyncIterator[Served]:
-    configured: Mapping[str, object] = {**files.configured, "allow_plaintext_remote": False, **more}
-    async with served(configured=configured) as scene:
+    async with served(configured=configured_by(files, **more)) as scene:
         yield scene
 
 
@@ -98,6 +101,30 @@ async def test_a_token_may_go_beside_a_certificate(tmp_path: Path) -> None:
         scene.store.tokens.add(minted.stored)
         async with talking_tls(scene, files.issuer.pem, files.issuer.client("laptop")) as stub:
             await stub.Evaluate(pb.EvaluateRequest(), metadata=(("authorization", f"Bearer {minted.text}"),))
+
+
+async def test_a_watch_and_its_connection_end_with_the_certificate_that_opened_them(tmp_path: Path) -> None:
+    files, time = ServerFiles(tmp_path, mutual=True), ManualTime()
+    time.leap((END - time.now()).total_seconds() - 30)
+    configured = configured_by(files, certificates={"*": ["reader"]})
+    async with (
+        served(time=time, configured=configured) as scene,
+        talking_tls(scene, files.issuer.pem, files.issuer.client("laptop")) as stub,
+    ):
+        watch = stub.WatchPolicy(pb.WatchPolicyRequest())
+        await watch.read()
+        await scene.time.advance(31)
+        messages = [await watch.read() for _ in range(10)]
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.ListClients(pb.ListClientsRequest(), timeout=DEADLINE_S)
+
+    last = next(message for message in reversed(messages) if message is not grpc.aio.EOF)
+    assert isinstance(last, pb.WatchPolicyResponse)
+    assert last.goodbye.reason == pb.GOODBYE_REASON_AUTH_EXPIRED
+    assert (caught.value.code(), reason_of(caught.value)) == (
+        grpc.StatusCode.UNAUTHENTICATED,
+        "CERTIFICATE_EXPIRED",
+    )
 
 
 async def test_renewed_certificates_serve_new_connections_and_open_watches_go_on(tmp_path: Path) -> None:
