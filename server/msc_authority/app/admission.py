@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from msc_authority.app.access import (
     AccessRefused,
@@ -36,6 +37,7 @@ TELL_AGAIN_S = 60.0
 """The same refusal of the same address is logged once in so many seconds: who knocks cannot fill the disk."""
 MAX_TOLD = 10_000
 _SCHEME = "bearer"
+_ADDRESSES_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,19 @@ class Admission:
             RateLimited: it asks too often.
             StoreUnavailable: nobody can tell.
         """
-        return await self._answered(self._admitted(presented, need), presented, what)
+        # Of one piece, and waiting for nothing but a token that is not known: this is part of every call.
+        try:
+            self._rates.take(f"address {presented.host}")
+            if isinstance(need, Open):
+                # Not to be turned away over a token: a probe knows nothing of tokens.
+                return _nobody(presented.host, presented.is_local, None)
+            identity = await self._by_token(presented) if presented.authorization else self._without_token(presented)
+            self._rates.take(f"identity {_key(identity)}")
+            check_role(identity, need)
+        except (AccessRefused, RateLimited) as error:
+            self._note(error, presented, what)
+            raise
+        return identity
 
     async def log_in(self, presented: Presented, what: str) -> Identity:
         """Returns who shows a token to be kept by a browser, within a request that was let in as one of nobody's.
@@ -105,7 +119,13 @@ class Admission:
             RateLimited: it asks too often.
             StoreUnavailable: nobody can tell.
         """
-        return await self._answered(self._identified(presented), presented, what)
+        try:
+            identity = await self.identify(presented)
+            self._rates.take(f"identity {_key(identity)}")
+        except (AccessRefused, RateLimited) as error:
+            self._note(error, presented, what)
+            raise
+        return identity
 
     def count_message(self, identity: Identity, presented: Presented, what: str) -> None:
         """Counts one more message of a stream that was let in, as a request of its own. Raises RateLimited."""
@@ -113,32 +133,12 @@ class Admission:
             self._rates.take(f"address {presented.host}")
             self._rates.take(f"identity {_key(identity)}")
         except RateLimited as error:
-            self._tell(presented, what, RATE_LIMITED, str(error))
+            self._note(error, presented, what)
             raise
 
-    async def _answered(self, admitted: Awaitable[Identity], presented: Presented, what: str) -> Identity:
-        try:
-            return await admitted
-        except AccessRefused as error:
-            self._tell(presented, what, error.reason, str(error))
-            raise
-        except RateLimited as error:
-            self._tell(presented, what, RATE_LIMITED, str(error))
-            raise
-
-    async def _admitted(self, presented: Presented, need: Need | None) -> Identity:
-        self._rates.take(f"address {presented.host}")
-        if isinstance(need, Open):
-            # Not to be turned away over a token: a probe knows nothing of tokens.
-            return self._anonymous(presented, role=None)
-        identity = await self._identified(presented)
-        check_role(identity, need)
-        return identity
-
-    async def _identified(self, presented: Presented) -> Identity:
-        identity = await self.identify(presented)
-        self._rates.take(f"identity {_key(identity)}")
-        return identity
+    def _note(self, error: AccessRefused | RateLimited, presented: Presented, what: str) -> None:
+        reason = error.reason if isinstance(error, AccessRefused) else RATE_LIMITED
+        self._tell(presented, what, reason, str(error))
 
     def _tell(self, presented: Presented, what: str, reason: str, text: str) -> None:
         with self._lock:
@@ -173,14 +173,20 @@ class Admission:
             StoreUnavailable: nobody can tell.
         """
         if presented.authorization:
-            identity = await self._book.identify(_bearer(presented.authorization))
-            return replace(identity, session=True) if presented.session else identity
+            return await self._by_token(presented)
+        return self._without_token(presented)
+
+    async def _by_token(self, presented: Presented) -> Identity:
+        identity = await self._book.identify(_bearer(presented.authorization))
+        return replace(identity, session=True) if presented.session else identity
+
+    def _without_token(self, presented: Presented) -> Identity:
         if presented.names:
             return self._certified(presented.names, presented.certificate)
         role = self._rules.local if presented.is_local else self._rules.remote
         if role is None:
             raise TokenMissing("this authority wants to know who asks: send a token, as in Authorization: Bearer msc_…")
-        return self._anonymous(presented, role)
+        return _nobody(presented.host, presented.is_local, role)
 
     @property
     def lets_local_in(self) -> bool:
@@ -213,10 +219,11 @@ class Admission:
         self._book.check(identity)
         return identity
 
-    def _anonymous(self, presented: Presented, role: Role | None) -> Identity:
-        kind = Kind.ANONYMOUS_LOOPBACK if presented.is_local else Kind.ANONYMOUS_REMOTE
-        roles = frozenset({role} if role is not None else ())
-        return Identity(name=f"anonymous@{presented.host}", kind=kind, roles=roles)
+
+@lru_cache(maxsize=_ADDRESSES_REMEMBERED)
+def _nobody(host: str, is_local: bool, role: Role | None) -> Identity:
+    kind = Kind.ANONYMOUS_LOOPBACK if is_local else Kind.ANONYMOUS_REMOTE
+    return Identity(name=f"anonymous@{host}", kind=kind, roles=frozenset({role} if role is not None else ()))
 
 
 def _key(identity: Identity) -> str:

@@ -129,7 +129,7 @@ class ModeTimeline:
         self._incomplete = asyncio.Event()
         self._incomplete.set()
         self._complained = False
-        events.subscribe(self._hear)
+        events.subscribe(self._hear, patient=True)
 
     async def run(self) -> None:
         """Reads history, and again whenever a revision was missed, until cancelled."""

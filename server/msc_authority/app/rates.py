@@ -29,17 +29,19 @@ class RequestRates:
     def __init__(self, *, per_s: float, clock: Clock, max_callers: int = MAX_CALLERS) -> None:
         """`per_s` is what a caller may send for good, in requests a second."""
         self._per_s, self._clock, self._max_callers = per_s, clock, max_callers
+        self._full = max(1.0, per_s * BURST_S)
         self._lock = threading.Lock()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self.refused = 0
 
     def take(self, caller: str) -> None:
         """Counts one request. Raises RateLimited."""
-        full = max(1.0, self._per_s * BURST_S)
+        full = self._full
         with self._lock:
             now = self._clock.monotonic()
             left, since = self._buckets.pop(caller, (full, now))
-            left = min(full, left + (now - since) * self._per_s)
+            left += (now - since) * self._per_s
+            left = min(left, full)
             enough = left >= 1.0
             self._buckets[caller] = (left - 1.0 if enough else left, now)
             if len(self._buckets) > self._max_callers:

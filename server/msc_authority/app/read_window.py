@@ -14,30 +14,37 @@ MAX_READS_BETWEEN_REPORTS = 1_000_000_000
 """No client reads that often between two reports: what claims more is nonsense, and is left out."""
 
 
+class _Slice:
+    __slots__ = ("failed", "number", "reads")
+
+    def __init__(self, number: int) -> None:
+        self.number, self.reads, self.failed = number, 0, 0
+
+
 class ReadWindow:
     """Sums reads by slices of ten seconds, so that its size does not depend on how many there are."""
 
     def __init__(self) -> None:
         """Starts empty."""
-        self._slices: deque[tuple[int, ReadTally]] = deque(maxlen=SLICES)
+        self._slices: deque[_Slice] = deque(maxlen=SLICES)
 
     def note(self, monotonic: float, tally: ReadTally) -> None:
         """Adds reads that were made by now."""
         number = int(monotonic // SLICE_S)
-        if self._slices and self._slices[-1][0] == number:
-            _, tally_before = self._slices.pop()
-            tally = _sum(tally_before, tally)
-        self._slices.append((number, tally))
+        if not self._slices or self._slices[-1].number != number:
+            self._slices.append(_Slice(number))
+        newest = self._slices[-1]
+        newest.reads += tally.reads
+        newest.failed += tally.failed
 
     def tally(self, monotonic: float) -> ReadTally:
         """Returns the sum over the window that ends now."""
         oldest = int(monotonic // SLICE_S) - SLICES + 1
-        while self._slices and self._slices[0][0] < oldest:
+        while self._slices and self._slices[0].number < oldest:
             self._slices.popleft()
-        total = ReadTally()
-        for _, tally in self._slices:
-            total = _sum(total, tally)
-        return total
+        return ReadTally(
+            reads=sum(slice_.reads for slice_ in self._slices), failed=sum(slice_.failed for slice_ in self._slices)
+        )
 
 
 def reads_between(before: ClientCounters, after: ClientCounters, elapsed_s: float) -> ReadTally:
@@ -52,7 +59,3 @@ def reads_between(before: ClientCounters, after: ClientCounters, elapsed_s: floa
     failed = min(max(0, after.fallback_reads - before.fallback_reads), reads)
     share = min(1.0, SPAN_S / elapsed_s) if elapsed_s > 0 else 1.0
     return ReadTally(reads=round(reads * share), failed=round(failed * share))
-
-
-def _sum(one: ReadTally, other: ReadTally) -> ReadTally:
-    return ReadTally(reads=one.reads + other.reads, failed=one.failed + other.failed)

@@ -19,21 +19,36 @@ if TYPE_CHECKING:
 _AUTHORIZATION = "authorization"
 _PEERS_REMEMBERED = 4096
 _CERTIFICATES_REMEMBERED = 4096
+_HEADERS_REMEMBERED = 256
 
 
 def presented_by(context: Context, *, over_tls: bool = True) -> Presented:
     """Returns what the call shows: address, token, and over TLS the names of the certificate that was verified."""
     host, local = _where(context.peer())
     metadata = context.invocation_metadata() or ()
+    has_token, forwarded = _told_by(tuple([key for key, _ in metadata]))
+    if not over_tls and not has_token:
+        return _address(host, local and not forwarded)
     authorization = tuple(str(value) for key, value in metadata if key == _AUTHORIZATION)
     shown = context.auth_context() if over_tls else {}
     return Presented(
         host=host,
-        is_local=local and not is_forwarded(key for key, _ in metadata),
+        is_local=local and not forwarded,
         authorization=authorization,
         names=_names(shown),
         certificate=next(map(_certificate, shown.get("x509_pem_cert", ())), None),
     )
+
+
+@lru_cache(maxsize=_PEERS_REMEMBERED)
+def _address(host: str, is_local: bool) -> Presented:
+    return Presented(host=host, is_local=is_local)
+
+
+@lru_cache(maxsize=_HEADERS_REMEMBERED)
+def _told_by(headers: tuple[str, ...]) -> tuple[bool, bool]:
+    # A client sends headers of the same names with each call: whether a token is among them, whether a proxy was there.
+    return _AUTHORIZATION in headers, is_forwarded(headers)
 
 
 @lru_cache(maxsize=_PEERS_REMEMBERED)
