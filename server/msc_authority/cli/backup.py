@@ -50,7 +50,10 @@ def backup(
 def restore(  # noqa: PLR0917 - each is an option of the command, given by name
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What msc backup wrote.")],
     replace: Annotated[
-        bool, typer.Option("--replace", help="Restore over a database that holds something: that is gone then.")
+        bool,
+        typer.Option(
+            "--replace", help="Restore over a database that holds something: its facts and policies are gone."
+        ),
     ] = False,
     save_replaced: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Back up what is replaced to this file first.")

@@ -89,10 +89,10 @@ def _keep_state(
 ) -> tuple[TradingState | None, tuple[Word, ...]]:
     payload: bytes | None = connection.scalar(select(msc_state.c.controller))
     backup = _Said.of(payload, now)
+    kept = _decided(backup, replaced, now, lose=wishes.lose_tightenings)
     if backup.unread and not wishes.halt and (not replaced.rows or wishes.lose_tightenings):
         # An authority finds it unreadable, too, and publishes nothing before a person has halted it.
-        return None, ()
-    kept = _decided(backup, replaced, now, lose=wishes.lose_tightenings)
+        return None, tuple(word for word in kept.words if word.fate is Fate.LOST)
     if wishes.halt and kept.state.trading_state is not TradingState.HALTED:
         said = Instruction(actor=actor, reason=reason, now=now, override_id="")
         kept = replace(kept, state=halted(kept.state, said).state)

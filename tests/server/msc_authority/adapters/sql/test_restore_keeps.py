@@ -300,6 +300,19 @@ def test_a_backup_whose_state_cannot_be_read_comes_up_halted_with_the_words_of_w
     assert scene.kinds() == {OverrideKind.SET_LIMITS}
 
 
+def test_a_backup_whose_state_cannot_be_read_is_left_as_it_is_where_a_person_gives_up_the_words(scene: Scene) -> None:
+    state = scene.operating.state
+    scene.store.evaluations.commit(a_commit("torn", controller=b"torn"), scene.store.evaluations.load())
+    scene.backs_up()
+    scene.store.evaluations.commit(a_commit("mended", controller=state.encode()), scene.store.evaluations.load())
+    scene.says(Halt())
+
+    done = scene.restores(lose_tightenings=True)
+
+    assert (done.holding.trading_state, words(done, Fate.LOST)) == (None, ["trading"])
+    assert scene.store.evaluations.controller().payload == b"torn"
+
+
 def test_what_was_kept_once_is_kept_by_the_next_restore_too(scene: Scene) -> None:
     scene.backs_up().says(Halt(), PIN)
     scene.restores()
