@@ -20,6 +20,7 @@ from benching.contenders import (
     start_bare,
     start_tcp,
 )
+from benching.peers.flagd import FLAGD_SYNC, Flagd, numbered, start_flagd
 from benching.peers.programs import start_go
 from benching.peers.valkey import Valkey, start_valkey
 from benching.processes import Child
@@ -37,7 +38,7 @@ JOIN_WITHIN_S = 60.0
 
 AUTHORITY, WITH_COMMIT = "authority", "authority, with its commit"
 BARE, TCP = "bare grpc.aio, one slot", "asyncio TCP"
-GO, ETCD, NATS, VALKEY = "bare Go gRPC", "etcd watch", "NATS", "Valkey pub/sub"
+GO, ETCD, NATS, FLAGD, VALKEY = "bare Go gRPC", "etcd watch", "NATS", "flagd sync", "Valkey pub/sub"
 SUBJECT = "policy"
 ETCD_WATCH = "/etcdserverpb.Watch/Watch"
 
@@ -109,7 +110,7 @@ def start(run: Run) -> list[Publisher]:
 def peers(run: Run, frame: bytes) -> Iterator[Publisher]:
     """Yields what a user would pick instead, as far as it was asked for and can be had."""
     if not run.peers:
-        for name in (GO, ETCD, NATS, VALKEY):
+        for name in (GO, ETCD, NATS, FLAGD, VALKEY):
             run.skip(name, "only with --peers")
         return
     in_go: tuple[tuple[str, str, Mapping[str, object]], ...] = (
@@ -120,6 +121,8 @@ def peers(run: Run, frame: bytes) -> Iterator[Publisher]:
     for name, program, plan in in_go:
         with run.optional(name):
             yield of_bare(name, start_go(run, program, frame=frame), plan)
+    with run.optional(FLAGD):
+        yield of_flagd(start_flagd(run, size=len(frame)))
     with run.optional(VALKEY):
         yield of_valkey(start_valkey(run), frame)
 
@@ -147,6 +150,25 @@ def of_valkey(valkey: Valkey, frame: bytes) -> Publisher:
         publish=publish,
         began=lambda: {VALKEY: began_ns},
         is_last=lambda message: message.endswith(published.to_bytes(8, "big")),
+    )
+
+
+def of_flagd(flagd: Flagd) -> Publisher:
+    """flagd, whose file is replaced by this process, which notes when it began to."""
+    published, began_ns = 0, 0
+
+    def publish() -> None:
+        nonlocal published, began_ns
+        published += 1
+        began_ns = time.monotonic_ns()
+        flagd.publish(published)
+
+    return Publisher(
+        name=FLAGD,
+        plan={"kind": "grpc", "port": flagd.port, "path": FLAGD_SYNC},
+        publish=publish,
+        began=lambda: {FLAGD: began_ns},
+        is_last=lambda message: numbered(published) in message,
     )
 
 

@@ -29,20 +29,44 @@ def start_go(run: Run, name: str, *, frame: bytes) -> Bare:
     return Bare(process, int(str(process.hear()["port"])))
 
 
+def installed(run: Run, package: str) -> Path:
+    """Returns the program of somebody else's package, as it was published in that version: `host/path/name@version`.
+
+    Raises:
+        Unavailable: there is no Go, or it could not have or build the package.
+    """
+    program = _cache() / package.partition("@")[0].rpartition("/")[2]
+    _go(run, "install", package, cwd=run.home)
+    return program
+
+
 def _built(run: Run, name: str) -> Path:
+    program = _cache() / name
+    _go(run, "build", "-o", str(program), f"./{name}", cwd=SOURCES)
+    return program
+
+
+def _go(run: Run, verb: str, *arguments: str, cwd: Path) -> None:
     go = shutil.which("go")
     if go is None:
         raise Unavailable("it is written in Go, which is not installed")
-    run.say(f"building {name}")
-    program = _cache() / name
-    command = [go, "build", "-o", str(program), f"./{name}"]
+    run.say(f"building {arguments[-1]}")
     try:
-        done = subprocess.run(command, cwd=SOURCES, capture_output=True, text=True, timeout=BUILT_WITHIN_S, check=False)
+        done = subprocess.run(
+            (go, verb, *arguments),
+            cwd=cwd,
+            env={**os.environ, "GOBIN": str(_cache())},
+            capture_output=True,
+            text=True,
+            timeout=BUILT_WITHIN_S,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
-        raise Unavailable(f"go build took more than {BUILT_WITHIN_S:g} s") from None
+        raise Unavailable(f"go {verb} took more than {BUILT_WITHIN_S:g} s") from None
     if done.returncode:
-        raise Unavailable(f"go build: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'failed'}")
-    return program
+        raise Unavailable(
+            f"go {verb}: {done.stderr.strip().splitlines()[-1].strip() if done.stderr.strip() else 'failed'}"
+        )
 
 
 def _cache() -> Path:
