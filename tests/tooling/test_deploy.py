@@ -141,6 +141,18 @@ def test_images_are_named_without_a_registry(compose: Document) -> None:
     assert images == {"meta-strategy-controller", "postgres:18", "valkey/valkey:9"}
 
 
+def test_the_cache_has_a_password_that_stands_in_a_secret_alone(compose: Document, tmp_path: Path) -> None:
+    service = parts_of(compose, "services")["valkey"]
+    command, test = cast("list[str]", service["command"]), str(cast("Document", service["healthcheck"])["test"])
+    configuration = tmp_path / "valkey_conf"
+    configuration.write_text("requirepass hunter2\n")
+    reading = re.findall(r"\$\$\((sed .*) /run/secrets/valkey_conf\)", test)[0].replace("\\", "")
+
+    assert command[1] == f"/run/secrets/{cast('list[str]', service['secrets'])[0]}"
+    assert "requirepass" not in " ".join(command)
+    assert subprocess.check_output([*shlex.split(reading), configuration], text=True) == "hunter2\n"
+
+
 def test_secrets_are_never_committed(compose: Document) -> None:
     ignored = (DEPLOY / "compose/.gitignore").read_text().split()
 
