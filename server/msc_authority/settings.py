@@ -241,9 +241,9 @@ class Settings(BaseModel):
             said.append(f"allow_anonymous_remote is set: whoever reaches this server is a {self.remote_role}")
         if self.serve_http and self.http_names and self.loopback_role != "none":
             names = " and ".join(key for key in ("http_allowed_hosts", "public_url") if getattr(self, key))
-            role = self.loopback_role
+            role, verb = self.loopback_role, "are" if self.http_allowed_hosts and self.public_url else "is"
             said.append(
-                f'{names} is set, and callers from this machine need no token (loopback_role = "{role}"): whoever a '
+                f'{names} {verb} set, and callers from this machine need no token (loopback_role = "{role}"): whoever a '
                 "reverse proxy on this machine forwards without a header that says so, such as X-Forwarded-For, comes "
                 f'in as {role}; set loopback_role = "none", or have the proxy add the header'
             )

@@ -93,7 +93,7 @@ def test_doors_that_stand_open_are_named_at_the_start() -> None:
         ({"http_allowed_hosts": ["msc.example"]}, "http_allowed_hosts is set"),
         (
             {"public_url": "https://msc.example", "http_allowed_hosts": ["a.example"], "loopback_role": "reader"},
-            "http_allowed_hosts and public_url is set",
+            "http_allowed_hosts and public_url are set",
         ),
     ],
 )
