@@ -18,6 +18,7 @@ from msc_trading.guard.reasons import Lane, ReasonCode
 from msc_trading.guard.reservations import Reservation
 from msc_trading.guard.throttle import RateLane, RepeatThrottle
 
+_ZERO = Decimal(0)
 _NS = 1_000_000_000
 _OTHER = {Side.BUY: Side.SELL, Side.SELL: Side.BUY}
 
@@ -38,7 +39,8 @@ class Books:
         intent, facts, strategy, totals = case.intent, case.facts, case.strategy, self.ledger.totals
         symbol, positions, open_risk = intent.symbol, case.positions, known(facts.open_risk)
         held, under_way = positions.quantities, totals.symbols
-        exposure, gross, reserved, opposed = positions.exposure(symbol), positions.gross_exposure, 0, False
+        exposure, gross = positions.exposures.get(symbol, _ZERO), positions.gross_exposure
+        reserved, opposed = 0, False
         if under_way:
             reserved = len(under_way.keys() - held.keys())
             opposed = bool(totals.entries(symbol, _OTHER[intent.side]))
@@ -77,7 +79,7 @@ class Books:
         self._reduce_lane.take(case.now_ns)
         # Nobody has checked the clock for a reduction: it must not move the day on which entries are counted.
         day = case.facts.now.astimezone(UTC).date()
-        return self._reserve(case, reservation_id, Lane.REDUCE, day, Decimal(0), Decimal(0))
+        return self._reserve(case, reservation_id, Lane.REDUCE, day, _ZERO, _ZERO)
 
     def reduce_lane_denial(self, case: Case) -> Denial | None:
         """Returns why an order cannot reduce what is held, or is about to be."""

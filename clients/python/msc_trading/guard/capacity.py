@@ -13,6 +13,8 @@ from msc_trading.guard.reasons import ReasonCode
 POSITION_LIMIT_EXCEEDED: Final = "MSC AI position limit exceeded"
 DAILY_TRADE_LIMIT_EXCEEDED: Final = "MSC AI daily trade limit exceeded"
 
+_add, _multiply = EXACT.add, EXACT.multiply
+
 
 class Usage(NamedTuple):
     """How much is in use at the instant of a grant, as far as it concerns one intent.
@@ -168,6 +170,7 @@ def capacity_denial(case: Case, usage: Usage) -> Denial | None:
 def fits(case: Case, usage: Usage) -> bool:
     """Tells whether there is room for an entry that nothing is latched against: whether `capacity_denial` is None."""
     limits, strategy, config = case.in_force.limits, case.strategy, case.config
+    equity, notional = case.equity, case.notional
     current, used = usage.confirmed + usage.reserved, usage.daily_used
     return (
         usage.repeats < config.repeat_max
@@ -176,14 +179,10 @@ def fits(case: Case, usage: Usage) -> bool:
         and used is not None
         and used < limits.max_daily_trades
         and usage.orders < config.entry_orders_per_10s
-        and _fits_exposure(case, usage.symbol_exposure, config.max_symbol_leverage)
-        and _fits_exposure(case, usage.gross_exposure, config.max_gross_leverage)
+        and _add(usage.symbol_exposure, notional) <= _multiply(equity, config.max_symbol_leverage)
+        and _add(usage.gross_exposure, notional) <= _multiply(equity, config.max_gross_leverage)
         # What most entries have no limit of.
         and (config.max_open_risk_fraction is None or _open_risk(case, usage) is None)
         and (strategy.max_positions is None or _strategy_positions(case, usage) is None)
         and (strategy.max_daily_trades is None or _strategy_daily_trades(case, usage) is None)
     )
-
-
-def _fits_exposure(case: Case, used: Decimal, leverage: Decimal) -> bool:
-    return EXACT.add(used, case.notional) <= EXACT.multiply(case.equity, leverage)

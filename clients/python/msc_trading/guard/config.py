@@ -11,6 +11,7 @@ from typing import Final
 _FRACTIONS: Final = frozenset(
     {"collar_fraction", "fee_rate", "max_day_loss_fraction", "max_open_risk_fraction", "assumed_stop_fraction"}
 )
+_MAY_BE_NONE: Final = frozenset({"max_open_risk_fraction", "assumed_stop_fraction"})
 _MAY_BE_ZERO: Final = frozenset({"fee_rate", "absent_margin_s"})
 
 
@@ -84,7 +85,7 @@ class GuardConfig:
 
 
 def _check(name: str, value: object) -> None:
-    if value is None and name in _FRACTIONS:
+    if value is None and name in _MAY_BE_NONE:
         return
     if isinstance(value, Mapping):
         _check_mapping(name, value)

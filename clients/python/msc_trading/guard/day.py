@@ -47,15 +47,17 @@ class DayBook:
 
     def give_back(self, day: date, client_order_id: str) -> None:
         """Uncounts an entry that the venue never accepted."""
-        self._entries(day).pop(client_order_id, None)
+        entries = self._days.get(day)
+        if entries is not None:
+            entries.pop(client_order_id, None)
 
     def used(self, day: date) -> int | None:
         """Returns how many entries the day has seen, None while that is not known."""
-        return len(self._entries(day)) if self._rebuilt else None
+        return len(self._days.get(day, ())) if self._rebuilt else None
 
     def used_by(self, day: date, strategy_id: str) -> int:
         """Returns how many of them are this strategy's, or nobody knows whose."""
-        return sum(1 for owner in self._entries(day).values() if owner in (strategy_id, _NOBODY))
+        return sum(1 for owner in self._days.get(day, {}).values() if owner in (strategy_id, _NOBODY))
 
     def rebuild(self, now: datetime, *, fills: Iterable[Fill], executions: Iterable[Execution]) -> None:
         """Adds what the venue and the journal say of today. Nothing that was counted is forgotten.

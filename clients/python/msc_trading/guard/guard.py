@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
@@ -66,8 +66,9 @@ class RiskGuard:
         self._tables = Tables(config, account_id)
         self._latches = frozenset(latched)
         self._on_latch = on_latch
-        # Ordered: a plain dict that loses its oldest again and again looks for it ever longer.
-        self._decisions: OrderedDict[str, Decision] = OrderedDict()
+        self._decisions: dict[str, Decision] = {}
+        # Beside the dict: one that loses its oldest again and again looks for it ever longer.
+        self._oldest_first: deque[str] = deque()
         self._lines = GuardLines()
 
     def authorize(self, intent: OrderIntent, view: PolicyView, facts: GuardFacts) -> Decision:
@@ -311,9 +312,12 @@ class RiskGuard:
         return decision
 
     def _remember(self, decision: Decision) -> None:
-        self._decisions[decision.intent.client_order_id] = decision
+        id_ = decision.intent.client_order_id
+        if id_ not in self._decisions:
+            self._oldest_first.append(id_)
+        self._decisions[id_] = decision
         if len(self._decisions) > self._config.remembered_decisions:
-            self._decisions.popitem(last=False)
+            del self._decisions[self._oldest_first.popleft()]
 
     def _set_latches(self, latches: frozenset[Latch]) -> None:
         if latches == self._latches:

@@ -19,6 +19,8 @@ _NS: Final = 1_000_000_000
 _PENDING, _SENT, _UNKNOWN = ReservationState.PENDING, ReservationState.SENT, ReservationState.UNKNOWN
 _ABANDONED: Final = OrderEvent.ABANDONED
 _ENTRY: Final = Lane.ENTRY
+# States in which an entry counts no more.
+_OVER: Final = frozenset({ReservationState.CLOSED, ReservationState.RELEASED})
 _UNDECIDED: Final = frozenset({_PENDING, _SENT, _UNKNOWN})
 
 
@@ -89,10 +91,11 @@ class Ledger:
 
     def add(self, reservation: Reservation) -> None:
         """Sets a grant aside."""
-        before = self._by_id.get(reservation.client_order_id)
-        self._put(before, reservation)
+        id_ = reservation.client_order_id
+        before = self._by_id.get(id_)
         if before is None:
-            self._oldest_first.append(reservation.client_order_id)
+            self._oldest_first.append(id_)
+        self._put(before, reservation)
         if len(self._by_id) > self._config.remembered_decisions:
             self._forget_oldest()
 
@@ -163,23 +166,25 @@ class Ledger:
 
     def _put(self, before: Reservation | None, after: Reservation) -> None:
         id_ = after.client_order_id
+        self._by_id[id_] = after
         if after.lane is _ENTRY:
             self._count_entry(before, after)
         elif after.pending_reduce:
             self._reductions[id_] = after
         else:
             self._reductions.pop(id_, None)
-        self._by_id[id_] = after
 
     def _count_entry(self, before: Reservation | None, after: Reservation) -> None:
         # One of its day's trades is what may exist, or was accepted by the venue.
-        was_live, is_live = before is not None and before.is_live, after.is_live
-        if before is not None and was_live:
-            self.totals.remove(before)
-        if is_live:
+        counted, counts = False, after.accepted
+        if before is not None:
+            counted = before.accepted
+            if before.state not in _OVER:
+                counted = True
+                self.totals.remove(before)
+        if after.state not in _OVER:
+            counts = True
             self.totals.add(after)
-        counted = before is not None and (was_live or before.accepted)
-        counts = is_live or after.accepted
         if counts and not counted:
             self._day_book.take(after.day, after.client_order_id, after.strategy_id)
         elif counted and not counts:

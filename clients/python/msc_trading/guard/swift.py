@@ -8,7 +8,7 @@ opinion: the checks, one by one, find out why not. What each of them found in an
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Context, Decimal, InvalidOperation, Overflow, Rounded
 from typing import Final
 
 from msc_client.facts import MAX_DECIMAL_PLACES, MAX_INTEGER_DIGITS, Side
@@ -25,12 +25,13 @@ _ACTIVE: Final = TradingState.ACTIVE
 _BUY, _SELL = Side.BUY, Side.SELL
 _MARKET, _LIMIT = OrderType.MARKET, OrderType.LIMIT
 _BOTH: Final = PositionSide.BOTH
-# From this number on, one that is written in so many characters has no more decimal places than are allowed.
-_LEAST: Final = Decimal("0.000001")
-_MOST: Final = Decimal(10) ** MAX_INTEGER_DIGITS
-_CHARACTERS: Final = MAX_DECIMAL_PLACES + 1
+# Raises at what is written with too many places before or behind the point, or with more than 19 digits in all.
+_as_written: Final = Context(
+    prec=MAX_DECIMAL_PLACES + 1, Emin=0, Emax=MAX_INTEGER_DIGITS - 1, traps=[InvalidOperation, Overflow, Rounded]
+).plus
 
 _add, _subtract, _multiply, _remainder = EXACT.add, EXACT.subtract, EXACT.multiply, EXACT.remainder
+_multiply_add: Final = EXACT.fma
 
 
 def passes(case: Case, tables: Tables) -> bool:
@@ -75,7 +76,7 @@ def _is_well_formed(intent: OrderIntent) -> bool:
 
 
 def _is_sound(number: Decimal | None) -> bool:
-    return type(number) is Decimal and _LEAST <= number < _MOST and len(str(number)) <= _CHARACTERS
+    return type(number) is Decimal and _ZERO < _as_written(number) < INFINITY
 
 
 def _may_enter(case: Case, terms: Terms) -> bool:
@@ -157,7 +158,7 @@ def _is_affordable(case: Case, terms: Terms) -> bool:
     if intent.price is None and asked is not None and not (stop < asked if buying else stop > asked):
         return False
     distance = _subtract(entry, stop) if buying else _subtract(stop, entry)
-    loss_per_unit = _add(distance, _multiply(_add(entry, stop), config.fee_rate))
+    loss_per_unit = _multiply_add(_add(entry, stop), config.fee_rate, distance)
     case.equity, case.strategy = equity, terms.strategy
     case.risk_amount = risk = _multiply(intent.quantity, loss_per_unit)
     return (

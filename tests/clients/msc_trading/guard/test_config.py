@@ -18,6 +18,7 @@ from msc_trading.guard import GuardConfig
         ({"max_order_notional": Decimal(0)}, "max_order_notional: 0 must be above 0"),
         ({"max_order_notional": "much"}, "max_order_notional: 'much' is not a number"),
         ({"max_order_notional": None}, "max_order_notional: None is not a number"),
+        ({"max_day_loss_fraction": None}, "max_day_loss_fraction: None is not a number"),
         ({"collar_fraction": Decimal(5)}, "collar_fraction: 5 is above 1; give a fraction, not a percentage"),
         ({"max_losing_streak": True}, "max_losing_streak: True is not a number"),
         ({"price_age_max_s": float("inf")}, "price_age_max_s: inf is not finite"),

@@ -184,6 +184,21 @@ def test_the_usual_entry_is_decided_at_once(kill: KillState) -> None:
     assert [name for name, _, _, _ in decision.rows][:3] == ["shape", "lane", "trading_state"]
 
 
+@pytest.mark.parametrize(
+    ("quantity", "code"),
+    [
+        ("0.100000000000000000", ReasonCode.ALLOWED),
+        ("0.1000000000000000000", ReasonCode.INVALID_INPUT),
+        ("1E+15", ReasonCode.INVALID_INPUT),
+        ("9.99E+14", ReasonCode.FILTER_LOT_SIZE),
+        ("Infinity", ReasonCode.INVALID_INPUT),
+        ("sNaN", ReasonCode.INVALID_INPUT),
+    ],
+)
+def test_a_number_may_have_as_many_places_as_the_shape_allows(quantity: str, code: ReasonCode) -> None:
+    assert Desk().ask(intent(quantity=D(quantity))).reason_code is code
+
+
 def test_what_was_stopped_later_changes_nothing_in_what_was_found() -> None:
     stopped: dict[str, TradingState] = {}
     locks: dict[str, datetime | None] = {}
