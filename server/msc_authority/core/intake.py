@@ -17,6 +17,7 @@ __all__ = [
     "Fields",
     "Refusal",
     "RefusalCode",
+    "net_pnl_agrees",
     "parse_equity",
     "parse_execution",
     "parse_trade",
@@ -145,6 +146,16 @@ def parse_equity(raw: Mapping[str, object], now: datetime) -> EquityPoint:
     )
 
 
+def net_pnl_agrees(gross_pnl: Decimal, fees: Decimal, funding: Decimal, net_pnl: Decimal) -> bool:
+    """Returns whether net_pnl is what the others come to, within NET_PNL_TOLERANCE."""
+    net = _net_of(gross_pnl, fees, funding)
+    return net == net_pnl or abs(_EXACT.subtract(net, net_pnl)) <= NET_PNL_TOLERANCE
+
+
+def _net_of(gross_pnl: Decimal, fees: Decimal, funding: Decimal) -> Decimal:
+    return _EXACT.add(_EXACT.subtract(gross_pnl, fees), funding)
+
+
 def _check_order(trade: Trade) -> None:
     if trade.closed_at < trade.opened_at:
         reason = f"closed at {trade.closed_at.isoformat()}, before it was opened at {trade.opened_at.isoformat()}"
@@ -152,7 +163,7 @@ def _check_order(trade: Trade) -> None:
 
 
 def _check_net_pnl(trade: Trade) -> None:
-    net = _EXACT.add(_EXACT.subtract(trade.gross_pnl, trade.fees), trade.funding)
-    if abs(_EXACT.subtract(net, trade.net_pnl)) > NET_PNL_TOLERANCE:
+    if not net_pnl_agrees(trade.gross_pnl, trade.fees, trade.funding, trade.net_pnl):
+        net = _net_of(trade.gross_pnl, trade.fees, trade.funding)
         reason = f"is {trade.net_pnl}, but gross_pnl - fees + funding is {net}"
         raise Refusal(trade.trade_id, "net_pnl", RefusalCode.INCONSISTENT, reason)

@@ -37,7 +37,9 @@ MAX_REASON_CHARS = 256
 MAX_DETAIL_CHARS = 16_384
 """Longest record of a decision: a batch of facts has to fit into a message."""
 
-_MAX_VERSION = 2**63 - 1
+MAX_VERSION = 2**63 - 1
+"""Greatest number of a policy."""
+
 _is_plain_number = re.compile(r"-?(\d+(\.\d+)?|\.\d+)", re.ASCII).fullmatch
 _EXPONENT_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)[eE]([+-]?\d+)", re.ASCII)
 _NOT_FINITE = re.compile(r"[+-]?(s?nan|inf(inity)?)", re.IGNORECASE | re.ASCII)
@@ -230,7 +232,7 @@ class RawRow:
     def _version(self, field: str, number: int) -> int:
         if number < 0:
             self._refuse(field, RefusalCode.NEGATIVE, "must not be below 0")
-        if number > _MAX_VERSION:
+        if number > MAX_VERSION:
             self._refuse(field, RefusalCode.OUT_OF_RANGE, "is greater than any policy version")
         return number
 

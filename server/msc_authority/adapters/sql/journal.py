@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -169,10 +169,10 @@ def _store_new(
 ) -> tuple[int, list[RefusedFact]]:
     if not facts:
         return 0, []
-    firsts: dict[Hashable, F] = {}
-    for _, fact in facts:
-        firsts.setdefault(table.key_of(fact), fact)
+    firsts = table.firsts(fact for _, fact in facts)
     went_in = table.insert(connection, firsts)
+    if len(went_in) == len(facts):
+        return len(went_in), []
     stored = firsts | table.fetch(connection, firsts.keys() - went_in)
     conflicts = [(index, fact) for index, fact in facts if _differs(stored[table.key_of(fact)], fact)]
     return len(went_in), [id_conflict(index, fact) for index, fact in conflicts]

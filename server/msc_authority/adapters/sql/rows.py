@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Iterable
 from datetime import datetime
 from operator import attrgetter
 from typing import Generic, TypeVar
 
-from sqlalchemy import BindParameter, Connection, Select, Table, func, select, tuple_
+from sqlalchemy import BindParameter, Connection, Select, Table, bindparam, func, select, tuple_
 
 from msc_authority.adapters.sql.inserts import insert_new
 from msc_authority.adapters.sql.tables import equity_points, execution_journal, trade_logs
@@ -32,20 +32,31 @@ class FactTable(Generic[F]):
         self._values_of = attrgetter(*self._names)
         self._key_columns = [table.c[name] for name in key]
         self._key_of = attrgetter(*key)
+        # Made once: see `policies`.
+        arrived = self.sequence > bindparam("before")
+        self._newest = select(func.max(self.sequence))
+        self._arrivals = select(func.count()).where(arrived)
+        self._keys_of_arrivals = select(*self._key_columns).where(arrived)
 
     def key_of(self, fact: F) -> Hashable:
         """What must be unique."""
         key: Hashable = self._key_of(fact)
         return key
 
+    def firsts(self, facts: Iterable[F]) -> dict[Hashable, F]:
+        """The facts by their keys; of those with one key, the first."""
+        firsts: dict[Hashable, F] = {}
+        for fact in facts:
+            firsts.setdefault(self._key_of(fact), fact)
+        return firsts
+
     def insert(self, connection: Connection, facts: dict[Hashable, F]) -> set[Hashable]:
         """Inserts the facts whose key is free; returns the keys that went in. Needs the writers' lock."""
-        before = connection.scalar(select(func.max(self.sequence))) or 0
+        before = connection.scalar(self._newest) or 0
         insert_new(connection, self.table, self._names, map(self._values_of, facts.values()))
-        arrived = self.sequence > before
-        if connection.scalar(select(func.count()).where(arrived)) == len(facts):
+        if connection.scalar(self._arrivals, {"before": before}) == len(facts):
             return set(facts)
-        return {self._key_in(row) for row in connection.execute(select(*self._key_columns).where(arrived))}
+        return {self._key_in(row) for row in connection.execute(self._keys_of_arrivals, {"before": before})}
 
     def fetch(self, connection: Connection, keys: Collection[Hashable]) -> dict[Hashable, F]:
         """The stored facts with these keys."""

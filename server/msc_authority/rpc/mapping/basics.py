@@ -37,6 +37,6 @@ def instant_of(timestamp: Timestamp) -> datetime | None:
     if not 0 <= nanos < _NANOS_A_SECOND:
         return None
     try:
-        return _EPOCH + timedelta(seconds=seconds, microseconds=nanos // 1000)
+        return _EPOCH + timedelta(0, seconds, nanos // 1000)
     except OverflowError:
         return None

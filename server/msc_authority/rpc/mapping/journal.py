@@ -11,8 +11,9 @@ from operator import attrgetter
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from msc_authority.core.facts import Fact
+from msc_authority.core.facts import Direction, Fact, Trade, TradeSource
 from msc_authority.core.intake import Refusal, RefusalCode, parse_equity, parse_execution, parse_trade
+from msc_authority.core.plain_trade import PLAIN_TEXTS, plain_trade
 from msc_authority.rpc.mapping.basics import instant_of
 from msc_policy import v1 as pb
 
@@ -20,6 +21,9 @@ Raw = Mapping[str, object]
 _SIDES: Mapping[int, str] = {pb.SIDE_BUY: "BUY", pb.SIDE_SELL: "SELL"}
 _DIRECTIONS: Mapping[int, str] = {pb.DIRECTION_LONG: "LONG", pb.DIRECTION_SHORT: "SHORT"}
 _SOURCES: Mapping[int, str] = {pb.TRADE_SOURCE_LIVE: "LIVE", pb.TRADE_SOURCE_SHADOW: "SHADOW"}
+_PLAIN_DIRECTIONS = {number: Direction(word) for number, word in _DIRECTIONS.items()}
+_PLAIN_SOURCES = {number: TradeSource(word) for number, word in _SOURCES.items()}
+_plain_texts = attrgetter(*PLAIN_TEXTS)
 _INSTANTS = frozenset({"at", "opened_at", "closed_at"})
 
 
@@ -33,7 +37,7 @@ def fact_of(entry: pb.JournalEntry, now: datetime) -> Fact:
         case "execution":
             return parse_execution(_execution(entry.execution), now)
         case "trade":
-            return parse_trade(_trade(entry.trade), now)
+            return _plain(entry.trade, now) or parse_trade(_trade(entry.trade), now)
         case "equity":
             return parse_equity(_row(entry.equity), now)
         case _:
@@ -52,6 +56,19 @@ def _trade(message: pb.ClosedTrade) -> Raw:
     row["direction"] = _word(message.direction, _DIRECTIONS)
     row["source"] = _word(message.source, _SOURCES)
     return row
+
+
+def _plain(message: pb.ClosedTrade, now: datetime) -> Trade | None:
+    return plain_trade(
+        _plain_texts(message),
+        direction=_PLAIN_DIRECTIONS.get(message.direction),
+        source=_PLAIN_SOURCES.get(message.source),
+        # What was never set lies in 1970, which is too early for any trade.
+        opened_at=instant_of(message.opened_at),
+        closed_at=instant_of(message.closed_at),
+        policy_version=message.policy_version,
+        now=now,
+    )
 
 
 def _row(message: pb.Execution | pb.ClosedTrade | pb.EquityPoint) -> dict[str, object]:
