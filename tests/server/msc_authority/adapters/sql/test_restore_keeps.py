@@ -2,72 +2,28 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from msc_backups import backed_up, content_of, restored
+from msc_backups import backed_up, restored
 from msc_builders import ManualClock, a_commit
 from msc_operating import HALF_HOUR, Operating
-from sqlalchemy import text, update
+from msc_restoring import Scene, words
+from sqlalchemy import text
 
-from msc_authority.adapters.sql import SqlStore, open_store
+from msc_authority.adapters.sql import open_store
 from msc_authority.adapters.sql.engine import Database, WriteLock
-from msc_authority.adapters.sql.keeping import Wishes
-from msc_authority.adapters.sql.restore import Restored
-from msc_authority.adapters.sql.tables import msc_state
-from msc_authority.app.access import Role
-from msc_authority.app.acts import Act, Halt, Lift, Place, Reinstate, Resume, Retire
-from msc_authority.app.tokens import mint
+from msc_authority.app.acts import Halt, Lift, Place, Reinstate, Resume, Retire
 from msc_authority.core.audit_chain import Anchor, verify
 from msc_authority.core.overrides import Bench, OverrideKind, PinMode, Reduce, SetLimits
-from msc_authority.core.policy import RiskMode, StrategyState, TradingState
+from msc_authority.core.policy import RiskMode, TradingState
 from msc_authority.core.restoring import Fate
-from msc_authority.ports import StoreError
 
 ACTIVE, REDUCING, HALTED = TradingState
-HOURS = 4
 PIN = Place(sets=PinMode(mode=RiskMode.AGGRESSIVE), loosens=True)
 TIGHT = Place(sets=SetLimits(max_positions=1))
-
-
-class Scene:
-    """An authority's database that is backed up, lives on, and is restored over; `now` is its present."""
-
-    def __init__(self, url: str, store: SqlStore, clock: ManualClock, file: Path) -> None:
-        self.url, self.store, self.clock, self.file = url, store, clock, file
-        self.operating = Operating(clock, store).after_good_hours(HOURS)
-
-    def says(self, *acts: Act) -> Scene:
-        for act in acts:
-            self.operating.operator.act(act, "alice", "because")
-        return self
-
-    def backs_up(self) -> Scene:
-        backed_up(self.url, self.file)
-        self.clock.advance(timedelta(minutes=1))
-        return self
-
-    def restores(self, **wishes: bool) -> Restored:
-        self.clock.advance(timedelta(minutes=1))
-        return restored(self.url, self.file, replace=True, now=self.clock.now(), wishes=Wishes(**wishes))
-
-    def token(self, name: str) -> str:
-        minted = mint(name=name, roles=[Role.READER], now=self.clock.now(), created_by="alice")
-        self.store.tokens.add(minted.stored)
-        return minted.stored.token_id
-
-    def kinds(self) -> set[OverrideKind]:
-        return {one.kind for one in self.operating.state.overrides}
-
-    def retired(self) -> frozenset[str]:
-        return self.operating.state.lives.in_state(StrategyState.RETIRED)
-
-    def audit(self) -> list[tuple[str, str]]:
-        return [(row.action, row.target) for row in self.store.audit.rows_after(None)]
 
 
 @pytest.fixture
@@ -76,10 +32,6 @@ def scene(sql_url: str, tmp_path: Path) -> Iterator[Scene]:
     clock = ManualClock()
     with open_store(sql_url, clock) as store:
         yield Scene(sql_url, store, clock, tmp_path / "msc.backup")
-
-
-def words(done: Restored, fate: Fate) -> list[str]:
-    return [word.target for word in done.holding.words if word.fate is fate]
 
 
 def test_trading_that_was_halted_since_the_backup_stays_halted_until_a_person_resumes(scene: Scene) -> None:
@@ -276,43 +228,6 @@ def test_where_the_database_was_destroyed_nothing_that_loosens_holds_and_nobody_
         assert Operating(scene.clock, store).evaluate().candidate.limits.max_positions == 1
 
 
-def test_words_that_cannot_be_read_count_as_a_halt_unless_a_person_gives_them_up(scene: Scene) -> None:
-    scene.backs_up()
-    scene.store.evaluations.commit(a_commit("torn", controller=b"torn"), scene.store.evaluations.load())
-
-    assert scene.restores().holding.trading_state is HALTED
-    word = next(row for row in scene.store.audit.page(None, 9) if row.action == "restore_kept")
-    assert word.detail["unreadable_state"] == "dG9ybg=="
-    scene.store.evaluations.commit(a_commit("torn", controller=b"torn"), scene.store.evaluations.load())
-    assert scene.restores(lose_tightenings=True).holding.trading_state is ACTIVE
-
-
-def test_a_backup_whose_state_cannot_be_read_comes_up_halted_with_the_words_of_what_it_replaces(scene: Scene) -> None:
-    good = scene.operating.state
-    scene.store.evaluations.commit(a_commit("torn", controller=b"torn"), scene.store.evaluations.load())
-    scene.backs_up()
-    scene.store.evaluations.commit(
-        a_commit("mended", controller=replace(good, overrides=()).encode()), scene.store.evaluations.load()
-    )
-    scene.says(TIGHT)
-
-    assert scene.restores().holding.trading_state is HALTED
-    assert scene.kinds() == {OverrideKind.SET_LIMITS}
-
-
-def test_a_backup_whose_state_cannot_be_read_is_left_as_it_is_where_a_person_gives_up_the_words(scene: Scene) -> None:
-    state = scene.operating.state
-    scene.store.evaluations.commit(a_commit("torn", controller=b"torn"), scene.store.evaluations.load())
-    scene.backs_up()
-    scene.store.evaluations.commit(a_commit("mended", controller=state.encode()), scene.store.evaluations.load())
-    scene.says(Halt())
-
-    done = scene.restores(lose_tightenings=True)
-
-    assert (done.holding.trading_state, words(done, Fate.LOST)) == (None, ["trading"])
-    assert scene.store.evaluations.controller().payload == b"torn"
-
-
 def test_what_was_kept_once_is_kept_by_the_next_restore_too(scene: Scene) -> None:
     scene.backs_up().says(Halt(), PIN)
     scene.restores()
@@ -323,56 +238,3 @@ def test_what_was_kept_once_is_kept_by_the_next_restore_too(scene: Scene) -> Non
     assert (scene.operating.state.trading_state, scene.operating.state.overrides) == (HALTED, before.overrides)
     assert done.knows_what_was_said
     assert verify(scene.store.audit.rows_after(None)).broken is None
-
-
-def test_a_restore_that_fails_at_its_end_leaves_everything_as_it_was(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scene.token("bot")
-    scene.backs_up().says(Halt(), Retire(strategy_id="TREND"))
-    before = content_of(scene.url)
-
-    def gives_out(*_: object, **__: object) -> None:
-        raise StoreError("the disk is full")
-
-    monkeypatch.setattr("msc_authority.adapters.sql.keeping._revoke_all", gives_out)
-    with pytest.raises(StoreError, match="disk is full"):
-        scene.restores(revoke_all_tokens=True)
-
-    assert content_of(scene.url) == before
-
-
-def test_an_older_schema_is_replaced_with_what_it_had(sql_url: str, tmp_path: Path) -> None:
-    clock = ManualClock(datetime.fromisoformat("2026-01-01T00:00:00+00:00"))
-    with open_store(sql_url, clock) as store:
-        scene = Scene(sql_url, store, clock, tmp_path / "msc.backup").backs_up().says(Halt())
-        database = Database(sql_url)
-        with database.write(WriteLock.SCHEMA) as connection:
-            for gone in ("msc_tokens", "msc_lease"):
-                connection.execute(text(f"DROP TABLE {gone}"))
-        database.close()
-
-        done = scene.restores()
-
-        assert done.holding.trading_state is HALTED
-        assert scene.operating.evaluate().candidate.trading_state is HALTED
-
-
-def test_a_halt_that_is_being_committed_is_waited_for(postgres_url: str, tmp_path: Path) -> None:
-    clock = ManualClock()
-    with open_store(postgres_url, clock) as store:
-        scene = Scene(postgres_url, store, clock, tmp_path / "msc.backup").backs_up()
-        halted = replace(scene.operating.state, trading_state=HALTED).encode()
-        done: list[Restored] = []
-        restoring = threading.Thread(target=lambda: done.append(scene.restores()))
-        database = Database(postgres_url)
-        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        with database.write(WriteLock.EVALUATIONS) as connection:
-            connection.execute(update(msc_state).values(controller=halted))
-            restoring.start()
-            while restoring.is_alive() and not connection.scalar(waiting):
-                pass
-        restoring.join()
-        database.close()
-
-        assert done[0].holding.trading_state is HALTED
