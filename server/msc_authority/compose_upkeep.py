@@ -71,6 +71,7 @@ async def kept_up(
 
     tasks = (
         asyncio.create_task(living(), name="upkeep"),
+        asyncio.create_task(upkeep.follow_backups(), name="backups"),
         asyncio.create_task(giving_back(machine.timer, worker, heap.giver()), name="giving back"),
     )
     try:

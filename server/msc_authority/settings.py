@@ -243,9 +243,9 @@ class Settings(BaseModel):
             names = " and ".join(key for key in ("http_allowed_hosts", "public_url") if getattr(self, key))
             role, verb = self.loopback_role, "are" if self.http_allowed_hosts and self.public_url else "is"
             said.append(
-                f'{names} {verb} set, and callers from this machine need no token (loopback_role = "{role}"): whoever a '
-                "reverse proxy on this machine forwards without a header that says so, such as X-Forwarded-For, comes "
-                f'in as {role}; set loopback_role = "none", or have the proxy add the header'
+                f'{names} {verb} set, and callers from this machine need no token (loopback_role = "{role}"): whoever '
+                "a reverse proxy on this machine forwards without a header that says so, such as X-Forwarded-For, "
+                f'comes in as {role}; set loopback_role = "none", or have the proxy add the header'
             )
         return tuple(said)
 

@@ -63,6 +63,8 @@ class UpkeepSigns:
     audit_rows: int | None = None
     audit_damage: str = ""
     """Where its chain did not hold when it was followed last, in words; empty: it held."""
+    backup_ago_s: float | None = None
+    """Since the last backup of the database, made by whomever; None: none is known of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 
 from msc_authority.app.production import UpkeepSigns
 from msc_authority.app.retention import BATCH_ROWS, KindPlan, Pruner
@@ -16,6 +17,9 @@ from msc_authority.ports_upkeep import AuditLog
 _log = logging.getLogger(__name__)
 
 ACTOR = "authority"
+BACKUP = "backup"
+"""The action of the audit log's row that each backup leaves."""
+LOOK_FOR_BACKUP_S = 60.0
 FIRST_AFTER_S = 600.0
 EVERY_S = 86_400.0
 AGAIN_AFTER_S = 3_600.0
@@ -54,6 +58,7 @@ class Upkeep:
         """Where the chain did not hold when it was followed last, in words; empty: it held."""
         self._audit_rows: int | None = None
         self._done_at: float | None = None
+        self._backup_at: datetime | None = None
 
     @property
     def audit_broken(self) -> bool:
@@ -69,7 +74,22 @@ class Upkeep:
             done_ago_s=None if self._done_at is None else self._clock.monotonic() - self._done_at,
             audit_rows=self._audit_rows,
             audit_damage=self.audit_damage,
+            backup_ago_s=self._backup_ago_s(),
         )
+
+    def _backup_ago_s(self) -> float | None:
+        # By the clock on the wall: whoever made it is another process, perhaps before this one began.
+        return None if self._backup_at is None else max(0.0, (self._clock.now() - self._backup_at).total_seconds())
+
+    async def follow_backups(self) -> None:
+        """Looks each minute when the last backup was made, until cancelled. On every authority."""
+        while True:
+            try:
+                row = await self._worker.run(lambda: self._audit.newest_of(BACKUP))
+                self._backup_at = row.at if row is not None else None
+            except StoreError as error:
+                _log.debug("When the last backup was made cannot be read: %s", error)
+            await pause(self._timer, LOOK_FOR_BACKUP_S)
 
     async def run(self) -> None:
         """Begins some minutes after the start, so that nobody who starts waits for it."""

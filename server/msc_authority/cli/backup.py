@@ -31,19 +31,37 @@ def backup(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write everything in the database to one file, as of one instant, while the authority goes on. Changes nothing.
+    """Write everything in the database to one file, as of one instant, while the authority goes on.
 
-    The file restores into SQLite and PostgreSQL alike. It holds all decisions, facts and hashes of tokens: only its
-    owner may read it (mode 0600), and it is there under its name only when it is whole.
+    Changes nothing but the audit log, where it leaves a row. The file restores into SQLite and PostgreSQL alike. It
+    holds all decisions, facts and hashes of tokens: only its owner may read it (mode 0600), and it is there under its
+    name only when it is whole.
     """
     url = settings_of(config, {"home": home, "database_url": database_url}).database_url
     manifest = _save(url, file, quiet=as_json)
     size = file.stat().st_size
+    _note(url, file, manifest)
     if as_json:
         print_json({"file": str(file.absolute()), "bytes": size, **_manifest_document(manifest)})
         return
     rows = [("file", text(f"{file} ({_size(size)})")), *_manifest_facts(manifest)]
     console().print(fact_table(rows))
+
+
+def _note(url: str, file: Path, manifest: Manifest) -> None:
+    from msc_authority.adapters.clock import SystemClock
+    from msc_authority.adapters.sql.audit import SqlAuditLog
+    from msc_authority.app.upkeep import BACKUP
+    from msc_authority.ports_upkeep import AuditLine
+
+    detail: dict[str, object] = {"made_at": manifest.made_at.isoformat(), "rows": manifest.rows}
+    line = AuditLine(actor=this_person(), action=BACKUP, target=f"file {file.name}", detail=detail)
+    try:
+        with opened(url) as database:
+            SqlAuditLog(database).append(SystemClock().now(), line)
+    except CommandError as error:
+        # As on a standby that takes no writes, or on an older schema: the backup is whole all the same.
+        typer.echo(f"The backup is whole; the audit log has no row of it: {error.message}", err=True)
 
 
 @command

@@ -26,6 +26,7 @@ OLDEST_SANE = datetime(2025, 1, 1, tzinfo=UTC)
 NEWEST_SANE = datetime(2100, 1, 1, tzinfo=UTC)
 MAX_OFFSET_S = 1.0
 FUTURE_TOLERANCE = timedelta(minutes=5)
+BACKUP_OLD_AFTER = timedelta(days=2)
 DEADLINE_S = 3.0
 
 
@@ -151,6 +152,7 @@ def _sqlite_file(url: str) -> Path | None:
 
 
 def _open_database(database: Database, settings: Settings, clock: Clock, *, is_sqlite: bool) -> Iterator[Finding]:
+    from msc_authority.adapters.sql.audit import SqlAuditLog
     from msc_authority.adapters.sql.journal import SqlJournal
     from msc_authority.adapters.sql.policies import SqlPolicyStore
     from msc_authority.adapters.sql.schema import HEAD_REVISION, REVISIONS, revision_of
@@ -172,6 +174,10 @@ def _open_database(database: Database, settings: Settings, clock: Clock, *, is_s
         detail = f"{where} opens, schema {found}{', integrity ok' if is_sqlite else ''}"
         yield Finding(check="database", outcome=Outcome.OK, detail=detail)
         yield from _facts(SqlJournal(database).newest_fact_at(), settings, clock)
+        from msc_authority.app.upkeep import BACKUP
+
+        newest = SqlAuditLog(database).newest_of(BACKUP)
+        yield _backup(newest.at if newest is not None else None, clock)
     elif found is None or found in REVISIONS:
         detail = f"{where} opens, schema {found or 'none yet'} is older than {HEAD_REVISION}"
         serves = is_sqlite or found is None
@@ -184,6 +190,18 @@ def _open_database(database: Database, settings: Settings, clock: Clock, *, is_s
             detail=f"{where} has schema {found}, this program knows up to {HEAD_REVISION}",
             advice="use the version of msc that wrote it, or a newer one",
         )
+
+
+def _backup(at: datetime | None, clock: Clock) -> Finding:
+    if at is None:
+        detail = "none is in the audit log; msc backup FILE makes one"
+        return Finding(check="backup", outcome=Outcome.OK, detail=detail)
+    age = clock.now() - at
+    detail = f"the last one was made {age.total_seconds() / 3600:.1f} h ago"
+    if age <= BACKUP_OLD_AFTER:
+        return Finding(check="backup", outcome=Outcome.OK, detail=detail)
+    advice = "see why msc-backup.timer, or whatever makes them, no longer does"
+    return Finding(check="backup", outcome=Outcome.WARN, detail=detail, advice=advice)
 
 
 def _broken(lines: Iterator[object]) -> str:

@@ -89,6 +89,7 @@ def _upkeep(upkeep: UpkeepSigns) -> Iterator[Sample]:
     yield table.UPKEEP, ("done",), upkeep.rounds
     yield table.UPKEEP, ("failed",), upkeep.failures
     yield table.UPKEEP_AGE, (), upkeep.done_ago_s
+    yield table.BACKUP_AGE, (), upkeep.backup_ago_s
     yield table.PRUNED_ROWS, (), upkeep.pruned_rows
     yield table.AUDIT_ROWS, (), upkeep.audit_rows
     if upkeep.audit_rows is not None:

@@ -190,6 +190,9 @@ STORE_REPEATED = _counter("store_transactions_repeated", "Transactions taken bac
 STORE_LISTENING = _gauge("store_listening", "1 while new heads of others are heard of at once (LISTEN), 0 while not.")
 UPKEEP = _counter("upkeep", "Rounds of the daily upkeep here since the start.", "outcome")
 UPKEEP_AGE = _gauge("upkeep_age_seconds", "Time since the daily upkeep was done here.", unit=Unit.SECONDS)
+BACKUP_AGE = _gauge(
+    "last_backup_age_seconds", "Time since the last msc backup; no series: none is known of.", unit=Unit.SECONDS
+)
 PRUNED_ROWS = _counter("pruned_rows", "Rows pruned here since the start.")
 AUDIT_ROWS = _gauge("audit_rows", "Rows of the audit log when its chain was last followed here.")
 AUDIT_INTACT = _gauge("audit_intact", "1 where the chain held when it was last followed here, 0 where it did not.")

@@ -287,6 +287,7 @@ def _store() -> Row:
             _grown("Rounds of upkeep in an hour", table.UPKEEP, "outcome", width=6),
             _grown("Rows pruned in an hour", table.PRUNED_ROWS, "instance", width=6),
             _line("Since the upkeep was done", table.UPKEEP_AGE, width=6),
+            _line("Since the last backup", table.BACKUP_AGE, width=6),
             _line("Rows of the audit log", table.AUDIT_ROWS, width=3),
             _now("Audit log intact", table.AUDIT_INTACT, zero_is_bad=True, height=7),
         ),

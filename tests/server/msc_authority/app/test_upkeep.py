@@ -7,7 +7,7 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,11 +17,11 @@ from msc_live import ManualTime, until
 
 from msc_authority.adapters.sql import SqlStore, open_store
 from msc_authority.app.retention import BATCH_ROWS, KeepDays, KindPlan, Pruner
-from msc_authority.app.upkeep import AGAIN_AFTER_S, EVERY_S, FIRST_AFTER_S, Upkeep
+from msc_authority.app.upkeep import AGAIN_AFTER_S, BACKUP, EVERY_S, FIRST_AFTER_S, LOOK_FOR_BACKUP_S, Upkeep
 from msc_authority.app.work import Stopped, Worker, unless_stopped
 from msc_authority.core.config import DecisionConfig
 from msc_authority.ports import Clock, StoreUnavailable
-from msc_authority.ports_upkeep import Kept
+from msc_authority.ports_upkeep import AuditLine, Kept
 from msc_authority.settings import sqlite_url
 
 
@@ -212,3 +212,21 @@ def test_items_come_as_long_as_nothing_stops() -> None:
     assert [next(given), next(given)] == [0, 1]
     with pytest.raises(Stopped):
         next(given)
+
+
+async def test_it_knows_how_long_ago_the_last_backup_was_made(home: Path) -> None:
+    async with a_scene(home) as scene:
+        following = asyncio.create_task(scene.upkeep.follow_backups())
+        await until(lambda: scene.time.armed > 0)
+        assert scene.upkeep.signs().backup_ago_s is None
+        line = AuditLine(actor="ops", action=BACKUP, target="file x", detail={})
+        scene.store.audit.append(scene.time.now(), line)
+        scene.store.audit.append(scene.time.now(), replace(line, action="prune"))
+
+        await scene.time.advance(LOOK_FOR_BACKUP_S)
+        await until(lambda: scene.upkeep.signs().backup_ago_s is not None)
+
+        assert scene.upkeep.signs().backup_ago_s == LOOK_FOR_BACKUP_S
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following

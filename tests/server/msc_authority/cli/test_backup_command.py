@@ -11,7 +11,11 @@ from typer.testing import CliRunner, Result
 
 from msc_authority.adapters.clock import SystemClock
 from msc_authority.adapters.sql import open_store
+from msc_authority.adapters.sql.archive import opened_archive
+from msc_authority.adapters.sql.audit import SqlAuditLog
 from msc_authority.cli.app import build_app
+from msc_authority.core.audit_chain import verify
+from msc_authority.ports import StoreUnavailable
 from msc_authority.settings import sqlite_url
 
 
@@ -51,9 +55,34 @@ def test_programs_read_what_is_in_it(home: Path, tmp_path: Path) -> None:
     assert document["bytes"] == (tmp_path / "a.backup").stat().st_size
 
 
-def test_a_backup_changes_nothing(home: Path, file: Path) -> None:
+def test_a_backup_changes_nothing_but_the_audit_log_where_it_stands(home: Path, file: Path) -> None:
     with open_store(sqlite_url(home), SystemClock()) as store:
-        assert [row.action for row in store.audit.page(None, 9)] == ["publish", "allocate_epoch"]
+        row = store.audit.newest_of("backup")
+
+        assert row is not None
+        assert (row.target, row.detail["rows"], row.sequence) == ("file msc.backup", rows_in(file), 3)
+        assert store.policies.head().ref.version == 1
+        assert verify(store.audit.rows_after(None)).broken is None
+
+
+def test_a_backup_that_cannot_be_written_down_is_whole_all_the_same(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise StoreUnavailable("takes no writes")
+
+    monkeypatch.setattr(SqlAuditLog, "append", away)
+
+    result = msc("backup", str(tmp_path / "a.backup"), "--home", str(home))
+
+    assert result.exit_code == 0
+    assert "The backup is whole; the audit log has no row of it: takes no writes" in result.stderr
+    assert (tmp_path / "a.backup").exists()
+
+
+def rows_in(file: Path) -> int:
+    with opened_archive(file) as archive:
+        return archive.manifest.rows
 
 
 def test_a_file_that_is_there_is_not_written_over(home: Path, file: Path) -> None:

@@ -19,6 +19,7 @@ from msc_authority.adapters.sql import open_store
 from msc_authority.cli.app import build_app
 from msc_authority.cli.checks import Finding, Outcome, examine
 from msc_authority.compose_replay import replay_into
+from msc_authority.ports_upkeep import AuditLine
 from msc_authority.sample import sample_facts
 from msc_authority.settings import Settings, sqlite_url
 
@@ -265,3 +266,25 @@ def test_the_command_ends_with_0_and_a_table_when_all_is_well(tmp_path: Path, mo
 
     assert result.exit_code == 0, result.output
     assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_it_says_when_the_last_backup_was_made_and_warns_when_that_is_long_ago(filled: Settings) -> None:
+    clock = ManualTime()
+    assert findings(filled, clock)["backup"].detail.startswith("none is in the audit log")
+    with open_store(filled.database_url, clock) as store:
+        store.audit.append(clock.now(), AuditLine(actor="ops", action="backup", target="file x", detail={}))
+    clock.leap(2 * 86_400)
+    before = findings(filled, clock)["backup"]
+    clock.leap(3600)
+    after = findings(filled, clock)["backup"]
+
+    assert (before.outcome, before.detail) == (Outcome.OK, "the last one was made 48.0 h ago")
+    assert (after.outcome, after.detail) == (Outcome.WARN, "the last one was made 49.0 h ago")
+    assert "msc-backup.timer" in after.advice
+
+
+def test_it_says_what_a_proxy_on_this_machine_could_let_in_and_what_to_set(settings: Settings) -> None:
+    found = findings(settings.model_copy(update={"public_url": "https://msc.example"}))["configuration"]
+
+    assert (found.outcome, found.advice) == (Outcome.WARN, 'set loopback_role = "none"')
+    assert "public_url is set" in found.detail

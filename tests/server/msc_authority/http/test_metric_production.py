@@ -118,7 +118,8 @@ def test_the_upkeep_says_whether_the_audit_log_held_once_it_looked() -> None:
     assert (found["upkeep_total done"], found["upkeep_total failed"], found["pruned_rows_total"]) == (2, 1, 900)
     assert (found["upkeep_age_seconds"], found["audit_rows"], found["audit_intact"]) == (60, 12, 1)
     assert on(upkeep=UpkeepSigns(audit_rows=12, audit_damage="row 3"))["audit_intact"] == 0
-    assert not {"audit_intact", "audit_rows", "upkeep_age_seconds"} & set(on())
+    assert not {"audit_intact", "audit_rows", "upkeep_age_seconds", "last_backup_age_seconds"} & set(on())
+    assert on(upkeep=UpkeepSigns(backup_ago_s=7.0))["last_backup_age_seconds"] == 7.0
 
 
 def test_overrides_are_counted_by_kind() -> None:

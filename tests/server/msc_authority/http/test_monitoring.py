@@ -67,7 +67,9 @@ async def exported() -> set[str]:
         clients=(a_client(counters=counters),),
         standing=Standing(lease_age_s=1.0),
         production=Production(
-            cache=CacheSigns(), store=StoreSigns(listening=True), upkeep=UpkeepSigns(done_ago_s=1.0, audit_rows=1)
+            cache=CacheSigns(),
+            store=StoreSigns(listening=True),
+            upkeep=UpkeepSigns(done_ago_s=1.0, audit_rows=1, backup_ago_s=1.0),
         ),
     )
     insight = StillInsight(observation=observation, latest=Evaluations(latest=an_entry(), failure=None))
