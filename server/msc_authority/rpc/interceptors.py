@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar, cast
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
 import grpc
 
@@ -25,8 +25,6 @@ _ENDED = (grpc.aio.AbortError, grpc.aio.InternalError)
 
 The latter is no fault of ours, and a second status for it would be one. gRPC ends it, and logs it where it is not that.
 """
-_Request = TypeVar("_Request")
-_Response = TypeVar("_Response")
 # gRPC's types describe the blocking server; ours are coroutines on bytes, see calls.py.
 _KINDS = cast(
     "Mapping[str, Callable[[Behaviour], Handler]]",
@@ -46,29 +44,27 @@ class Wraps(Protocol):
         ...
 
 
-class Layers(grpc.aio.ServerInterceptor):
-    """Puts layers around every handler, whoever registered it: all of them in one interceptor, and once for a method,
-    because gRPC asks every interceptor anew with every call.
+class Layers(grpc.GenericRpcHandler):
+    """Finds handlers as the handlers it is given do, each behind all layers. What a server is given besides it is not.
+
+    In place of an interceptor, which gRPC asks anew with every call and waits for: a method is wrapped once.
     """
 
-    def __init__(self, *layers: Wraps) -> None:
+    def __init__(self, *layers: Wraps, around: Sequence[grpc.GenericRpcHandler]) -> None:
         """The first layer is the outermost."""
-        self._layers = layers
+        self._layers, self._around = layers, around
         self._made: dict[str, tuple[Handler, Handler]] = {}
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[_Request, _Response] | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[_Request, _Response] | None:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
         """Returns the handler behind all layers; None: there is none of that name."""
-        handler = await continuation(handler_call_details)
+        found = (handlers.service(handler_call_details) for handlers in self._around)
+        handler = next((handler for handler in found if handler is not None), None)
         if handler is None:
             return None
         known = self._made.get(handler_call_details.method)
         if known is None or known[0] is not handler:
             known = self._make(handler_call_details.method, cast("Handler", handler))
-        return cast("grpc.RpcMethodHandler[_Request, _Response]", known[1])
+        return known[1]
 
     def _make(self, method: str, handler: Handler) -> tuple[Handler, Handler]:
         made = handler

@@ -68,10 +68,11 @@ class PolicyServer:
         """`tls` None: it speaks plaintext."""
         self._health, self._broker, self._tls = health, broker, tls
         # The outermost first: the log line has the time and end of the whole call.
-        layers = Layers(LogCalls(clock), AnswerErrors(new_id), CheckAccess(admission, over_tls=tls is not None))
-        self._server = grpc.aio.server(interceptors=(layers,), options=SERVER_OPTIONS)
-        self._server.add_generic_rpc_handlers((*handlers, health_handlers(health)))
-        _enable_reflection(self._server)
+        layers = (LogCalls(clock), AnswerErrors(new_id), CheckAccess(admission, over_tls=tls is not None))
+        served = (*handlers, health_handlers(health), _reflection_handlers())
+        self._server = grpc.aio.server(options=SERVER_OPTIONS)
+        # Nothing else may be added: it would be in front of the door.
+        self._server.add_generic_rpc_handlers((Layers(*layers, around=served),))
 
     async def start(self, host: str, port: int) -> int:
         """Listens, and returns the port: the one asked for, or for 0 the one it got.
@@ -115,11 +116,18 @@ def _diagnosis(host: str, port: int) -> CannotListen:
     return PortInUse(host, port)
 
 
-def _enable_reflection(server: grpc.aio.Server) -> None:
-    from grpc_reflection.v1alpha import reflection
+def _reflection_handlers() -> grpc.GenericRpcHandler:
+    from grpc_reflection.v1alpha import reflection, reflection_pb2
 
     names = (POLICY_SERVICE, JOURNAL_SERVICE, OPERATOR_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server, pool=_Symbols())  # type: ignore[arg-type]  # what it uses of it
+    servicer = reflection.aio.ReflectionServicer(names, pool=_Symbols())
+    # As `enable_server_reflection` does, which takes nothing but a server.
+    info = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    return grpc.method_handlers_generic_handler(reflection.SERVICE_NAME, {"ServerReflectionInfo": info})
 
 
 class _Symbols:

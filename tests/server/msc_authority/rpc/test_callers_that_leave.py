@@ -51,12 +51,13 @@ class Door:
 
 @asynccontextmanager
 async def served(door: Door) -> AsyncIterator[grpc.aio.Channel]:
-    server = grpc.aio.server(interceptors=(Layers(AnswerErrors(lambda: "id-1"), door),))
+    server = grpc.aio.server()
     handlers: dict[str, Handler] = {
         METHOD: grpc.unary_unary_rpc_method_handler(lambda request, context: b""),
         WATCH: grpc.unary_stream_rpc_method_handler(lambda request, context: iter(())),
     }
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    around = (grpc.method_handlers_generic_handler(SERVICE, handlers),)
+    server.add_generic_rpc_handlers((Layers(AnswerErrors(lambda: "id-1"), door, around=around),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, cast
 
 import grpc
@@ -38,11 +37,18 @@ def handler_of(answer: bytes) -> Handler:
     return grpc.unary_unary_rpc_method_handler(lambda request, context: answer)
 
 
-def intercepted(layers: Layers, handler: Handler | None, method: str = METHOD) -> Handler | None:
-    async def continuation(details: grpc.HandlerCallDetails) -> Handler | None:
-        return handler
+class Table(grpc.GenericRpcHandler):
+    """Handlers by name, as somebody registers them."""
 
-    return asyncio.run(layers.intercept_service(continuation, Details(method)))
+    def __init__(self, **handlers: Handler) -> None:
+        self.handlers = handlers
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
+        return self.handlers.get(handler_call_details.method.rpartition("/")[2])
+
+
+def found(layers: Layers, method: str = METHOD) -> Handler | None:
+    return layers.service(Details(method))
 
 
 def answer_of(handler: Handler | None) -> bytes:
@@ -52,36 +58,39 @@ def answer_of(handler: Handler | None) -> bytes:
 
 
 def test_the_first_layer_is_the_outermost() -> None:
-    layers = Layers(Noted(b"log "), Noted(b"door "))
+    layers = Layers(Noted(b"log "), Noted(b"door "), around=[Table(GetPolicy=handler_of(b"policy"))])
 
-    assert answer_of(intercepted(layers, handler_of(b"policy"))) == b"log door policy"
+    assert answer_of(found(layers)) == b"log door policy"
 
 
 def test_a_method_is_wrapped_once_however_often_it_is_called() -> None:
     layer = Noted(b"")
-    layers, handler = Layers(layer), handler_of(b"policy")
+    layers = Layers(layer, around=[Table(GetPolicy=handler_of(b"policy"))])
 
-    first, second = intercepted(layers, handler), intercepted(layers, handler)
+    first, second = found(layers), found(layers)
 
     assert first is second
     assert layer.methods == [METHOD]
 
 
 def test_another_handler_of_the_same_name_gets_layers_of_its_own() -> None:
-    layers = Layers(Noted(b"door "))
-    intercepted(layers, handler_of(b"old"))
+    table = Table(GetPolicy=handler_of(b"old"))
+    layers = Layers(Noted(b"door "), around=[table])
+    assert answer_of(found(layers)) == b"door old"
 
-    assert answer_of(intercepted(layers, handler_of(b"new"))) == b"door new"
+    table.handlers["GetPolicy"] = handler_of(b"new")
+
+    assert answer_of(found(layers)) == b"door new"
 
 
 def test_handlers_of_others_are_behind_the_layers_too() -> None:
-    layers = Layers(Noted(b"door "))
+    layers = Layers(Noted(b"door "), around=[Table(GetPolicy=handler_of(b"policy")), Table(Check=handler_of(b"up"))])
 
-    assert answer_of(intercepted(layers, handler_of(b"up"), "/grpc.health.v1.Health/Check")) == b"door up"
+    assert answer_of(found(layers, "/grpc.health.v1.Health/Check")) == b"door up"
 
 
 def test_there_is_no_handler_where_there_was_none() -> None:
     layer = Noted(b"")
 
-    assert intercepted(Layers(layer), None) is None
+    assert found(Layers(layer, around=[Table(Check=handler_of(b"up"))])) is None
     assert layer.methods == []

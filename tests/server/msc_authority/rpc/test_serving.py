@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import grpc
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2
 from msc_served import served
 
+from msc_authority.rpc.interceptors import Layers
 from msc_authority.rpc.options import SERVER_OPTIONS
 from msc_authority.rpc.serving import CannotListen, PortInUse
 from msc_policy import v1 as pb
@@ -95,3 +98,21 @@ async def is_served(channel: grpc.aio.Channel, path: str) -> bool:
         return error.code() is not grpc.StatusCode.UNIMPLEMENTED
     call.cancel()
     return True
+
+
+async def test_the_server_is_given_nothing_but_what_is_behind_the_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+    kind = type(grpc.aio.server())
+    add = kind.add_generic_rpc_handlers
+
+    def add_generic(server: grpc.aio.Server, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        given.extend(handlers)
+        add(server, handlers)
+
+    monkeypatch.setattr(kind, "add_generic_rpc_handlers", add_generic)
+    # A handler that is registered for one method goes before all others.
+    monkeypatch.setattr(kind, "add_registered_method_handlers", lambda _, *names: given.extend(names))
+
+    async with served() as scene:
+        assert [type(handlers) for handlers in given] == [Layers]
+        assert await is_served(scene.channel, "/msc_policy.v1.PolicyAuthority/GetPolicy")
