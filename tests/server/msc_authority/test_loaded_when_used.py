@@ -38,6 +38,7 @@ def composed() -> set[str]:
         pytest.param(("psycopg", "redis"), id="databases that are not asked for"),
         pytest.param(("alembic",), id="migrations"),
         pytest.param(("pandas", "binance"), id="the trading side"),
+        pytest.param(("rich", "pygments", "attr"), id="what draws on a terminal"),
     ],
 )
 def test_an_authority_is_composed_without(composed: set[str], library: tuple[str, ...]) -> None:

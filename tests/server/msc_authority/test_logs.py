@@ -6,10 +6,10 @@ import io
 import json
 import logging
 import re
+import warnings
 from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from msc_authority import logs
 
@@ -24,7 +24,6 @@ def restored_logging() -> Iterator[None]:
     root.handlers[:] = handlers
     root.setLevel(level)
     logging.captureWarnings(False)
-    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -57,10 +56,39 @@ def test_a_json_line_carries_the_message_as_event_and_extras_as_fields(as_json: 
     assert (document["level"], document["logger"], document["version"]) == ("warning", "msc", 7)
 
 
-def test_structlog_and_logging_end_in_the_same_stream(human: io.StringIO) -> None:
-    structlog.get_logger("msc").info("published", version=7)
+def test_a_human_line_carries_extras_behind_the_message(human: io.StringIO) -> None:
+    logging.getLogger("msc").info("published", extra={"version": 7, "_hidden": 8})
 
     assert human.getvalue().endswith("INFO     msc: published version=7\n")
+
+
+def test_an_extra_cannot_pass_for_the_message_or_its_level(as_json: io.StringIO) -> None:
+    logging.getLogger("msc").info("published", extra={"event": "halted", "level": "critical"})
+
+    document = json.loads(as_json.getvalue())
+    assert (document["event"], document["level"]) == ("published", "info")
+
+
+def test_a_json_line_carries_the_traceback_and_is_one_line(as_json: io.StringIO) -> None:
+    try:
+        raise ValueError("password=hunter2")
+    except ValueError:
+        logging.getLogger("msc").exception("failed")
+
+    document = json.loads(as_json.getvalue())
+    assert as_json.getvalue().count("\n") == 1
+    assert document["exception"].startswith("Traceback")
+    assert "hunter2" not in document["exception"]
+
+
+def test_warnings_are_logged_too(human: io.StringIO) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logs.configure("human", "INFO", human)
+        warnings.warn("this will change", FutureWarning, stacklevel=1)
+
+    assert "py.warnings" in human.getvalue()
+    assert "this will change" in human.getvalue()
 
 
 def test_a_message_with_a_line_break_stays_one_line(human: io.StringIO) -> None:
