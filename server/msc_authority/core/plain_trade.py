@@ -33,15 +33,15 @@ PLAIN_TEXTS = (
 )
 """The columns of a trade that are text in a message, in the order in which `plain_trade` takes them."""
 
-_NAME = rf"[!-~]{{1,{MAX_ID_CHARS}}}"
-_NUMBER = rf"-?[0-9]{{1,{MAX_INTEGER_DIGITS}}}(?:\.[0-9]{{1,{MAX_DECIMAL_PLACES}}})?"
+# Possessive, "}+": nothing that has matched is given back.
+_NAME = rf"[!-~]{{1,{MAX_ID_CHARS}}}+"
+_NUMBER = rf"-?[0-9]{{1,{MAX_INTEGER_DIGITS}}}+(?:\.[0-9]{{1,{MAX_DECIMAL_PLACES}}}+)?+"
 # One look at all texts: no name and no number holds a line break, so that nothing can pass for its neighbour.
 _are_plain = re.compile(r"\n".join([_NAME] * 3 + [_NUMBER] * 7 + [f"(?:{_NUMBER})?"])).fullmatch
 
 
 def plain_trade(
     texts: Sequence[str],
-    *,
     direction: Direction | None,
     source: TradeSource | None,
     opened_at: datetime | None,

@@ -9,7 +9,7 @@ from functools import partial
 
 import grpc
 
-from msc_authority.app.access import caller
+from msc_authority.app.access import Identity, caller
 from msc_authority.app.journal_tally import RowCounter
 from msc_authority.app.scopes import field_out_of_scope
 from msc_authority.app.work import Worker
@@ -109,10 +109,13 @@ class JournalRecorder:
 
     def _read(self, entries: Iterable[pb.JournalEntry]) -> _Batch:
         batch = _Batch(facts=[], seqs=[], refused=[])
-        now = self._clock.now()
+        now, identity = self._clock.now(), caller()
         for entry in entries:
             try:
-                batch.facts.append(_in_scope(fact_of(entry, now)))
+                fact = fact_of(entry, now)
+                if identity is not None:
+                    _check_scope(identity, fact)
+                batch.facts.append(fact)
             except Refusal as refusal:
                 self._count(refusal)
                 batch.refused.append((entry.seq, refusal))
@@ -121,12 +124,10 @@ class JournalRecorder:
         return batch
 
 
-def _in_scope(fact: Fact) -> Fact:
-    identity = caller()
-    field = field_out_of_scope(identity, fact) if identity is not None else None
+def _check_scope(identity: Identity, fact: Fact) -> None:
+    field = field_out_of_scope(identity, fact)
     if field is not None:
         raise Refusal(_id_of(fact), field, OUT_OF_SCOPE, "is beyond what the token of this caller may record")
-    return fact
 
 
 def _id_of(fact: Fact) -> str:

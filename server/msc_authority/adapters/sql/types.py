@@ -122,6 +122,11 @@ class Named(TypeDecorator[Enum]):
         """What the driver gets."""
         return None if value is None else value.name
 
+    def bind_column(self, values: Collection[Enum | None]) -> list[str | None]:
+        """What the driver gets, of a whole column."""
+        names: dict[Enum | None, str | None] = {None: None, **{member: member.name for member in self.members}}
+        return [names[value] for value in values]
+
     def process_result_value(self, value: str | None, dialect: Dialect) -> Enum | None:
         """What the reader gets. Raises KeyError for a name the enum does not have."""
         return None if value is None else self.members[value]

@@ -61,13 +61,13 @@ def _trade(message: pb.ClosedTrade) -> Raw:
 def _plain(message: pb.ClosedTrade, now: datetime) -> Trade | None:
     return plain_trade(
         _plain_texts(message),
-        direction=_PLAIN_DIRECTIONS.get(message.direction),
-        source=_PLAIN_SOURCES.get(message.source),
+        _PLAIN_DIRECTIONS.get(message.direction),
+        _PLAIN_SOURCES.get(message.source),
         # What was never set lies in 1970, which is too early for any trade.
-        opened_at=instant_of(message.opened_at),
-        closed_at=instant_of(message.closed_at),
-        policy_version=message.policy_version,
-        now=now,
+        instant_of(message.opened_at),
+        instant_of(message.closed_at),
+        message.policy_version,
+        now,
     )
 
 

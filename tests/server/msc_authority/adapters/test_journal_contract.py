@@ -45,6 +45,28 @@ def test_sending_a_fact_again_is_a_duplicate_in_the_same_batch_and_in_a_later_on
     assert store.journal.record([replace(fact), fact]) == RecordOutcome(accepted=0, duplicates=2)
 
 
+def test_a_batch_of_many_is_stored_whole_and_in_its_order(store: Store) -> None:
+    trades = [a_trade(f"T-{number:04d}", closed_at=at(number // 2)) for number in range(1203)]
+
+    outcome = store.journal.record([*trades, replace(trades[600]), replace(trades[7], symbol="OTHER")])
+
+    assert (outcome.accepted, outcome.duplicates, [refused.index for refused in outcome.refused]) == (1203, 1, [1204])
+    stored = store.journal.evidence_after(None, store.journal.end())
+    assert [evidence.id for evidence in stored] == [trade.trade_id for trade in trades]
+
+
+@pytest.mark.parametrize(
+    "text", ['"', "\\", '\\"', "a,b", "{x}", "NULL", "null", "", "'", "%s", "%", "é☃", '{"a": "\\\\ \\" %"}'], ids=repr
+)
+def test_every_text_is_stored_as_it_is(store: Store, text: str) -> None:
+    odd = an_execution(f"E{text}", reason=text, detail_json=text, confidence=None, price=None)
+
+    assert store.journal.record([odd]) == RecordOutcome(accepted=1, duplicates=0)
+
+    assert store.journal.record([replace(odd)]) == RecordOutcome(accepted=0, duplicates=1)
+    assert store.journal.record([replace(odd, reason=text + " ")]).refused[0].id == odd.event_id
+
+
 def test_the_same_object_twice_in_a_batch_is_stored_once(store: Store) -> None:
     trade = a_trade()
 
