@@ -128,7 +128,7 @@ def test_an_override_is_placed_by_keyboard_alone_shown_and_lifted(browser: Brows
     browser.press(Keys.ENTER)
 
     shown = browser.until_card("overrides", "Risk per trade 0.2 %, Open positions 2")
-    assert "anna: careful" in shown
+    assert "anonymous@127.0.0.1 (anna): careful" in shown
     assert "1 h 59 min left" in shown or "2 h left" in shown
     browser.until_card("limits", "0.2 %")
 
