@@ -219,8 +219,8 @@ def read_json(redis: Redis) -> Callable[[], object]:
 def measure(run: Run) -> None:
     """One process that reads in a loop; the authority and Valkey are real, and beside it.
 
-    On a quiet machine a question to either also wakes a core: where one is kept awake by somebody else, Valkey answers in
-    a third of the time, and the ratios are smaller.
+    On a quiet machine a question to Valkey also wakes a core: where one is kept awake by somebody else, it answers in a
+    third of the time, and the ratios are smaller.
     """
     authority = start_authority(run)
     source = run.stack.enter_context(PolicySource(authority.target, role=Role.EXECUTOR, name="bench", state_dir=None))
