@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -196,14 +196,13 @@ class Admission:
     @contextmanager
     def stream(self, identity: Identity, when_lost: Lost) -> Iterator[Permit]:
         """A permit for a stream that lasts as long as the block. Raises StreamLimitReached."""
-        with ExitStack() as held:
-            try:
-                held.enter_context(self._streams.one(_key(identity)))
-            except StreamLimitReached:
-                with self._lock:
-                    self._count(STREAM_LIMIT_REACHED, self._clock.monotonic())
-                raise
-            yield held.enter_context(self._permits.held(identity, when_lost))
+        try:
+            with self._streams.one(_key(identity)), self._permits.held(identity, when_lost) as permit:
+                yield permit
+        except StreamLimitReached:
+            with self._lock:
+                self._count(STREAM_LIMIT_REACHED, self._clock.monotonic())
+            raise
 
     def _certified(self, names: tuple[str, ...], certificate: Certificate | None) -> Identity:
         given = self._rules.certificates

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Protocol, cast
 
 import grpc
@@ -78,12 +78,12 @@ class CheckAccess:
 
         async def guarded(request: object, context: Context) -> object:
             identity = await self._admitted(method, context)
-            with ExitStack() as stack:
-                permit = await self._permitted(identity, context, stack)
-                stack.enter_context(acting_as(identity))
-                stack.enter_context(permit.serving())
-                async with _told(permit, context):
-                    return await behaviour(counted(request, identity, context), context)
+            try:
+                with self._permitted(identity) as permit, acting_as(identity), permit.serving():
+                    async with _told(permit, context):
+                        return await behaviour(counted(request, identity, context), context)
+            except StreamLimitReached as error:
+                await abort(context, _refusal(error))
 
         return guarded
 
@@ -92,10 +92,13 @@ class CheckAccess:
 
         async def guarded(request: object, context: Context) -> AsyncIterator[object]:
             identity = await self._admitted(method, context)
-            with ExitStack() as stack:
-                async with _told(await self._permitted(identity, context, stack), context):
-                    async for response in behaviour(counted(request, identity, context), context):
-                        yield response
+            try:
+                with self._permitted(identity) as permit:
+                    async with _told(permit, context):
+                        async for response in behaviour(counted(request, identity, context), context):
+                            yield response
+            except StreamLimitReached as error:
+                await abort(context, _refusal(error))
 
         return guarded
 
@@ -123,14 +126,11 @@ class CheckAccess:
         except (AccessRefused, RateLimited, StoreError) as error:
             await abort(context, _refusal(error))
 
-    async def _permitted(self, identity: Identity, context: Context, stack: ExitStack) -> Permit:
+    def _permitted(self, identity: Identity) -> AbstractContextManager[Permit]:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a call is served by a task")
-        try:
-            return stack.enter_context(self._admission.stream(identity, task.cancel))
-        except StreamLimitReached as error:
-            await abort(context, _refusal(error))
+        return self._admission.stream(identity, task.cancel)
 
 
 @asynccontextmanager
