@@ -9,6 +9,7 @@ from sqlalchemy import Connection, RowMapping, Select, insert, select
 
 from msc_authority.adapters.instants import aware_utc
 from msc_authority.adapters.sql.engine import Database, WriteLock
+from msc_authority.adapters.sql.one_row import insert_one
 from msc_authority.adapters.sql.tables import msc_audit
 from msc_authority.core.audit_chain import Anchor, AuditRow, chained
 from msc_authority.ports_upkeep import AuditLine
@@ -38,7 +39,7 @@ def write_audit(connection: Connection, at: datetime, line: AuditLine) -> AuditR
         target=line.target,
         detail=line.detail,
     )
-    connection.execute(_ADD, columns_of(row))
+    insert_one(connection, msc_audit, columns_of(row))
     return row
 
 

@@ -12,13 +12,13 @@ from msc_authority.adapters.documents import Fields, change_from, document_of, r
 from msc_authority.adapters.instants import aware_utc
 from msc_authority.adapters.sql.engine import Database
 from msc_authority.adapters.sql.inserts import insert_all
+from msc_authority.adapters.sql.one_row import insert_one
 from msc_authority.adapters.sql.tables import msc_evaluations, msc_strategies
 from msc_authority.core.evaluation import StrategyRanking, Verdict
 from msc_authority.core.policy import PolicyRef
 from msc_authority.ports import EvaluationEntry, StoreError
 
 _columns = msc_evaluations.c
-_ADD = msc_evaluations.insert()
 _NEWEST_FIRST = select(msc_evaluations).order_by(_columns.sequence.desc())
 _RANKED = tuple(column.name for column in msc_strategies.columns if column.name != "reason")
 _ranked = attrgetter(*_RANKED)
@@ -86,7 +86,7 @@ def insert_entry(connection: Connection, entry: EvaluationEntry) -> None:
         "reason": entry.reason,
         **_verdict_columns(entry.verdict),
     }
-    connection.execute(_ADD, row)
+    insert_one(connection, msc_evaluations, row)
 
 
 def _verdict_columns(verdict: Verdict | None) -> dict[str, object]:

@@ -21,6 +21,7 @@ from msc_authority.adapters.sql.acts import insert_act
 from msc_authority.adapters.sql.audit import AuditLine, write_audit
 from msc_authority.adapters.sql.engine import Database, WriteLock
 from msc_authority.adapters.sql.evaluation_log import insert_entry, insert_rankings
+from msc_authority.adapters.sql.one_row import insert_one
 from msc_authority.adapters.sql.policies import read_head, read_head_again, row_of
 from msc_authority.adapters.sql.replicas import refuse_fenced
 from msc_authority.adapters.sql.tables import (
@@ -48,7 +49,6 @@ _points = msc_ledger_checkpoints.c
 _STATE = select(msc_state)
 _MOVE_ON = update(msc_state).where(msc_state.c.generation == bindparam("expected_generation"))
 _FORGET_STRATEGIES = delete(msc_strategies)
-_ADD_POLICY = insert(msc_policies)
 
 
 class SqlEvaluationStore:
@@ -95,7 +95,7 @@ class SqlEvaluationStore:
         entry = entry_to_keep(commit, before, policy)
         insert_entry(connection, entry)
         if policy is not None:
-            connection.execute(_ADD_POLICY, row_of(policy, before, entry.evaluation_id))
+            insert_one(connection, msc_policies, row_of(policy, entry.changes, entry.evaluation_id))
         _write_strategies(connection, entry)
         if commit.keep_as_rewind_point:
             _keep_rewind_point(connection, commit.checkpoint)
@@ -126,7 +126,7 @@ class SqlEvaluationStore:
         entry = act_to_keep(commit, before, policy)
         insert_act(connection, entry)
         if policy is not None:
-            connection.execute(_ADD_POLICY, row_of(policy, before, None))
+            insert_one(connection, msc_policies, row_of(policy, entry.changes, None))
         write_transitions(connection, None, commit.transitions)
         self._audit(connection, *expiry_lines(commit.expired), act_line(entry, policy, commit.credential))
         return before if policy is None else Head(ref=policy.ref, policy=policy, evaluated_at=before.evaluated_at)

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, RowMapping, func, select, tuple_
 
-from msc_authority.adapters.commits import changes_made
 from msc_authority.adapters.documents import Fields, change_from, document_of, grant_from, reason_from
 from msc_authority.adapters.sql.engine import Database
 from msc_authority.adapters.sql.tables import msc_meta, msc_policies, msc_state
@@ -86,8 +85,8 @@ def read_head_again(connection: Connection, known: Head) -> Head:
     return replace(known, evaluated_at=row.evaluated_at)
 
 
-def row_of(policy: Policy, head: Head, evaluation_id: str | None) -> dict[str, object]:
-    """The row of a policy that follows `head`; `evaluation_id` None: a person's act made it."""
+def row_of(policy: Policy, changes: tuple[FieldChange, ...], evaluation_id: str | None) -> dict[str, object]:
+    """The row of a policy that differs so from the one before; `evaluation_id` None: a person's act made it."""
     content, limits, metrics = policy.content, policy.content.limits, policy.content.metrics
     return {
         "epoch": policy.ref.epoch,
@@ -108,7 +107,7 @@ def row_of(policy: Policy, head: Head, evaluation_id: str | None) -> dict[str, o
         "equity_source": metrics.equity_source,
         "grants": document_of(content.grants),
         "reasons": document_of(content.reasons),
-        "changes": document_of(changes_made(head, policy)),
+        "changes": document_of(changes),
         "author": content.author,
         "rollback_of": content.rollback_of,
         "valid_for_s": policy.valid_for_s,
