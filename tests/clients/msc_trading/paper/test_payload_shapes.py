@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 import pytest
-from paper_builders import NOON, Changes, Json, engine, go, limit, market, payload, stop
+from paper_builders import NOON, Changes, Json, config, engine, go, limit, market, payload, stop
 
 from msc_trading.paper import BTCUSDT
 from msc_trading.paper.engine import Engine
@@ -161,3 +161,13 @@ def test_a_rejected_reduce_is_never_reported_as_an_order() -> None:
     go(exchange, "48000")
 
     assert not [event for event in exchange.drain() if isinstance(event, OrderEvent)]
+
+
+def test_a_book_without_a_price_is_empty_and_says_zero_for_its_best() -> None:
+    quiet = Engine(config(), NOON).state.markets["BTCUSDT"]
+
+    ticker = market_shapes.book_ticker_shape(quiet, NOON)
+    depth = market_shapes.depth_shape(quiet, 5, NOON)
+
+    assert (ticker["bidPrice"], ticker["bidQty"], ticker["askPrice"], ticker["askQty"]) == ("0.00", "0.000") * 2
+    assert (depth["bids"], depth["asks"]) == ([], [])

@@ -11,7 +11,7 @@ from msc_trading.paper.engine.bars import INTERVALS, Bar, milliseconds
 from msc_trading.paper.engine.core import Engine
 from msc_trading.paper.engine.events import ForcedOrder, PriceMoved
 from msc_trading.paper.engine.market import Market
-from msc_trading.paper.http.market_shapes import TAKER_SHARE, day_of, levels
+from msc_trading.paper.http.market_shapes import TAKER_SHARE, best, day_of, levels
 from msc_trading.paper.http.text import fixed, plain
 
 Shape = dict[str, object]
@@ -101,7 +101,7 @@ def _market(engine: Engine, event: PriceMoved) -> Market:
 
 def _book_ticker(engine: Engine, _: Channel, event: PriceMoved) -> Shape:
     market, at = _market(engine, event), milliseconds(event.at)
-    (bid,), (ask,) = levels(market, Side.SELL, 1), levels(market, Side.BUY, 1)
+    bid, ask = best(market, Side.SELL), best(market, Side.BUY)
     return {
         "e": "bookTicker",
         "u": market.update_id,

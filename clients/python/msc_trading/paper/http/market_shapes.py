@@ -97,7 +97,9 @@ def order_limit_shapes(limits: RateLimits) -> list[Shape]:
 
 
 def levels(market: Market, taker: Side, count: int) -> list[list[str]]:
-    """Returns one side of the book, best first."""
+    """Returns one side of the book, best first; nobody offers before there is a price."""
+    if not market.has_price:
+        return []
     price = market.spec.price_precision
     quantity = market.spec.quantity_precision
     found: list[list[str]] = []
@@ -106,6 +108,12 @@ def levels(market: Market, taker: Side, count: int) -> list[list[str]]:
             break
         found.append([fixed(level, price), fixed(available or UNLIMITED_LEVEL, quantity)])
     return found
+
+
+def best(market: Market, taker: Side) -> list[str]:
+    """Returns price and quantity of the best level; zeros where nobody offers, as the venue writes it."""
+    nobody = [fixed(ZERO, market.spec.price_precision), fixed(ZERO, market.spec.quantity_precision)]
+    return next(iter(levels(market, taker, 1)), nobody)
 
 
 def depth_shape(market: Market, count: int, now: datetime) -> Shape:
@@ -121,7 +129,7 @@ def depth_shape(market: Market, count: int, now: datetime) -> Shape:
 
 def book_ticker_shape(market: Market, now: datetime) -> Shape:
     """Returns the best prices."""
-    (bid,), (ask,) = levels(market, Side.SELL, 1), levels(market, Side.BUY, 1)
+    bid, ask = best(market, Side.SELL), best(market, Side.BUY)
     return {
         "symbol": market.spec.symbol,
         "bidPrice": bid[0],
