@@ -85,9 +85,11 @@ def halted_unread(kept: Kept, whose: str, detail: Mapping[str, object]) -> Kept:
 def revoked_since(
     backup: Mapping[str, datetime | None], replaced: Mapping[str, datetime | None]
 ) -> dict[str, datetime]:
-    """Returns the tokens that hold in the backup and were revoked in the replaced database, with when."""
-    holding = {token_id for token_id, revoked_at in backup.items() if revoked_at is None}
-    return {token_id: at for token_id, at in sorted(replaced.items()) if at is not None and token_id in holding}
+    """Returns the tokens that were revoked in the replaced database and not in the backup, with when.
+
+    Also those that the backup does not have at all: a later one may have them, and is restored over this.
+    """
+    return {token_id: at for token_id, at in sorted(replaced.items()) if at is not None and not backup.get(token_id)}
 
 
 def _overrides(

@@ -43,6 +43,15 @@ class Scene:
         self.clock.advance(timedelta(minutes=1))
         return restored(self.url, self.file, replace=True, now=self.clock.now(), wishes=Wishes(**wishes))
 
+    def backs_up_to(self, name: str) -> Scene:
+        """For more backups than one."""
+        self.file = self.file.with_name(name)
+        return self.backs_up()
+
+    def restores_from(self, name: str, **wishes: bool) -> Restored:
+        self.file = self.file.with_name(name)
+        return self.restores(**wishes)
+
     def token(self, name: str) -> str:
         minted = mint(name=name, roles=[Role.READER], now=self.clock.now(), created_by="alice")
         self.store.tokens.add(minted.stored)

@@ -13,7 +13,7 @@ from msc_authority.adapters.sql.audit import AuditLine, write_audit
 from msc_authority.adapters.sql.evaluations import write_transitions
 from msc_authority.adapters.sql.replaced import Replaced
 from msc_authority.adapters.sql.tables import msc_state
-from msc_authority.adapters.sql.tokens import mark_revoked, tokens_in
+from msc_authority.adapters.sql.tokens import insert_token, mark_revoked, tokens_in
 from msc_authority.core.codec import StateMismatch
 from msc_authority.core.operator_acts import Instruction, halted
 from msc_authority.core.policy import TradingState
@@ -80,7 +80,7 @@ def keep_words(
     if wishes.halt:
         write_audit(connection, now, AuditLine(actor=actor, action="halt", target="trading", detail={"reason": reason}))
     if wishes.revoke_all_tokens:
-        _revoke_all(connection, now, actor, reason)
+        _revoke_all(connection, replaced, now, actor, reason)
     return Holding(words=words, tokens=tuple(_holding(connection, now)), trading_state=trading_state)
 
 
@@ -117,15 +117,19 @@ def _decided(backup: _Said, replaced: Replaced, now: datetime, *, lose: bool) ->
 
 
 def _keep_revocations(connection: Connection, replaced: Replaced, now: datetime) -> tuple[Word, ...]:
-    held = {token.token_id: token for token in tokens_in(connection)}
-    since = {token.token_id: token.revoked_at for token in replaced.tokens}
-    revoked = revoked_since({token_id: token.revoked_at for token_id, token in held.items()}, since)
+    held = {token.token_id: token.revoked_at for token in tokens_in(connection)}
+    since = {token.token_id: token for token in replaced.tokens}
+    revoked = revoked_since(held, {token_id: token.revoked_at for token_id, token in since.items()})
     for token_id, at in revoked.items():
-        mark_revoked(connection, token_id, at)
+        if token_id in held:
+            mark_revoked(connection, token_id, at)
+        else:
+            # A later backup may have it, and must find here that it was taken back.
+            insert_token(connection, since[token_id])
     made = (token for token in replaced.tokens if token.token_id not in held and _holds(token, now))
     return (
         *(
-            _token_word(Fate.KEPT, held[token_id], f"revoked at {at:%Y-%m-%d %H:%M:%SZ}")
+            _token_word(Fate.KEPT, since[token_id], f"revoked at {at:%Y-%m-%d %H:%M:%SZ}")
             for token_id, at in revoked.items()
         ),
         *(_token_word(Fate.DROPPED, token, "not in the backup: gone") for token in made),
@@ -137,7 +141,11 @@ def _token_word(fate: Fate, token: StoredToken, what: str) -> Word:
     return Word(fate=fate, target=f"token {token.token_id}", text=text, detail={"name": token.name})
 
 
-def _revoke_all(connection: Connection, now: datetime, actor: str, reason: str) -> None:
+def _revoke_all(connection: Connection, replaced: Replaced, now: datetime, actor: str, reason: str) -> None:
+    there = {token.token_id for token in tokens_in(connection)}
+    for token in replaced.tokens:
+        if token.token_id not in there:
+            insert_token(connection, token)
     for token in tokens_in(connection):
         if token.revoked_at is None:
             mark_revoked(connection, token.token_id, now)

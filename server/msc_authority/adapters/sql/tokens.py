@@ -26,21 +26,9 @@ class SqlTokenStore:
 
     def add(self, token: StoredToken) -> None:
         """Keeps a new token."""
-        row = {
-            "token_id": token.token_id,
-            "name": token.name,
-            "roles": list(token.roles),
-            "scope": {kind: list(prefixes) for kind, prefixes in token.scope},
-            "secret_hash": token.secret_hash,
-            "created_at": token.created_at,
-            "created_by": token.created_by,
-            "expires_at": token.expires_at,
-            "revoked_at": token.revoked_at,
-            "last_used_at": token.last_used_at,
-        }
 
         def add(connection: Connection) -> None:
-            connection.execute(insert(msc_tokens), row)
+            insert_token(connection, token)
             write_audit(connection, self._clock.now(), token_line(token))
 
         self._database.transact(WriteLock.TOKENS, add)
@@ -81,6 +69,23 @@ def tokens_in(connection: Connection) -> list[StoredToken]:
     """All tokens, the oldest first, as the transaction sees them."""
     rows = connection.execute(select(msc_tokens).order_by(_columns.created_at, _columns.token_id))
     return [_token_from(row) for row in rows]
+
+
+def insert_token(connection: Connection, token: StoredToken) -> None:
+    """Keeps it as it is. What was done goes into the audit log by whoever does it."""
+    row = {
+        "token_id": token.token_id,
+        "name": token.name,
+        "roles": list(token.roles),
+        "scope": {kind: list(prefixes) for kind, prefixes in token.scope},
+        "secret_hash": token.secret_hash,
+        "created_at": token.created_at,
+        "created_by": token.created_by,
+        "expires_at": token.expires_at,
+        "revoked_at": token.revoked_at,
+        "last_used_at": token.last_used_at,
+    }
+    connection.execute(insert(msc_tokens), row)
 
 
 def mark_revoked(connection: Connection, token_id: str, at: datetime) -> None:

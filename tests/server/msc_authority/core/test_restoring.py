@@ -243,8 +243,35 @@ def test_a_rollback_that_both_have_goes_on() -> None:
     assert what_a_restore_keeps(a_state(rolled), a_state(rolled), NOW).state.overrides == (rolled,)
 
 
-def test_only_a_token_that_holds_in_the_backup_is_revoked_by_what_came_since() -> None:
+def test_a_token_that_was_revoked_since_is_revoked_whether_the_backup_has_it_or_not() -> None:
     before = {"held": None, "gone": T0, "stays": None}
-    since = {"held": NOW, "gone": NOW, "stays": None, "new": NOW}
+    since = {"held": NOW, "gone": NOW, "stays": None, "made and gone": NOW, "made": None}
 
-    assert revoked_since(before, since) == {"held": NOW}
+    assert revoked_since(before, since) == {"held": NOW, "made and gone": NOW}
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["create", "revoke", "back up", "restore", "restore"]), st.integers(0, 3)), max_size=25
+)
+
+
+@given(STEPS)
+def test_a_token_that_was_ever_revoked_never_holds_again_whatever_is_restored_over_whatever(
+    steps: list[tuple[str, int]],
+) -> None:
+    tokens: dict[str, datetime | None] = {}
+    backups: list[dict[str, datetime | None]] = [{}]
+    revoked: set[str] = set()
+    for step, number in steps:
+        name = f"token {number}"
+        if step == "create" and name not in revoked:
+            tokens[name] = None
+        elif step == "revoke" and name in tokens:
+            tokens[name] = tokens[name] or NOW
+            revoked.add(name)
+        elif step == "back up":
+            backups.append(dict(tokens))
+        elif step == "restore":
+            backup = backups[number % len(backups)]
+            tokens = {**backup, **revoked_since(backup, tokens)}
+        assert revoked.isdisjoint(name for name, at in tokens.items() if at is None)
