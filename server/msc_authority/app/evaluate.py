@@ -89,6 +89,8 @@ class Evaluator:
         self._config, self._valid_for_s, self._new_id, self._term = config, valid_for_s, new_id, term
         self._turn = threading.Lock()
         self._memory = LedgerMemory()
+        # What the last commit stored, and what it was made of.
+        self._controller: tuple[bytes, ControllerState] | None = None
 
     def evaluate(
         self, *, trigger: str, request_id: str = "", requested_by: str = "", reason: str = ""
@@ -135,7 +137,7 @@ class Evaluator:
         began = self._clock.monotonic()
         as_of = self._clock.now()
         stored = self._store.load()
-        state = _controller_of(stored, as_of)
+        state = self._controller_of(stored, as_of)
         reading = self._read(stored, as_of)
         try:
             verdict = what_if(supplied, reading.ledger, state, self._config, as_of)
@@ -177,6 +179,7 @@ class Evaluator:
                 _log.info("Another evaluation was committed meanwhile; evaluating again (attempt %d)", attempt + 1)
                 continue
             self._memory.keep(commit.checkpoint.payload, basis.reading.ledger)
+            self._controller = commit.controller, basis.decision.state
             entry = replace(commit.entry, committed=head.ref if commit.publish else None)
             verdict = _verdict_of(entry)
             return EvaluationOutcome(entry=entry, candidate=verdict.candidate, changes=entry.changes, head=head)
@@ -216,13 +219,21 @@ class Evaluator:
 
     def _decide(self, as_of: datetime, memory: LedgerMemory | None = None) -> _Basis:
         stored = self._store.load()
-        state = _controller_of(stored, as_of)
+        state = self._controller_of(stored, as_of)
         reading = self._read(stored, as_of, memory)
         newest = self._journal.newest_fact_at()
         decision = decide(reading.ledger, state, self._config, as_of, newest_fact_at=newest)
         candidate = of_lineage(decision.verdict.candidate, state.overrides, stored.head.ref.epoch)
         decision = replace(decision, verdict=replace(decision.verdict, candidate=candidate))
         return _Basis(stored=stored, state=state, reading=reading, decision=decision)
+
+    def _controller_of(self, stored: StoredState, as_of: datetime) -> ControllerState:
+        if stored.controller is None:
+            return ControllerState.initial(as_of)
+        known = self._controller
+        if known is not None and known[0] == stored.controller:
+            return known[1]
+        return ControllerState.decode(stored.controller)
 
     def _read(self, stored: StoredState, as_of: datetime, memory: LedgerMemory | None = None) -> LedgerReading:
         return read_ledger(
@@ -263,12 +274,6 @@ class Evaluator:
             return None
         head = self._store.load().head
         return EvaluationOutcome(entry=entry, candidate=entry.verdict.candidate, changes=entry.changes, head=head)
-
-
-def _controller_of(stored: StoredState, as_of: datetime) -> ControllerState:
-    if stored.controller is None:
-        return ControllerState.initial(as_of)
-    return ControllerState.decode(stored.controller)
 
 
 def _content_of(head: Head) -> PolicyContent | None:

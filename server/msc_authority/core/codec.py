@@ -5,24 +5,59 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 T = TypeVar("T")
+# Where a written part goes. No document of ours holds it, and no text can: there, the quotes would be escaped.
+_PLACE = ["", ""]
+_PLACE_TEXT = '["",""]'
 
 
 class StateMismatch(ValueError):
     """Stored bytes were written by another format or configuration: rebuild the state from the journal."""
 
 
-def to_bytes(document: Mapping[str, object]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A part of a document that is canonical JSON already: what did not change since need not be written again."""
+
+    text: str
+
+
+def to_bytes(document: object) -> bytes:
     """Returns the document as canonical JSON. NaN and infinity are refused."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    return written(document).text.encode()
+
+
+def written(document: object) -> Written:
+    """Returns the document as canonical JSON, to be a part of another one. NaN and infinity are refused."""
+    parts: list[str] = []
+
+    def leave_place(part: object) -> object:
+        if not isinstance(part, Written):
+            raise TypeError(f"a document cannot hold {part!r}")
+        parts.append(part.text)
+        return _PLACE
+
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False, default=leave_place)
+    if not parts:
+        return Written(text)
+    around = text.split(_PLACE_TEXT)
+    return Written("".join(chain.from_iterable(zip(around, [*parts, ""], strict=True))))
+
+
+def float_text(value: float) -> str:
+    """Returns a float as it is written. NaN and infinity are refused."""
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is not JSON compliant")
+    return float.__repr__(value)
 
 
 def from_bytes(payload: bytes, *, kind: str) -> Reader:

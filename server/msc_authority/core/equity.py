@@ -80,6 +80,7 @@ class EquityCurve:
         "_valid",
         "_volatility",
         "_volatility_days",
+        "_written_days",
     )
 
     def __init__(self, config: EquityConfig) -> None:
@@ -108,6 +109,8 @@ class EquityCurve:
         self._closes: deque[tuple[int, float]] = deque()
         self._volatility = VolatilityTracker(config.volatility_half_life_s)
         self._volatility_days: deque[tuple[int, float]] = deque()
+        # Both windows of days as they are written; None: a day was closed since.
+        self._written_days: tuple[codec.Written, codec.Written] | None = None
 
     @property
     def first_at(self) -> datetime | None:
@@ -194,6 +197,7 @@ class EquityCurve:
         self._falls_money.push(day, self._day_fall_money, self._bar_at)
         self._day_fall = self._day_fall_money = 0.0
         self._closes.append((day, self._bar_close))
+        self._written_days = None
         volatility = self._volatility.per_root_day()
         if volatility is not None:
             self._volatility_days.append((day, volatility))
@@ -216,7 +220,10 @@ class EquityCurve:
         return other
 
     def encode(self) -> dict[str, object]:
-        """Returns the state as a JSON-able document."""
+        """Returns the state as a document for `codec.to_bytes`."""
+        if self._written_days is None:
+            self._written_days = codec.written([*self._closes]), codec.written([*self._volatility_days])
+        closes, volatility_days = self._written_days
         return {
             "bar": [
                 self._bucket,
@@ -226,7 +233,7 @@ class EquityCurve:
                 self._bar_close,
             ],
             "carried_flow": codec.finite_or_none(self._carried_flow),
-            "closes": [list(close) for close in self._closes],
+            "closes": closes,
             "day_falls": [self._day_fall, self._day_fall_money],
             "falls": self._falls.encode(),
             "falls_money": self._falls_money.encode(),
@@ -242,7 +249,7 @@ class EquityCurve:
             "readings": self._readings,
             "valid": self._valid,
             "volatility": self._volatility.encode(),
-            "volatility_days": [list(day) for day in self._volatility_days],
+            "volatility_days": volatility_days,
         }
 
     @classmethod

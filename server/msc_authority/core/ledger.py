@@ -25,10 +25,11 @@ class Ledger:
     Folding in pieces, with encoding and decoding in between, gives the same bytes as folding at once.
     """
 
-    __slots__ = ("_accounts", "_config", "_curve", "_equity_points", "_tape", "_watermark", "book")
+    __slots__ = ("_accounts", "_config", "_curve", "_equity_points", "_folded_with", "_tape", "_watermark", "book")
 
     def __init__(self, config: DecisionConfig) -> None:
         self._config = config
+        self._folded_with = codec.fingerprint(config.tape, config.equity)
         self._tape = TradeTape(config.tape)
         self._curve = EquityCurve(config.equity)
         self._accounts: dict[str, float] = {}
@@ -112,8 +113,8 @@ class Ledger:
         return codec.to_bytes(
             {
                 "accounts": {name: codec.finite_or_none(equity) for name, equity in self._accounts.items()},
-                "book": self.book.encode(),
-                "config": codec.fingerprint(self._config.tape, self._config.equity),
+                "book": self.book.encode_for_bytes(),
+                "config": self._folded_with,
                 "curve": self._curve.encode(),
                 "equity_points": self._equity_points,
                 "format": _FORMAT,
@@ -131,8 +132,8 @@ class Ledger:
         """
         stored = codec.from_bytes(payload, kind="ledger")
         stored.expect("format", _FORMAT)
-        stored.expect("config", codec.fingerprint(config.tape, config.equity))
         ledger = cls(config)
+        stored.expect("config", ledger._folded_with)
         ledger._tape = TradeTape.decode(stored.inner("tape"), config.tape)
         ledger._curve = EquityCurve.decode(stored.inner("curve"), config.equity)
         ledger._accounts = {

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Context, Decimal
+from itertools import islice
 from math import exp2, inf, sqrt
+from operator import attrgetter
 from statistics import median
 from typing import cast
 
+from msc_authority.core import codec
 from msc_authority.core.evidence import TradeEvidence
 from msc_authority.core.strategies.config import StrategyConfig
 
@@ -47,6 +50,8 @@ _SUMS = (
     "drawdown_pnl",
 )
 _COUNTS = ("live_trades", "shadow_trades", "fallbacks", "wins", "losses")
+_FIGURES = (*_SUMS, *_COUNTS)
+_figures_of = attrgetter(*_FIGURES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +94,7 @@ class StrategyEvidence:
 class _Record:
     """Accumulator of one strategy. Sums in R where risk at entry is known, in money where it is not."""
 
-    __slots__ = (*_SUMS, *_COUNTS, "last_at", "loss_sizes", "net_pnl")
+    __slots__ = (*_SUMS, *_COUNTS, "_loss_texts", "_unwritten_losses", "last_at", "loss_sizes", "net_pnl")
 
     def __init__(self, at: datetime, loss_sample_trades: int) -> None:
         self.weight = self.square_weight = self.sum_r = self.sum_square_r = self.drawdown_r = 0.0
@@ -98,6 +103,8 @@ class _Record:
         self.live_trades = self.shadow_trades = self.fallbacks = self.wins = self.losses = 0
         self.net_pnl = Decimal(0)
         self.loss_sizes: deque[float] = deque(maxlen=loss_sample_trades)
+        self._loss_texts: deque[str] = deque(maxlen=loss_sample_trades)
+        self._unwritten_losses = 0
         self.last_at = at
 
     def age(self, decay: float) -> None:
@@ -115,6 +122,7 @@ class _Record:
     def count(self, net_pnl: Decimal, pnl: float, live: bool) -> None:
         if pnl < 0.0:
             self.loss_sizes.append(-pnl)
+            self._unwritten_losses += 1
         if not live:
             self.shadow_trades += 1
             return
@@ -143,6 +151,18 @@ class _Record:
         self.sum_square_pnl += weighted * pnl
         drawdown = self.drawdown_pnl - weighted
         self.drawdown_pnl = drawdown if drawdown > 0.0 else 0.0
+
+    def remember(self, loss_sizes: Iterable[float]) -> None:
+        """Takes over the losses of a record that was stored."""
+        self.loss_sizes.extend(loss_sizes)
+        self._unwritten_losses = len(self.loss_sizes)
+
+    def written_losses(self) -> codec.Written:
+        """The losses as JSON. Each is put into text once: they are most of what a book consists of."""
+        seen = len(self.loss_sizes) - min(self._unwritten_losses, len(self.loss_sizes))
+        self._loss_texts.extend(map(codec.float_text, islice(self.loss_sizes, seen, None)))
+        self._unwritten_losses = 0
+        return codec.Written(f"[{','.join(self._loss_texts)}]")
 
     def risk_unit(self, config: StrategyConfig) -> float | None:
         """What one R is in money where risk at entry is unknown. None: no loss has shown it yet."""
@@ -223,10 +243,18 @@ class StrategyBook:
 
     def encode(self) -> dict[str, object]:
         """The book as JSON-able values: same trades, same bytes."""
+        return self._document(lambda record: list(record.loss_sizes))
+
+    def encode_for_bytes(self) -> dict[str, object]:
+        """What `encode` returns, for `codec.to_bytes`, to the same bytes: losses that were written before stay so."""
+        return self._document(_Record.written_losses)
+
+    def _document(self, losses_of: Callable[[_Record], object]) -> dict[str, object]:
+        records = self._records.items()
         return {
             "schema": _SCHEMA,
             "folded_with": _folded_with(self._config),
-            "strategies": {name: _encoded(self._records[name]) for name in self.strategy_ids},
+            "strategies": {name: _encoded(record, losses_of(record)) for name, record in sorted(records)},
         }
 
     @classmethod
@@ -286,19 +314,19 @@ def _folded_with(config: StrategyConfig) -> dict[str, object]:
     return {name: getattr(config, name) for name in _FOLDED_WITH}
 
 
-def _encoded(record: _Record) -> dict[str, object]:
+def _encoded(record: _Record, losses: object) -> dict[str, object]:
     return {
-        **{name: getattr(record, name) for name in (*_SUMS, *_COUNTS)},
+        **dict(zip(_FIGURES, _figures_of(record), strict=True)),
         "net_pnl": str(record.net_pnl),
-        "loss_sizes": list(record.loss_sizes),
+        "loss_sizes": losses,
         "last_at": record.last_at.isoformat(),
     }
 
 
 def _decoded(fields: Mapping[str, object], loss_sample_trades: int) -> _Record:
     record = _Record(datetime.fromisoformat(str(fields["last_at"])), loss_sample_trades)
-    for name in (*_SUMS, *_COUNTS):
+    for name in _FIGURES:
         setattr(record, name, fields[name])
     record.net_pnl = Decimal(str(fields["net_pnl"]))
-    record.loss_sizes.extend(float(size) for size in cast("list[float]", fields["loss_sizes"]))
+    record.remember(float(size) for size in cast("list[float]", fields["loss_sizes"]))
     return record

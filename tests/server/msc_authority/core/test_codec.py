@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,6 +36,45 @@ def test_a_float_comes_back_bit_for_bit(value: float) -> None:
     found = stored.get("x", codec.number)
     assert math.copysign(1.0, found) == math.copysign(1.0, value)
     assert found == value
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=5), st.data())
+def test_a_part_that_is_written_already_gives_the_bytes_of_the_part(
+    document: dict[str, object], data: st.DataObject
+) -> None:
+    chosen = data.draw(st.sets(st.sampled_from(sorted(document)))) if document else set()
+    spliced = {name: codec.written(part) if name in chosen else part for name, part in document.items()}
+
+    assert codec.to_bytes({"inner": spliced}) == codec.to_bytes({"inner": document})
+    assert codec.to_bytes([codec.written(spliced)]) == codec.to_bytes([document])
+
+
+@pytest.mark.parametrize("forged", ['["",""]', '"",""', "\x00", '\\"'])
+def test_no_text_takes_the_place_of_a_written_part(forged: str) -> None:
+    document = {forged: codec.written([1]), "a": forged, "b": [forged], "c": codec.written({forged: forged})}
+
+    assert json.loads(codec.to_bytes(document)) == {forged: [1], "a": forged, "b": [forged], "c": {forged: forged}}
+
+
+def test_a_document_in_which_a_written_part_could_not_be_told_is_refused() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        codec.to_bytes({"part": codec.written(1), "place": ["", ""]})
+
+
+def test_a_value_that_no_document_holds_is_refused_by_name() -> None:
+    with pytest.raises(TypeError, match="cannot hold"):
+        codec.to_bytes({"x": T0})
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_float_by_itself_is_written_as_in_a_document(value: float) -> None:
+    assert codec.float_text(value) == codec.written(value).text
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_float_by_itself_has_to_be_finite(value: float) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        codec.float_text(value)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msc_core_builders import CONFIG, DAY, HOUR, T0, a_ledger, a_point, a_result, histories, with_amount
 
+from msc_authority.core import codec
 from msc_authority.core.codec import StateMismatch
 from msc_authority.core.config import EquityConfig
 from msc_authority.core.evidence import EquityEvidence, Evidence
@@ -31,6 +32,19 @@ def test_folding_in_pieces_with_restarts_in_between_gives_the_bytes_of_folding_a
         in_pieces.fold(rows[start:end])
         in_pieces = Ledger.decode(in_pieces.encode(), CONFIG)
     assert in_pieces.encode() == at_once.encode()
+
+
+@given(histories(), st.lists(st.integers(0, 60), max_size=4))
+def test_a_ledger_that_was_written_before_gives_the_bytes_of_one_that_was_not(
+    rows: list[Evidence], cuts: list[int]
+) -> None:
+    unwritten, written = Ledger.empty(CONFIG), Ledger.empty(CONFIG)
+    unwritten.fold(rows)
+    for start, end in pairwise([0, *sorted(cuts), len(rows)]):
+        written.fold(rows[start:end])
+        # All of it by the plain encoder, that knows nothing of what was written before.
+        assert written.encode() == codec.to_bytes(json.loads(written.encode()))
+    assert written.encode() == unwritten.encode()
 
 
 @given(histories())

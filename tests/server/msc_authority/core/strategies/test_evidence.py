@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import isfinite
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from msc_authority.core import codec
 from msc_authority.core.evidence import TradeEvidence
 from msc_authority.core.strategies import StrategyBook, StrategyConfig, StrategyEvidence
 
@@ -277,6 +279,18 @@ def test_storing_and_restoring_midway_changes_not_one_byte(journal: list[TradeEv
         restored.fold(trade)
 
     assert as_bytes(restored) == as_bytes(a_book(journal))
+
+
+@given(journals, st.lists(st.integers(0, 60), max_size=6), st.integers(1, 5))
+def test_what_was_written_before_and_what_was_not_come_to_the_bytes_of_the_plain_encoder(
+    journal: list[TradeEvidence], writings: list[int], losses_kept: int
+) -> None:
+    book = StrategyBook.empty(replace(CONFIG, loss_sample_trades=losses_kept, loss_sample_min_trades=1))
+    for number, trade in enumerate(journal):
+        book.fold(trade)
+        for _ in range(writings.count(number)):
+            assert codec.to_bytes(book.encode_for_bytes()) == codec.to_bytes(book.encode())
+    assert codec.to_bytes(book.encode_for_bytes()) == codec.to_bytes(book.encode())
 
 
 @given(journals, st.permutations(["A", "B", "C"]))
