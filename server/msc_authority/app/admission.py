@@ -38,6 +38,7 @@ TELL_AGAIN_S = 60.0
 MAX_TOLD = 10_000
 _SCHEME = "bearer"
 _ADDRESSES_REMEMBERED = 4096
+_NOBODY = (Kind.ANONYMOUS_LOOPBACK, Kind.ANONYMOUS_REMOTE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +104,11 @@ class Admission:
             if isinstance(need, Open):
                 # Not to be turned away over a token: a probe knows nothing of tokens.
                 return _nobody(presented.host, presented.is_local, None)
-            identity = await self._by_token(presented) if presented.authorization else self._without_token(presented)
-            self._rates.take(f"identity {_key(identity)}")
+            if presented.authorization:
+                identity = await self._by_token(presented)
+            else:
+                identity = self._without_token(presented)
+            self._take(identity)
             check_role(identity, need)
         except (AccessRefused, RateLimited) as error:
             self._note(error, presented, what)
@@ -121,7 +125,7 @@ class Admission:
         """
         try:
             identity = await self.identify(presented)
-            self._rates.take(f"identity {_key(identity)}")
+            self._take(identity)
         except (AccessRefused, RateLimited) as error:
             self._note(error, presented, what)
             raise
@@ -131,10 +135,15 @@ class Admission:
         """Counts one more message of a stream that was let in, as a request of its own. Raises RateLimited."""
         try:
             self._rates.take(f"address {presented.host}")
-            self._rates.take(f"identity {_key(identity)}")
+            self._take(identity)
         except RateLimited as error:
             self._note(error, presented, what)
             raise
+
+    def _take(self, identity: Identity) -> None:
+        # Nobody at an address is that address, from whose bucket each of its requests was taken: the same twice.
+        if identity.kind not in _NOBODY:
+            self._rates.take(f"identity {_key(identity)}")
 
     def _note(self, error: AccessRefused | RateLimited, presented: Presented, what: str) -> None:
         reason = error.reason if isinstance(error, AccessRefused) else RATE_LIMITED

@@ -23,6 +23,13 @@ class StreamLimitReached(Exception):
     """More streams are open than one caller may have."""
 
 
+class _Bucket:
+    __slots__ = ("left", "since")
+
+    def __init__(self, left: float, since: float) -> None:
+        self.left, self.since = left, since
+
+
 class RequestRates:
     """One bucket of tokens for each caller: refilled with time, emptied by requests."""
 
@@ -31,24 +38,32 @@ class RequestRates:
         self._per_s, self._clock, self._max_callers = per_s, clock, max_callers
         self._full = max(1.0, per_s * BURST_S)
         self._lock = threading.Lock()
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self.refused = 0
 
     def take(self, caller: str) -> None:
         """Counts one request. Raises RateLimited."""
-        full = self._full
+        # In one piece and in place: this is part of every call.
         with self._lock:
             now = self._clock.monotonic()
-            left, since = self._buckets.pop(caller, (full, now))
-            left += (now - since) * self._per_s
-            left = min(left, full)
-            enough = left >= 1.0
-            self._buckets[caller] = (left - 1.0 if enough else left, now)
-            if len(self._buckets) > self._max_callers:
-                self._buckets.popitem(last=False)
-            self.refused += not enough
-        if not enough:
-            raise RateLimited(f"more than {self._per_s:g} requests a second came from you for a while; slow down")
+            bucket = self._buckets.get(caller)
+            if bucket is None:
+                bucket = self._new(caller, now)
+            else:
+                self._buckets.move_to_end(caller)
+            left = bucket.left + (now - bucket.since) * self._per_s
+            bucket.left, bucket.since = left if left < self._full else self._full, now
+            if bucket.left >= 1.0:
+                bucket.left -= 1.0
+                return
+            self.refused += 1
+        raise RateLimited(f"more than {self._per_s:g} requests a second came from you for a while; slow down")
+
+    def _new(self, caller: str, now: float) -> _Bucket:
+        bucket = self._buckets[caller] = _Bucket(self._full, now)
+        if len(self._buckets) > self._max_callers:
+            self._buckets.popitem(last=False)
+        return bucket
 
 
 class OpenStreams:

@@ -24,25 +24,20 @@ _HEADERS_REMEMBERED = 256
 
 def presented_by(context: Context, *, over_tls: bool = True) -> Presented:
     """Returns what the call shows: address, token, and over TLS the names of the certificate that was verified."""
-    host, local = _where(context.peer())
     metadata = context.invocation_metadata() or ()
     has_token, forwarded = _told_by(tuple([key for key, _ in metadata]))
+    there = _nobody_at(context.peer(), forwarded)
     if not over_tls and not has_token:
-        return _address(host, local and not forwarded)
+        return there
     authorization = tuple(str(value) for key, value in metadata if key == _AUTHORIZATION)
     shown = context.auth_context() if over_tls else {}
     return Presented(
-        host=host,
-        is_local=local and not forwarded,
+        host=there.host,
+        is_local=there.is_local,
         authorization=authorization,
         names=_names(shown),
         certificate=next(map(_certificate, shown.get("x509_pem_cert", ())), None),
     )
-
-
-@lru_cache(maxsize=_PEERS_REMEMBERED)
-def _address(host: str, is_local: bool) -> Presented:
-    return Presented(host=host, is_local=is_local)
 
 
 @lru_cache(maxsize=_HEADERS_REMEMBERED)
@@ -52,10 +47,10 @@ def _told_by(headers: tuple[str, ...]) -> tuple[bool, bool]:
 
 
 @lru_cache(maxsize=_PEERS_REMEMBERED)
-def _where(peer: str) -> tuple[str, bool]:
-    # Every call of one connection comes from the same peer.
+def _nobody_at(peer: str, forwarded: bool) -> Presented:
+    # Every call of one connection comes from the same peer; who calls through a proxy there is not.
     host = host_of(peer)
-    return host, is_local(host)
+    return Presented(host=host, is_local=is_local(host) and not forwarded)
 
 
 def host_of(peer: str) -> str:

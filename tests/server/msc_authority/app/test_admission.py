@@ -126,6 +126,18 @@ async def test_an_address_that_asks_too_often_is_slowed_down_whatever_it_shows()
     assert door.admission.refused == {"TOKEN_MISSING": 10, "RATE_LIMITED": 1}
 
 
+async def test_nobody_may_ask_as_often_as_its_address_may_whatever_role_it_is_given() -> None:
+    rules = AccessRules(local=Role.OPERATOR, remote=Role.READER)
+    with a_door(ManualTime(), per_s=1.0, rules=rules) as door:
+        for presented in (from_here(), shown()):
+            for _ in range(10):
+                await door.admission.admit(presented, Role.READER, "/x")
+            with pytest.raises(RateLimited):
+                await door.admission.admit(presented, Role.READER, "/x")
+            with pytest.raises(RateLimited):
+                door.admission.count_message(await door.admission.identify(presented), presented, "/x")
+
+
 async def test_an_identity_that_asks_too_often_is_slowed_down_wherever_it_is() -> None:
     with a_door(ManualTime(), per_s=1.0) as door:
         first, second = door.give(Role.READER), door.give(Role.READER)

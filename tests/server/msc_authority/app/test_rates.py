@@ -58,6 +58,15 @@ def test_callers_remembered_are_bounded() -> None:
     assert taken(rates, "caller 0", 1) == 1
 
 
+def test_the_caller_that_is_silent_for_longest_is_the_one_forgotten() -> None:
+    rates = RequestRates(per_s=1.0, clock=ManualTime(), max_callers=2)
+    for caller in ("busy", "silent", "busy", "new"):
+        taken(rates, caller, 100)
+
+    assert taken(rates, "busy", 1) == 0
+    assert taken(rates, "silent", 1) == 1
+
+
 @given(st.lists(st.tuples(st.floats(0, 20), st.integers(0, 30)), max_size=30), st.floats(1, 50))
 def test_over_any_time_nobody_gets_more_than_burst_and_rate_allow(steps: list[tuple[float, int]], per_s: float) -> None:
     time = ManualTime()
