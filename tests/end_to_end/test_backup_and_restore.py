@@ -99,7 +99,7 @@ def test_a_client_moves_to_the_restored_store_once_and_never_back(
     authority.kill()
     for left in authority.home.glob("msc.db*"):
         left.unlink()
-    restored = msc(authority, "restore", str(file))
+    restored = msc(authority, "restore", str(file), "--yes")
     authority.start()
     after = client.until(lambda seen: seen.tier == "FRESH" and seen.epoch != before.epoch, deadline_s=60)
 
@@ -125,7 +125,7 @@ def test_what_persons_put_in_force_is_in_force_behind_a_restore(authority: Autho
     for left in authority.home.glob("msc.db*"):
         left.unlink()
 
-    restored = msc(authority, "restore", str(file))
+    restored = msc(authority, "restore", str(file), "--yes")
     authority.start()
 
     def policy_of_the_new_epoch() -> pb.Policy | None:

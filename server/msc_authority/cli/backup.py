@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from msc_authority.cli.database import DatabaseOption, opened, settings_of, store_told, this_person
+from msc_authority.cli.database import DatabaseOption, named, opened, settings_of, sqlite_file, store_told, this_person
 from msc_authority.cli.errors import CommandError, ExitCode, command
 from msc_authority.cli.options import ConfigOption, HomeOption, JsonOption
 from msc_authority.cli.output import console, fact_table, instant, print_json, text
@@ -87,7 +87,9 @@ def restore(  # noqa: PLR0917 - each is an option of the command, given by name
             help="Give up halts, overrides and retirements that the replaced database has and the backup has not.",
         ),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Replace without being asked.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Replace, or make a new database file, without being asked.")
+    ] = False,
     database_url: DatabaseOption = None,
     config: ConfigOption = None,
     home: HomeOption = None,
@@ -98,15 +100,16 @@ def restore(  # noqa: PLR0917 - each is an option of the command, given by name
     Stop the authorities first. The file is compared with its manifest before anything is touched, and all is one
     transaction. Facts and policies written since the backup are lost. What a person halted, tightened, retired or
     revoked holds if the backup or the replaced database has it; what a person loosened holds only if both have it. The
-    new epoch has no policy before the first evaluation, which the authority makes at its start.
+    new epoch has no policy before the first evaluation, which the authority makes at its start. Look at the database
+    that is named behind it: it is the one of the configuration. A file that is not there is made only if you say so.
     """
     from msc_authority.adapters.sql.archive import opened_archive
     from msc_authority.adapters.sql.keeping import Wishes
 
     url = settings_of(config, {"home": home, "database_url": database_url}).database_url
     with store_told(), _backup_told(), opened_archive(file) as archive:
-        if replace and not yes:
-            _confirm(archive.manifest, url)
+        if not yes:
+            _confirm(archive.manifest, url, replace=replace)
         if save_replaced is not None:
             _save(url, save_replaced, quiet=as_json)
         with _database(url) as database, _progress("Restoring", quiet=as_json) as progress:
@@ -124,9 +127,9 @@ def restore(  # noqa: PLR0917 - each is an option of the command, given by name
                 progress=progress,
             )
     if as_json:
-        print_json(restored_document(done))
+        print_json(restored_document(done, named(url)))
     else:
-        typer.echo("\n".join(restored_lines(done)))
+        typer.echo("\n".join(restored_lines(done, named(url))))
 
 
 def _save(url: str, file: Path, *, quiet: bool) -> Manifest:
@@ -156,14 +159,24 @@ def _database(url: str) -> Iterator[Database]:
         database.close()
 
 
-def _confirm(manifest: Manifest, url: str) -> None:
-    from msc_authority.masking import mask_text
+def _confirm(manifest: Manifest, url: str, *, replace: bool) -> None:
+    file = sqlite_file(url)
+    if file is not None and not file.exists():
+        # Where the URL of the real one was forgotten, this is the default: that one would stay empty, and unhalted.
+        _ask(
+            manifest,
+            f"There is no {file} yet: make it, and restore into it?",
+            "--yes makes it; --database-url names another",
+        )
+    elif replace:
+        _ask(manifest, f"Replace everything in {named(url)} by this?", "add --yes to replace all the same")
 
+
+def _ask(manifest: Manifest, question: str, advice: str) -> None:
     if not is_person():
-        advice = "add --yes to replace all the same"
-        raise CommandError("nobody is there to be asked", advice=advice, code=ExitCode.USAGE)
+        raise CommandError(f"{question} Nobody is there to be asked", advice=advice, code=ExitCode.USAGE)
     console().print(fact_table(_manifest_facts(manifest)))
-    typer.confirm(f"Replace everything in {mask_text(url)} by this?", abort=True, err=True)
+    typer.confirm(question, abort=True, err=True)
 
 
 def is_person() -> bool:

@@ -44,7 +44,15 @@ def existing_database(url: str) -> None:
 
 def sqlite_file(url: str) -> Path | None:
     """The file of an SQLite database; None: another kind."""
-    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
+    scheme, _, path = url.partition(":///")
+    return Path(path) if path and scheme.partition("+")[0] == "sqlite" else None
+
+
+def named(url: str) -> str:
+    """The database as a command that writes it says which: its URL, without a password."""
+    from msc_authority.masking import mask_text
+
+    return mask_text(url)
 
 
 @contextmanager

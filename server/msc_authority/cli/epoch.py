@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from msc_authority.cli.database import DatabaseOption, opened, settings_of, store_told, this_person
+from msc_authority.cli.database import DatabaseOption, named, opened, settings_of, store_told, this_person
 from msc_authority.cli.errors import command
 from msc_authority.cli.options import ConfigOption, HomeOption, JsonOption
 from msc_authority.cli.output import print_json
@@ -35,6 +35,7 @@ def new_epoch(
         before = store.policies.head().ref.epoch
         epoch = store.bump_epoch(this_person(), reason)
     if as_json:
-        print_json({"epoch": epoch, "before": before})
+        print_json({"database": named(url), "epoch": epoch, "before": before})
     else:
-        typer.echo(f"Epoch: {epoch} now, it was {before}. The next evaluation publishes version 1 of it: msc evaluate.")
+        typer.echo(f"Epoch of {named(url)}: {epoch} now, it was {before}.")
+        typer.echo("The next evaluation publishes version 1 of it: msc evaluate.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from msc_authority.cli.database import DatabaseOption, opened, settings_of, sqlite_file, store_told, this_person
+from msc_authority.cli.database import DatabaseOption, named, opened, settings_of, sqlite_file, store_told, this_person
 from msc_authority.cli.errors import CommandError, ExitCode, command
 from msc_authority.cli.options import ConfigOption, HomeOption, JsonOption
 from msc_authority.cli.output import print_json
@@ -34,14 +34,12 @@ def migrate(
     Authorities of the last version go on meanwhile, and can be started again, where the schema says that they work
     with it; msc migrate --dry-run says so beforehand. Make a backup first: msc backup.
     """
-    from msc_authority.masking import mask_text
-
     url = settings_of(config, {"home": home, "database_url": database_url}).database_url
     state = _looked_at(url) if check or dry_run else _migrated(url)
     if as_json:
-        print_json(_document(state, taken=not (check or dry_run)))
+        print_json({"database": named(url), **_document(state, taken=not (check or dry_run))})
     else:
-        typer.echo("\n".join(_lines(state, mask_text(url), check=check, dry_run=dry_run)))
+        typer.echo("\n".join(_lines(state, named(url), check=check, dry_run=dry_run)))
     if check and state.steps:
         raise typer.Exit(ExitCode.BAD_NEWS)
 

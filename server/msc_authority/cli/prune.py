@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from msc_authority.cli.database import DatabaseOption, opened, settings_of, store_told, this_person
+from msc_authority.cli.database import DatabaseOption, named, opened, settings_of, store_told, this_person
 from msc_authority.cli.errors import CommandError, ExitCode, command
 from msc_authority.cli.options import ConfigOption, HomeOption, JsonOption
 from msc_authority.cli.output import console, grid, instant, print_json, text
@@ -47,13 +47,16 @@ def prune(
 
         pruner = _pruner(SqlStore(database, SystemClock()), settings)
         if start_anew:
-            _started_anew(pruner, as_json=as_json)
+            _started_anew(pruner, named(settings.database_url), as_json=as_json)
             return
         plans = pruner.plan() if dry_run else _pruned(pruner, quiet=as_json)
     if as_json:
-        print_json({"dry_run": dry_run, "kinds": [_document(plan) for plan in plans]})
+        print_json(
+            {"database": named(settings.database_url), "dry_run": dry_run, "kinds": [_document(plan) for plan in plans]}
+        )
     else:
         _show(plans, dry_run=dry_run)
+        typer.echo(f"in {named(settings.database_url)}", err=True)
 
 
 def _pruner(store: SqlStore, settings: Settings) -> Pruner:
@@ -71,7 +74,7 @@ def _pruner(store: SqlStore, settings: Settings) -> Pruner:
     )
 
 
-def _started_anew(pruner: Pruner, *, as_json: bool) -> None:
+def _started_anew(pruner: Pruner, where: str, *, as_json: bool) -> None:
     from msc_authority.app.ledger import JournalPruned
 
     try:
@@ -79,9 +82,9 @@ def _started_anew(pruner: Pruner, *, as_json: bool) -> None:
     except JournalPruned as error:
         raise CommandError(str(error), code=ExitCode.USAGE, reason="NOTHING_PRUNED") from error
     if as_json:
-        print_json({"counts_since": since.isoformat()})
+        print_json({"database": where, "counts_since": since.isoformat()})
     else:
-        typer.echo(f"From now on, only facts later than {instant(since.isoformat())} count.")
+        typer.echo(f"{where}: from now on, only facts later than {instant(since.isoformat())} count.")
 
 
 def _pruned(pruner: Pruner, *, quiet: bool) -> Sequence[KindPlan]:

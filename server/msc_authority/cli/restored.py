@@ -20,11 +20,12 @@ _FATES = {
 }
 
 
-def restored_document(done: Restored) -> dict[str, object]:
-    """The result for programs."""
+def restored_document(done: Restored, where: str) -> dict[str, object]:
+    """The result for programs. `where` is the URL of the database, masked."""
     broken, replaced, holding = done.audit_break, done.replaced, done.holding
     log, state = replaced.log, holding.trading_state
     return {
+        "database": where,
         "rows": done.rows,
         "backup_epoch": done.backup_epoch,
         "replaced_epoch": done.replaced_epoch or None,
@@ -39,9 +40,9 @@ def restored_document(done: Restored) -> dict[str, object]:
     }
 
 
-def restored_lines(done: Restored) -> Iterator[str]:
-    """The result for a person."""
-    yield f"Restored {done.rows} rows."
+def restored_lines(done: Restored, where: str) -> Iterator[str]:
+    """The result for a person. `where` is the URL of the database, masked."""
+    yield f"Restored {done.rows} rows into {where}."
     before = f", the database's was {done.replaced_epoch}" if done.replaced_epoch else ""
     yield f"Epoch: {done.epoch} now; the backup's was {done.backup_epoch}{before}."
     if done.audit_break is not None:

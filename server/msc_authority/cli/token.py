@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from msc_authority.cli.database import DatabaseOption, existing_database, settings_of, store_told, this_person
+from msc_authority.cli.database import DatabaseOption, existing_database, named, settings_of, store_told, this_person
 from msc_authority.cli.errors import CommandError, ExitCode, command
 from msc_authority.cli.options import ConfigOption, HomeOption, JsonOption
 from msc_authority.cli.output import clean, console, grid, instant, print_json, text
@@ -82,15 +82,16 @@ def create(
         )
     except ValueError as error:
         raise CommandError(str(error), advice="msc token create --help", code=ExitCode.USAGE) from error
-    with _store(settings_of(config, {"home": home, "database_url": database_url}).database_url) as tokens:
+    url = settings_of(config, {"home": home, "database_url": database_url}).database_url
+    with _store(url) as tokens:
         tokens.add(minted.stored)
     if as_json:
-        print_json({"token": minted.text, **_described(minted.stored)})
+        print_json({"token": minted.text, **_described(minted.stored), "database": named(url)})
         return
     typer.echo(minted.text)
     until = "without end" if minted.stored.expires_at is None else f"until {_instant(minted.stored.expires_at)}"
     typer.echo(
-        f"Token {minted.stored.token_id} of {name} ({', '.join(minted.stored.roles)}) holds {until}. "
+        f"Token {minted.stored.token_id} of {name} ({', '.join(minted.stored.roles)}) holds {until} in {named(url)}. "
         f"It is shown this once; msc token revoke {minted.stored.token_id} takes it back.",
         err=True,
     )
@@ -138,9 +139,9 @@ def revoke(
         token = _chosen(which, tokens.tokens())
         tokens.revoke(token.token_id, this_person())
     if as_json:
-        print_json({"token_id": token.token_id, "name": token.name, "revoked": True})
+        print_json({"token_id": token.token_id, "name": token.name, "revoked": True, "database": named(url)})
     else:
-        typer.echo(f"Token {token.token_id} of {clean(token.name)} was revoked.")
+        typer.echo(f"Token {token.token_id} of {clean(token.name)} was revoked in {named(url)}.")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from msc_authority.adapters.sql import open_store
 from msc_authority.adapters.sql.archive import opened_archive
 from msc_authority.adapters.sql.audit import SqlAuditLog
 from msc_authority.cli.app import build_app
+from msc_authority.cli.database import named
 from msc_authority.core.audit_chain import verify
 from msc_authority.ports import StoreUnavailable
 from msc_authority.settings import sqlite_url
@@ -111,7 +112,7 @@ def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 
 
 def test_a_restore_says_the_old_and_the_new_epoch(file: Path, tmp_path: Path) -> None:
-    result = msc("restore", str(file), "--home", str(tmp_path / "new"))
+    result = msc("restore", str(file), "--home", str(tmp_path / "new"), "--yes")
 
     with open_store(sqlite_url(tmp_path / "new"), SystemClock()) as store:
         epoch = store.policies.head().ref.epoch
@@ -144,6 +145,54 @@ def test_what_is_replaced_is_told(file: Path, home: Path) -> None:
     assert document["replaced_epoch"] == document["backup_epoch"] == 1764498600
     assert document["epoch"] > 1764498600
     assert document["audit_broken"] is None
+
+
+def test_the_database_that_was_filled_is_named_without_its_password(file: Path, home: Path) -> None:
+    url = sqlite_url(home)
+
+    said = msc("restore", str(file), "--home", str(home), "--replace", "--yes").stdout
+    read = msc("restore", str(file), "--home", str(home), "--replace", "--yes", "--json").stdout
+
+    assert f" rows into {url}.\n" in said
+    assert json.loads(read)["database"] == url
+    assert named("postgresql://msc:p@ss/word@db/msc") == "postgresql://msc:***@db/msc"
+
+
+@pytest.mark.parametrize("how", [(), ("--json",), ("--replace",)])
+def test_a_database_file_that_is_not_there_is_not_made_unasked(file: Path, tmp_path: Path, how: tuple[str]) -> None:
+    result = msc("restore", str(file), "--home", str(tmp_path / "new"), *how)
+
+    assert result.exit_code == 2
+    assert f"There is no {tmp_path}/new/msc.db yet" in result.stderr
+    assert "--yes" in result.stderr
+    assert "--database-url" in result.stderr
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n\n", 1), ("y\n", 0)])
+def test_a_person_is_asked_before_a_database_file_is_made(
+    file: Path, tmp_path: Path, answer: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("msc_authority.cli.backup.is_person", lambda: True)
+
+    result = msc("restore", str(file), "--home", str(tmp_path / "new"), typed=answer)
+
+    assert result.exit_code == code
+    assert f"There is no {tmp_path}/new/msc.db yet" in result.stderr
+    assert (tmp_path / "new/msc.db").exists() is (code == 0)
+
+
+def test_a_command_that_writes_a_database_says_which(home: Path) -> None:
+    at_home, url = ("--home", str(home)), sqlite_url(home)
+    said = {
+        "new-epoch": msc("new-epoch", "--reason", "x", *at_home).stdout,
+        "prune": msc("prune", *at_home).stderr,
+        "migrate": msc("migrate", *at_home).stdout,
+        "create": msc("token", "create", "bot", "--role", "reader", *at_home).stderr,
+        "revoke": msc("token", "revoke", "bot", *at_home).stdout,
+    }
+
+    assert [command for command, text in said.items() if url not in text] == []
 
 
 @pytest.mark.parametrize(("answer", "code"), [("n\n", 1), ("y\n", 0)])

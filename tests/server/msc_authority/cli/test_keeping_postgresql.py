@@ -61,8 +61,10 @@ def test_everything_goes_from_sqlite_to_postgresql_and_back(url: str, tmp_path: 
     taken = answer(msc(sqlite_url(tmp_path), "backup", str(tmp_path / "one")))
     there = answer(msc(url, "restore", str(tmp_path / "one")))
     answer(msc(url, "backup", str(tmp_path / "two")))
-    back = answer(msc(sqlite_url(tmp_path, "back.db"), "restore", str(tmp_path / "two")))
+    back = answer(msc(sqlite_url(tmp_path, "back.db"), "restore", str(tmp_path / "two"), "--yes"))
 
+    assert str(there["database"]).startswith("postgresql")
+    assert back["database"] == sqlite_url(tmp_path, "back.db")
     assert isinstance(taken["epoch"], int)
     assert isinstance(there["epoch"], int)
     assert isinstance(back["epoch"], int)

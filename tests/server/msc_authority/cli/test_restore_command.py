@@ -104,7 +104,7 @@ def test_what_was_given_up_is_said(home: Path, file: Path) -> None:
 def test_where_the_database_was_destroyed_the_tokens_that_hold_and_what_to_do_are_said(
     file: Path, tmp_path: Path
 ) -> None:
-    result = msc("restore", str(file), "--home", str(tmp_path / "new"))
+    result = msc("restore", str(file), "--home", str(tmp_path / "new"), "--yes")
 
     assert result.exit_code == 0
     assert "1 token of the backup holds:" in result.stdout
@@ -169,6 +169,6 @@ def test_a_state_that_cannot_be_read_is_said(tmp_path: Path) -> None:
         store.evaluations.commit(a_commit(controller=b"torn"), store.evaluations.load())
     assert msc("backup", str(tmp_path / "torn.backup"), "--home", str(tmp_path / "torn")).exit_code == 0
 
-    result = msc("restore", str(tmp_path / "torn.backup"), "--home", str(tmp_path / "new"))
+    result = msc("restore", str(tmp_path / "torn.backup"), "--home", str(tmp_path / "new"), "--yes")
 
     assert "state in the backup cannot be read" in result.stdout
