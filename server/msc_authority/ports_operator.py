@@ -49,8 +49,9 @@ class Credential:
 class OverrideCommit:
     """Everything one act writes, in one transaction or not at all. `publish` None: the policy stays.
 
-    `credential` is whoever acted known by; None: the authority acts by itself. `expired` are overrides that ended by themselves since the last commit. `term` is that of the lease it was made
-    under; None: of no lease, so none is asked for.
+    `credential` is what whoever acted is known by; None: the authority acts by itself. `expired` are overrides that
+    ended by themselves since the last commit. `term` is that of the lease it was made under; None: of no lease, so none
+    is asked for.
     """
 
     entry: ActEntry

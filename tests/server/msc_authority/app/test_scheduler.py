@@ -382,7 +382,6 @@ async def test_what_comes_of_the_evaluation_behind_what_had_one_made_can_be_wait
         scene.scheduler.evaluate_soon("operator")
         second = asyncio.create_task(scene.scheduler.evaluated_soon())
         scene.evaluator.gate.set()
-
         outcomes = (await first, await second, await scene.scheduler.evaluated_soon())
 
         # The first is over when the one behind it is made: each gets one that began behind its own request.
