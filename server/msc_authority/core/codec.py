@@ -32,7 +32,7 @@ class Written:
 
 
 def to_bytes(document: object) -> bytes:
-    """Returns the document as canonical JSON. NaN and infinity are refused."""
+    """Returns the document as canonical JSON, `Written` parts as they are. NaN and infinity are refused."""
     return written(document).text.encode()
 
 
