@@ -57,13 +57,17 @@ class Layers(grpc.GenericRpcHandler):
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
         """Returns the handler behind all layers; None: there is none of that name."""
-        found = (handlers.service(handler_call_details) for handlers in self._around)
-        handler = next((handler for handler in found if handler is not None), None)
-        if handler is None:
-            return None
-        known = self._made.get(handler_call_details.method)
+        # A loop, not a generator: this is asked with every call.
+        for handlers in self._around:
+            handler = handlers.service(handler_call_details)
+            if handler is not None:
+                return self._behind(handler_call_details.method, cast("Handler", handler))
+        return None
+
+    def _behind(self, method: str, handler: Handler) -> Handler:
+        known = self._made.get(method)
         if known is None or known[0] is not handler:
-            known = self._make(handler_call_details.method, cast("Handler", handler))
+            known = self._make(method, handler)
         return known[1]
 
     def _make(self, method: str, handler: Handler) -> tuple[Handler, Handler]:
