@@ -198,12 +198,14 @@ def _file_told(file: Path) -> Iterator[None]:
 @contextmanager
 def _backup_told() -> Iterator[None]:
     from msc_authority.adapters.sql.archive import BadBackup
-    from msc_authority.adapters.sql.restore import NotEmpty
+    from msc_authority.adapters.sql.restore import NewerSchema, NotEmpty
 
     try:
         yield
     except BadBackup as error:
         raise CommandError(str(error), advice="nothing was changed", reason="BAD_BACKUP") from error
+    except NewerSchema as error:
+        raise CommandError(str(error), advice="nothing was changed", reason="NEWER_SCHEMA") from error
     except NotEmpty as error:
         raise CommandError(str(error), advice="nothing was changed", code=ExitCode.USAGE, reason="NOT_EMPTY") from error
 

@@ -50,9 +50,12 @@ def sqlite_file(url: str) -> Path | None:
 
 def named(url: str) -> str:
     """The database as a command that writes it says which: its URL, without a password."""
-    from msc_authority.masking import mask_text
+    from msc_authority.adapters.sql.engine import checked_url
+    from msc_authority.adapters.sql.errors import shown
 
-    return mask_text(url)
+    # Parsed, not masked as text: a quote in a password would end the text of it.
+    parsed = checked_url(url)
+    return shown(parsed.set(drivername=parsed.get_backend_name()))
 
 
 @contextmanager

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,6 +18,7 @@ from typing import IO, cast
 
 from msc_authority.adapters.instants import instant_from, text_of
 from msc_authority.adapters.sql.portable import Kind, PortableColumn
+from msc_authority.core.audit_chain import Anchor
 from msc_authority.ports import StoreError
 
 FORMAT = "msc-backup"
@@ -23,6 +26,20 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 _MAX_MANIFEST = 1 << 20
 _PIECE = 1 << 20
+_GREATEST = (1 << 53) - 1
+
+# What reading a ZIP raises where it was damaged: beside its own, whatever a flipped bit makes of a method, a flag or a
+# length.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+)
 
 
 class BadBackup(StoreError):
@@ -145,8 +162,10 @@ class ArchiveReader:
                 yield member
         except KeyError:
             raise BadBackup(f"{self._path}: the table {table.name} is missing: use another backup") from None
-        except (zipfile.BadZipFile, EOFError, ValueError, OSError) as error:
-            raise BadBackup(f"{self._path}: the table {table.name} cannot be read ({error})") from error
+        except _DAMAGED as error:
+            raise BadBackup(
+                f"{self._path}: the table {table.name} cannot be read ({error}): use another backup"
+            ) from error
 
 
 @contextmanager
@@ -160,8 +179,8 @@ def opened_archive(path: Path) -> Iterator[ArchiveReader]:
         archive = zipfile.ZipFile(path)
     except FileNotFoundError:
         raise BadBackup(f"{path}: no such file") from None
-    except (zipfile.BadZipFile, OSError) as error:
-        raise BadBackup(f"{path}: is no backup, or not all of one ({error})") from error
+    except _DAMAGED as error:
+        raise BadBackup(f"{path}: is no backup, or not all of one ({error}): use another backup") from error
     with archive:
         yield ArchiveReader(archive, path)
 
@@ -181,19 +200,25 @@ def _manifest_in(archive: zipfile.ZipFile, path: Path) -> Manifest:
                 f"{path}: has format {document['format_version']}: restore it with the program that made it"
             )
         return _manifest_from(document)
-    except (KeyError, ValueError, TypeError, zipfile.BadZipFile, EOFError) as error:
-        raise BadBackup(f"{path}: its manifest cannot be read ({error!r})") from error
+    except BadBackup:
+        raise
+    except KeyError as error:
+        raise BadBackup(
+            f"{path}: its manifest cannot be read: {error.args[0]} is missing: use another backup"
+        ) from error
+    except (*_DAMAGED, TypeError, AttributeError) as error:
+        raise BadBackup(f"{path}: its manifest cannot be read ({error}): use another backup") from error
 
 
 def _manifest_from(document: Mapping[str, object]) -> Manifest:
     return Manifest(
-        made_at=instant_from(str(document["made_at"])),
+        made_at=_instant(document, "made_at"),
         program=str(document["program"]),
         source=str(document["source"]),
         schema=str(document["schema"]),
-        epoch=int(str(document["epoch"])),
-        policy_version=int(str(document["policy_version"])),
-        audit_anchor=str(document["audit_anchor"]),
+        epoch=_count(document, "epoch"),
+        policy_version=_count(document, "policy_version"),
+        audit_anchor=_anchor(document),
         tables=tuple(map(_table_from, cast("Sequence[Mapping[str, object]]", document["tables"]))),
     )
 
@@ -203,9 +228,35 @@ def _table_from(document: Mapping[str, object]) -> TablePart:
     return TablePart(
         name=str(document["name"]),
         columns=tuple(PortableColumn(name=column["name"], kind=Kind(column["kind"])) for column in columns),
-        rows=int(str(document["rows"])),
+        rows=_count(document, "rows"),
         sha256=str(document["sha256"]),
     )
+
+
+def _instant(document: Mapping[str, object], name: str) -> datetime:
+    try:
+        return instant_from(str(document[name]))
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _count(document: Mapping[str, object], name: str) -> int:
+    # An epoch above it leaves none that is greater, and no database keeps it.
+    value = document[name]
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _GREATEST:
+        raise ValueError(f"{name}: has to be a number from 0 to {_GREATEST}")
+    return value
+
+
+def _anchor(document: Mapping[str, object]) -> str:
+    text = str(document["audit_anchor"])
+    try:
+        anchor = Anchor.read(text) if text else None
+    except ValueError as error:
+        raise ValueError(f"audit_anchor: {error}") from error
+    if anchor is not None and anchor.sequence > _GREATEST:
+        raise ValueError(f"audit_anchor: no row has a number above {_GREATEST}")
+    return text
 
 
 def _sync_folder(folder: Path) -> None:

@@ -167,10 +167,17 @@ def checked_url(text: str) -> URL:
     except (ArgumentError, ValueError):
         # The parser's message may quote the URL, and the URL may hold a password.
         raise StoreError(
-            "the database URL cannot be read: expected sqlite:///path/to/file.db or postgresql://…"
+            "the database URL cannot be read: expected sqlite:///path/to/file.db or postgresql://…, and in a password "
+            "%40 for @, %2F for /, %3A for :"
         ) from None
     if url.drivername in ("postgres", "postgresql"):
         url = url.set(drivername="postgresql+psycopg")
+    if url.username is not None and any("@" in (part or "") for part in (url.host, url.database)):
+        # What is behind the first @ is a piece of the password: it must not be shown, nor asked for as a host.
+        raise StoreError(
+            "the database URL has more than one @ before its query: in a user name or a password, write @ as %40, "
+            "/ as %2F, : as %3A"
+        )
     if "password" in url.query:
         # libpq takes it there, too; here it would be shown wherever the URL is.
         url = url.set(password=str(url.query["password"])).difference_update_query(["password"])

@@ -20,7 +20,7 @@ from msc_authority.adapters.sql.keeping import Holding, Wishes, keep_words
 from msc_authority.adapters.sql.lineage import start_lineage
 from msc_authority.adapters.sql.portable import from_json, type_of
 from msc_authority.adapters.sql.replaced import Replaced, read_replaced
-from msc_authority.adapters.sql.schema import HEAD_REVISION, REVISIONS, VERSION_TABLE, upgrade
+from msc_authority.adapters.sql.schema import HEAD_REVISION, REVISIONS, VERSION_TABLE, revision_of, upgrade
 from msc_authority.adapters.sql.tables import metadata, msc_audit, msc_lease, msc_state
 from msc_authority.core.audit_chain import Anchor, AuditRow, Break, verify
 from msc_authority.ports import StoreError
@@ -35,6 +35,10 @@ _ROWS_KEPT = "audit_rows_kept"
 
 class NotEmpty(StoreError):
     """The database holds something, and nobody said that it may go."""
+
+
+class NewerSchema(StoreError):
+    """The database is of a newer program: nobody here knows which tables it has, nor what was said in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +106,7 @@ def restore(
     in so far as it tightens, and the audit log goes on where it does.
 
     Raises:
+        NewerSchema: what is there is of a newer program, whether it works beside this one or not.
         NotEmpty: there is something, and `replace` was not asked for.
         BadBackup: the backup is not as it was written.
         StoreError: the database did not do it. Nothing was changed.
@@ -110,6 +115,7 @@ def restore(
     check_manifest(manifest)
     backup.check()
     with database.write(WriteLock.SCHEMA) as connection:
+        _check_ours(connection)
         there = read_replaced(connection, _anchor_of(manifest))
         if there.rows and not replace:
             raise NotEmpty(f"the database holds {there.rows} rows already: it is restored over with --replace only")
@@ -136,6 +142,16 @@ def restore(
         holding=holding,
         wishes=wishes,
     )
+
+
+def _check_ours(connection: Connection) -> None:
+    found = revision_of(connection)
+    if found is not None and found not in REVISIONS:
+        raise NewerSchema(
+            f"the database has schema {found}, which this program does not know (its newest is {HEAD_REVISION}): what "
+            "was said in it cannot be carried over, and tables of it would stay; restore into a new database, with "
+            "--halt where somebody may have halted, or over this one with the program that made it"
+        )
 
 
 def _anchor_of(manifest: Manifest) -> Anchor | None:

@@ -155,7 +155,7 @@ def test_the_database_that_was_filled_is_named_without_its_password(file: Path, 
 
     assert f" rows into {url}.\n" in said
     assert json.loads(read)["database"] == url
-    assert named("postgresql://msc:p@ss/word@db/msc") == "postgresql://msc:***@db/msc"
+    assert named("postgresql://msc:it's/w@db/msc?sslpassword=x") == "postgresql://msc:***@db/msc"
 
 
 @pytest.mark.parametrize("how", [(), ("--json",), ("--replace",)])

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from msc_authority.adapters.sql import SqlStore, open_store
 from msc_authority.adapters.sql.archive import BadBackup, opened_archive
 from msc_authority.adapters.sql.engine import Database, WriteLock
-from msc_authority.adapters.sql.restore import restore
+from msc_authority.adapters.sql.restore import NewerSchema, restore
 from msc_authority.adapters.sql.schema import revision_of
 from msc_authority.core.policy import RiskMode
 from msc_authority.ports import StoreError
@@ -95,7 +95,16 @@ def test_a_file_cut_short_is_refused(filled: SqlStore, sqlite_url: str, tmp_path
         ("format_version", 2, "has format 2"),
         ("schema", "9999", "schema 9999, which this program does not know"),
         ("tables", [{"name": "passwords", "columns": [], "rows": 0, "sha256": ""}], "passwords"),
-        ("epoch", "soon", "manifest cannot be read"),
+        ("epoch", "soon", "manifest cannot be read .epoch: has to be a number"),
+        ("epoch", 1 << 63, "manifest cannot be read .epoch: has to be a number"),
+        ("epoch", -1, "manifest cannot be read .epoch: has to be a number"),
+        ("policy_version", True, "manifest cannot be read .policy_version"),
+        ("audit_anchor", "7:beef", "manifest cannot be read .audit_anchor: an anchor is written SEQ:HASH"),
+        ("audit_anchor", f"{1 << 63}:{'a' * 64}", "manifest cannot be read .audit_anchor: no row"),
+        ("made_at", "yesterday", "manifest cannot be read .made_at"),
+        ("tables", [{"name": "msc_meta", "columns": [], "rows": -1, "sha256": ""}], "rows: has to be a number"),
+        ("tables", [{"columns": []}], "manifest cannot be read: name is missing"),
+        ("tables", ["msc_meta"], "manifest cannot be read"),
     ],
 )
 def test_a_manifest_that_this_program_does_not_know_is_refused(
@@ -108,6 +117,59 @@ def test_a_manifest_that_this_program_does_not_know_is_refused(
 
     with pytest.raises(BadBackup, match=told):
         restored(f"sqlite:///{tmp_path}/third.db", file)
+
+    assert not (tmp_path / "third.db").exists()
+
+
+def test_a_flipped_bit_anywhere_is_no_reason_to_guess(filled: SqlStore, sqlite_url: str, file: Path) -> None:
+    backed_up(sqlite_url, file)
+    whole, refused = file.read_bytes(), set()
+    with opened_archive(file) as backup:
+        manifest = backup.manifest
+
+    for place in range(0, len(whole), 3):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
+        try:
+            with opened_archive(file) as backup:
+                backup.check()
+                assert backup.manifest == manifest
+        except BadBackup as error:
+            refused.add("use another backup" in str(error))
+
+    assert refused == {True}
+
+
+def test_damaged_compression_is_said_to_be_damage(filled: SqlStore, sqlite_url: str, file: Path) -> None:
+    backed_up(sqlite_url, file)
+    with zipfile.ZipFile(file) as archive:
+        member = archive.getinfo("tables/msc_audit.jsonl")
+    content = bytearray(file.read_bytes())
+    start = member.header_offset + 30 + len(member.filename)
+    content[start : start + member.compress_size] = b"\xff" * member.compress_size
+    file.write_bytes(content)
+
+    with opened_archive(file) as backup, pytest.raises(BadBackup, match=r"msc_audit cannot be read.*another backup"):
+        backup.check()
+
+
+def test_a_database_of_a_newer_program_is_not_restored_over(
+    filled: SqlStore, sqlite_url: str, other_url: str, file: Path, clock: ManualClock
+) -> None:
+    backed_up(sqlite_url, file)
+    open_store(other_url, clock).close()
+    database = Database(other_url)
+    with database.write(WriteLock.SCHEMA) as connection:
+        connection.execute(text("CREATE TABLE msc_newer (id INTEGER)"))
+        connection.execute(text("UPDATE msc_schema_version SET version_num = '9999'"))
+
+    with pytest.raises(NewerSchema, match=r"schema 9999.*restore into a new database"):
+        restored(other_url, file, replace=True)
+
+    with database.read() as connection:
+        assert revision_of(connection) == "9999"
+        assert connection.scalar(text("SELECT count(*) FROM msc_meta")) == 1
+        assert connection.scalar(text("SELECT count(*) FROM trade_logs")) == 0
+    database.close()
 
 
 def test_a_row_that_cannot_be_stored_leaves_the_database_as_it_was(
