@@ -198,10 +198,13 @@ class EvaluationStore(Protocol):
         """Returns the controller's part of that state alone: it is small."""
         ...
 
-    def commit_override(self, commit: OverrideCommit, expected: StoredState) -> Head:
+    def commit_override(
+        self, commit: OverrideCommit, expected: StoredState, last_look: Callable[[], None] = ...
+    ) -> Head:
         """Writes what a person did if `expected` still is the state, and returns the head afterwards.
 
-        The last evaluation stays the one that confirmed the head.
+        The last evaluation stays the one that confirmed the head. `last_look` is called behind everything else, right
+        before it counts, and again at each attempt; where it raises, nothing was written.
 
         Raises:
             StaleState: something was committed in between. Nothing was written.

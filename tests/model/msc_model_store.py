@@ -56,9 +56,11 @@ class SeenEvaluations:
     def rewind_point(self, before: datetime) -> LedgerCheckpoint | None:
         return self._inner.rewind_point(before)
 
-    def commit_override(self, commit: OverrideCommit, expected: StoredState) -> Head:
+    def commit_override(
+        self, commit: OverrideCommit, expected: StoredState, last_look: Callable[[], None] = lambda: None
+    ) -> Head:
         def go_on() -> Head:
-            head = self._inner.commit_override(commit, expected)
+            head = self._inner.commit_override(commit, expected, last_look)
             self._reference.said(commit.entry)
             return head
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -123,8 +124,12 @@ class MemoryEvaluationStore:
         with self._kept.lock:
             return StoredController(generation=self._kept.generation, payload=self._kept.controller)
 
-    def commit_override(self, commit: OverrideCommit, expected: StoredState) -> Head:
+    def commit_override(
+        self, commit: OverrideCommit, expected: StoredState, last_look: Callable[[], None] = lambda: None
+    ) -> Head:
         """Writes what a person did if `expected` still is the state, and returns the head afterwards.
+
+        `last_look` comes last: what it raises takes everything back.
 
         Raises:
             StaleState: something was committed in between. Nothing was written.
@@ -138,6 +143,7 @@ class MemoryEvaluationStore:
             before = kept.head()
             policy = policy_of_act(before, commit)
             entry = act_to_keep(commit, before, policy)
+            last_look()
             lines = (*expiry_lines(commit.expired), act_line(entry, policy, commit.credential))
             kept.audit.append_all(kept.now(), *lines)
             if policy is not None:

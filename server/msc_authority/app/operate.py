@@ -23,6 +23,7 @@ from msc_authority.app.acts import (
     target_of,
 )
 from msc_authority.app.ledger import read_ledger
+from msc_authority.app.patience import Patience
 from msc_authority.core import operator_acts as acts
 from msc_authority.core.codec import StateMismatch
 from msc_authority.core.config import DecisionConfig
@@ -92,6 +93,12 @@ class _Asked:
     reason: str
     request_id: str = ""
     credential: Credential | None = None
+    patience: Patience | None = None
+
+    def check(self) -> None:
+        # Reducing is always allowed: what cannot loosen is done whoever still waits for it.
+        if self.patience is not None and may_loosen(self.act):
+            self.patience.check()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,18 +130,27 @@ class Operator:
         self._clock, self._config, self._valid_for_s, self._new_id = clock, config, valid_for_s, new_id
 
     def act(
-        self, act: Act, actor: str, reason: str, request_id: str = "", credential: Credential | None = None
+        self,
+        act: Act,
+        actor: str,
+        reason: str,
+        request_id: str = "",
+        credential: Credential | None = None,
+        patience: Patience | None = None,
     ) -> ActOutcome:
         """Does it, and returns what became of it. A `request_id` known for less than 24 h does nothing anew.
 
-        `credential` is what `actor` is known by, for the audit log.
+        `credential` is what `actor` is known by, for the audit log. What may loosen something is committed only while
+        `patience` lasts; None: it lasts.
 
         Raises:
             ActRefused: it cannot be done; its kinds say why. Nothing has changed.
             StaleState: others were writing all the time.
             StoreUnavailable: the store cannot be reached.
         """
-        asked = _Asked(act=act, actor=actor, reason=reason, request_id=request_id, credential=credential)
+        asked = _Asked(
+            act=act, actor=actor, reason=reason, request_id=request_id, credential=credential, patience=patience
+        )
         return self._committed(asked, may_overtake=not may_loosen(act))
 
     def preview(self, act: Act, actor: str, reason: str) -> ActOutcome:
@@ -183,8 +199,10 @@ class Operator:
                 raise Overtaken("another person acted at the same time; look at what is in force, and act again")
             found = newest
             plan = self._plan(asked, stored)
+            asked.check()
             try:
-                head = self._store.commit_override(plan.commit, stored)
+                # Looked at again as the last thing before it counts: each step of a slow store may take long.
+                head = self._store.commit_override(plan.commit, stored, asked.check)
             except StaleState:
                 if attempt == _ATTEMPTS:
                     raise

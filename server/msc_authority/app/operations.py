@@ -12,6 +12,7 @@ from msc_authority.app.acts import Act, Resume
 from msc_authority.app.broker import Broker
 from msc_authority.app.events import EventBus, OperatorActed
 from msc_authority.app.operate import ActOutcome, Operator
+from msc_authority.app.patience import PATIENCE_S, Patience
 from msc_authority.app.work import Worker
 from msc_authority.core.overrides import Override
 from msc_authority.ports import Clock
@@ -74,8 +75,13 @@ class Operations:
         self._clock, self._worker, self._folds = clock, worker, folds
         self._open: set[asyncio.Task[ActOutcome]] = set()
 
-    async def act(self, act: Act, *, actor: str, reason: str, request_id: str = "") -> ActOutcome:
-        """Does it, and serves what it leads to. Runs to its end even if the caller goes away.
+    async def act(
+        self, act: Act, *, actor: str, reason: str, request_id: str = "", patience_s: float = PATIENCE_S
+    ) -> ActOutcome:
+        """Does it, and serves what it leads to. What tightens runs to its end even if the caller goes away.
+
+        What may loosen something is refused as CallerGone once the caller has gone or `patience_s` are over, unless its
+        commit has begun by then.
 
         Raises:
             ActRefused: it cannot be done; its kinds say why.
@@ -86,11 +92,16 @@ class Operations:
             raise TooManyActs(f"{MAX_WAITING} acts are under way already")
         # As the door has it, which every task of a caller knows: no caller says by what it is known.
         credential = credential_of(caller())
-        call = partial(self._operator.act, act, actor, reason, request_id, credential)
+        patience = Patience(self._clock, patience_s)
+        call = partial(self._operator.act, act, actor, reason, request_id, credential, patience)
         task = asyncio.create_task(self._done(call, self._worker_for(act)))
         self._open.add(task)
         task.add_done_callback(self._closed)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        finally:
+            # Only a caller who goes away comes here before the act is over.
+            patience.gone()
 
     async def preview(self, act: Act, *, actor: str, reason: str) -> ActOutcome:
         """Says what it would come to. Writes nothing. Raises as `act` does."""

@@ -22,6 +22,7 @@ _ADVICE = {
     "STATE_UNREADABLE": "msc halt still works; then see the authority's log",
     "LEDGER_UNREADABLE": "look at the database of the authority with msc doctor on its machine, then try again",
     "OVERTAKEN": "msc overrides and msc history show what was done meanwhile",
+    "CALLER_GONE": "msc status and msc overrides show what is in force; then ask again",
     "STORE_UNAVAILABLE": "look at the database of the authority with msc doctor on its machine",
     "NOT_LEADER": "msc status shows the replicas; one of them takes over within seconds",
     "RATE_LIMITED": "wait a moment and try again",
@@ -32,6 +33,8 @@ _ADVICE = {
     "TOKEN_INVALID": "check the token; msc token list on the authority's machine shows those there are",
     "ROLE_MISSING": "ask for a token with that role",
 }
+
+_TOO_LATE = "DEADLINE_EXCEEDED"
 
 
 @contextmanager
@@ -46,6 +49,25 @@ def asking(target: str) -> Iterator[Remote]:
             yield remote
         except RemoteError as error:
             raise told(error, target) from error
+
+
+@contextmanager
+def acting() -> Iterator[None]:
+    """Around an act: where no answer came in time, nobody knows whether it was done, and that is said."""
+    from msc_authority.rpc.remote import DEADLINE_S
+    from msc_authority.rpc.remote_error import RemoteError
+
+    try:
+        yield
+    except RemoteError as error:
+        if error.reachable or error.reason != _TOO_LATE:
+            raise
+        raise CommandError(
+            f"no answer within {DEADLINE_S:g} s: it may have been done ({error.reason})",
+            advice="look with msc status and msc overrides before you do anything else",
+            code=ExitCode.UNREACHABLE,
+            reason=error.reason,
+        ) from error
 
 
 def check_target(target: str) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import getpass
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import typer
 
-from msc_authority.cli.asking import asking
+from msc_authority.cli.asking import acting, asking
 from msc_authority.cli.errors import CommandError
 from msc_authority.cli.operate_text import outcome_rows
 from msc_authority.cli.output import console, fact_table, print_json
@@ -62,7 +63,8 @@ def _carry_out(wish: Wish, target: str, does: Does) -> None:
     with asking(target) as remote:
         if wish.asks and not wish.dry_run:
             _confirm(does(remote, _asked(wish, request_id, dry_run=True)), resumes=wish.action == _RESUME)
-        answer = does(remote, _asked(wish, request_id, dry_run=wish.dry_run))
+        with nullcontext() if wish.dry_run else acting():
+            answer = does(remote, _asked(wish, request_id, dry_run=wish.dry_run))
     if wish.as_json:
         print_json(answer)
     else:

@@ -27,6 +27,7 @@ from msc_authority.app.evaluate import EvaluationFailed, InvalidMetric
 from msc_authority.app.leadership import NotLeader
 from msc_authority.app.operate import LedgerUnreadable, Overtaken, RequestIdReused, RevisionUnknown, StateUnreadable
 from msc_authority.app.operations import TooManyActs
+from msc_authority.app.patience import CallerGone
 from msc_authority.app.rates import RateLimited, StreamLimitReached
 from msc_authority.core.operator_acts import (
     InvalidAct,
@@ -92,6 +93,7 @@ TABLE = (
     Row(StateUnreadable, HTTPStatus.CONFLICT, "STATE_UNREADABLE"),
     Row(RequestIdReused, HTTPStatus.CONFLICT, "REQUEST_ID_REUSED"),
     Row(Overtaken, HTTPStatus.CONFLICT, "OVERTAKEN"),
+    Row(CallerGone, HTTPStatus.SERVICE_UNAVAILABLE, "CALLER_GONE"),
     Row(TooManyOverrides, HTTPStatus.CONFLICT, "TOO_MANY_OVERRIDES"),
     Row(LedgerUnreadable, HTTPStatus.SERVICE_UNAVAILABLE, "LEDGER_UNREADABLE", 5),
     Row(TooManyActs, HTTPStatus.TOO_MANY_REQUESTS, "TOO_MANY_ACTS", 1),
@@ -156,6 +158,7 @@ REASONS = {
     "STATE_UNREADABLE": "The controller's stored state cannot be read; only a halt can be done.",
     "REQUEST_ID_REUSED": "The request_id has done something else within the last day.",
     "OVERTAKEN": "Another person acted at the same time; look at what is in force, and act again.",
+    "CALLER_GONE": "It may loosen something, and was not done within the 5 s that who asks is taken to wait.",
     "TOO_MANY_OVERRIDES": "As many overrides as may be are in force.",
     "LEDGER_UNREADABLE": "Trading stays HALTED: the journal cannot be read, and a resume needs it.",
     "TOO_MANY_ACTS": "Enough acts are under way already.",

@@ -25,6 +25,7 @@ from msc_authority.app.evaluate import EvaluationFailed, InvalidMetric
 from msc_authority.app.leadership import NotLeader
 from msc_authority.app.operate import LedgerUnreadable, Overtaken, RequestIdReused, RevisionUnknown, StateUnreadable
 from msc_authority.app.operations import TooManyActs
+from msc_authority.app.patience import CallerGone
 from msc_authority.app.rates import RateLimited, StreamLimitReached
 from msc_authority.core.operator_acts import (
     InvalidAct,
@@ -105,6 +106,7 @@ TABLE = (
     Row(RevisionUnknown, grpc.StatusCode.NOT_FOUND, "VERSION_NOT_FOUND"),
     Row(RequestIdReused, grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
     Row(Overtaken, grpc.StatusCode.ABORTED, "OVERTAKEN"),
+    Row(CallerGone, grpc.StatusCode.ABORTED, "CALLER_GONE"),
     Row(LedgerUnreadable, grpc.StatusCode.UNAVAILABLE, "LEDGER_UNREADABLE", 5.0),
     Row(TooManyOverrides, grpc.StatusCode.FAILED_PRECONDITION, "TOO_MANY_OVERRIDES"),
     Row(TooManyActs, grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_ACTS", 1.0),

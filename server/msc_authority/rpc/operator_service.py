@@ -9,6 +9,7 @@ import grpc
 from msc_authority.app.acts import Act
 from msc_authority.app.broker import Broker
 from msc_authority.app.operations import Operations, actor_of
+from msc_authority.app.patience import PATIENCE_S
 from msc_authority.rpc.calls import unary
 from msc_authority.rpc.errors import FieldProblem, InvalidRequest
 from msc_authority.rpc.mapping.operator import act_of, lift_of, outcome_to_proto, override_to_proto
@@ -32,12 +33,12 @@ class OperatorService:
     async def act(self, request: pb.ActRequest, context: Context) -> pb.ActResponse:
         """Does one thing."""
         _check(request)
-        return await self._done(act_of(request), request)
+        return await self._done(act_of(request), request, context)
 
     async def lift_override(self, request: pb.LiftOverrideRequest, context: Context) -> pb.LiftOverrideResponse:
         """Ends an override."""
         _check(request)
-        return pb.LiftOverrideResponse(outcome=await self._done(lift_of(request), request))
+        return pb.LiftOverrideResponse(outcome=await self._done(lift_of(request), request, context))
 
     async def list_overrides(self, request: pb.ListOverridesRequest, context: Context) -> pb.ListOverridesResponse:
         """Returns the overrides in force, as the store has them."""
@@ -46,13 +47,26 @@ class OperatorService:
             overrides=map(override_to_proto, overrides), head=self._served.ref(self._broker.current.head)
         )
 
-    async def _done(self, act: Act, request: pb.ActRequest | pb.LiftOverrideRequest) -> pb.ActResponse:
+    async def _done(
+        self, act: Act, request: pb.ActRequest | pb.LiftOverrideRequest, context: Context
+    ) -> pb.ActResponse:
         actor = actor_of(request.actor)
         if request.validate_only:
             outcome = await self._operations.preview(act, actor=actor, reason=request.reason)
         else:
-            outcome = await self._operations.act(act, actor=actor, reason=request.reason, request_id=request.request_id)
+            outcome = await self._operations.act(
+                act,
+                actor=actor,
+                reason=request.reason,
+                request_id=request.request_id,
+                patience_s=_patience_s(context),
+            )
         return outcome_to_proto(outcome)
+
+
+def _patience_s(context: Context) -> float:
+    left_s = context.time_remaining()
+    return PATIENCE_S if left_s is None else left_s
 
 
 def _check(request: pb.ActRequest | pb.LiftOverrideRequest) -> None:

@@ -48,6 +48,8 @@ CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_http_proxy", 0),
 )
+DEADLINE_S = 5.0
+"""How long an answer is waited for unless a call says otherwise."""
 MAX_ATTEMPTS = 3
 PAGE_SIZE = 200
 
@@ -95,7 +97,7 @@ class Watch:
 class Remote:
     """The authority at one address. Unary calls are tried again while it cannot be reached, within their deadline."""
 
-    def __init__(self, target: str, *, deadline_s: float = 5.0, credentials: Credentials = NOTHING) -> None:
+    def __init__(self, target: str, *, deadline_s: float = DEADLINE_S, credentials: Credentials = NOTHING) -> None:
         """Connects on first use to `target`, host:port."""
         self._deadline_s, self._metadata = deadline_s, credentials.metadata
         self._channel = dial(target, CHANNEL_OPTIONS, credentials)

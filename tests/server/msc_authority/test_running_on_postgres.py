@@ -168,6 +168,33 @@ async def test_a_server_that_was_frozen_is_gone_on_with(server: PostgresServer, 
         assert await scene.record(1) == 1
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pb.ActRequest(reason="it is over", resume=pb.ResumeAction()),
+        pb.ActRequest(
+            reason="it is over",
+            pin_mode=pb.PinModeAction(risk_mode=pb.RISK_MODE_AGGRESSIVE, allow_loosening=True),
+        ),
+    ],
+    ids=["resume", "loosening pin"],
+)
+async def test_what_loosens_is_not_done_by_a_server_that_goes_on_behind_the_deadline(
+    asked: pb.ActRequest, server: PostgresServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(server.new_database(), tmp_path) as scene:
+        operator = pb.OperatorServiceStub(scene.channel)
+        await operator.Act(pb.ActRequest(reason="exchange incident", halt=pb.HaltAction()))
+        server.freeze()
+        with pytest.raises(grpc.aio.AioRpcError) as unanswered:
+            await operator.Act(asked, timeout=1.0)
+        server.thaw()
+        await until(lambda: "An act that may loosen something was not done" in caplog.text)
+        assert unanswered.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert (await scene.answer()).policy.trading_state == pb.TRADING_STATE_HALTED
+        assert (await operator.ListOverrides(pb.ListOverridesRequest())).overrides == []
+
+
 async def test_sessions_that_are_ended_again_and_again_cost_nothing(server: PostgresServer, tmp_path: Path) -> None:
     url = server.new_database()
     name = make_url(url).database

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
@@ -108,17 +109,25 @@ class SqlEvaluationStore:
             row = connection.execute(select(msc_state.c.generation, msc_state.c.controller)).one()
         return StoredController(generation=row.generation, payload=row.controller)
 
-    def commit_override(self, commit: OverrideCommit, expected: StoredState) -> Head:
+    def commit_override(
+        self, commit: OverrideCommit, expected: StoredState, last_look: Callable[[], None] = lambda: None
+    ) -> Head:
         """Writes what a person did if `expected` still is the state, and returns the head afterwards.
+
+        `last_look` comes last: what it raises takes everything back.
 
         Raises:
             StaleState: something was committed in between. Nothing was written.
             Fenced: the commit's term is over. Nothing was written.
             ValueError: it publishes a number that is not finite.
         """
-        return self._database.transact(WriteLock.EVALUATIONS, partial(self._commit_override, commit, expected))
+        return self._database.transact(
+            WriteLock.EVALUATIONS, partial(self._commit_override, commit, expected, last_look)
+        )
 
-    def _commit_override(self, commit: OverrideCommit, expected: StoredState, connection: Connection) -> Head:
+    def _commit_override(
+        self, commit: OverrideCommit, expected: StoredState, last_look: Callable[[], None], connection: Connection
+    ) -> Head:
         refuse_fenced(connection, commit.term)
         _move_on(connection, expected, controller=commit.controller)
         before = read_head_again(connection, expected.head)
@@ -129,6 +138,7 @@ class SqlEvaluationStore:
             insert_one(connection, msc_policies, row_of(policy, entry.changes, None))
         write_transitions(connection, None, commit.transitions)
         self._audit(connection, *expiry_lines(commit.expired), act_line(entry, policy, commit.credential))
+        last_look()
         return before if policy is None else Head(ref=policy.ref, policy=policy, evaluated_at=before.evaluated_at)
 
     def _audit(self, connection: Connection, *lines: AuditLine) -> None:

@@ -153,6 +153,20 @@ def test_an_act_is_found_by_its_request_while_it_is_young(store: Store) -> None:
     assert store.acts.by_request("", START) is None
 
 
+def test_what_the_last_look_raises_takes_everything_back(store: Store) -> None:
+    evaluated(store)
+    before, lines = store.evaluations.load(), len(store.audit.page(None, 100))
+
+    def refuse() -> None:
+        raise InterruptedError("the caller has gone")
+
+    with pytest.raises(InterruptedError):
+        store.evaluations.commit_override(an_override_commit(), before, refuse)
+
+    assert (store.evaluations.load(), store.acts.page(None, 10)) == (before, [])
+    assert len(store.audit.page(None, 100)) == lines
+
+
 def test_an_act_with_a_transition_and_overrides_that_ended_is_kept(store: Store) -> None:
     evaluated(store)
     transition = a_transition(before=StrategyState.ACTIVE, after=StrategyState.RETIRED)

@@ -32,10 +32,12 @@ class Busy:
         self.rewind_point, self.record_failure = self._store.rewind_point, self._store.record_failure
         self.commit = self._store.commit
 
-    def commit_override(self, commit: OverrideCommit, expected: StoredState) -> Head:
+    def commit_override(
+        self, commit: OverrideCommit, expected: StoredState, last_look: Callable[[], None] = lambda: None
+    ) -> Head:
         if self._meanwhile:
             self._meanwhile.pop(0)()
-        return self._store.commit_override(commit, expected)
+        return self._store.commit_override(commit, expected, last_look)
 
 
 def beside(scene: Operating, *meanwhile: Callable[[], object]) -> Operating:

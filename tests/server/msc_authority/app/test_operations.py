@@ -18,6 +18,7 @@ from msc_authority.app.broker import Broker
 from msc_authority.app.events import OperatorActed
 from msc_authority.app.operate import ActOutcome, Operator
 from msc_authority.app.operations import MAX_WAITING, Operations, TooManyActs, actor_of
+from msc_authority.app.patience import Patience
 from msc_authority.app.work import Worker
 from msc_authority.core.policy import FieldChange, TradingState
 from msc_authority.ports_operator import ActEntry, Credential
@@ -36,7 +37,13 @@ class ScriptedOperator(Operator):
         self.repeats = False
 
     def act(
-        self, act: Act, actor: str, reason: str, request_id: str = "", credential: Credential | None = None
+        self,
+        act: Act,
+        actor: str,
+        reason: str,
+        request_id: str = "",
+        credential: Credential | None = None,
+        patience: Patience | None = None,
     ) -> ActOutcome:
         self.credentials.append(credential)
         gate = self.gates.get(kind_of(act))

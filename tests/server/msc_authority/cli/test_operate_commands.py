@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -13,6 +13,10 @@ from msc_authority.cli.app import build_app
 from msc_authority.cli.durations import seconds_of
 from msc_authority.cli.errors import CommandError
 from msc_authority.cli.operate_text import outcome_rows, setting_text
+from msc_authority.rpc.plain import Plain
+from msc_authority.rpc.remote import Remote
+from msc_authority.rpc.remote_acts import Asked
+from msc_authority.rpc.remote_error import RemoteError
 
 WHY = ("--reason", "exchange incident")
 LINE = {
@@ -257,3 +261,42 @@ def test_a_request_that_was_done_before_says_so() -> None:
     rows = dict(outcome_rows({**document, "before": None}, dry_run=False))
 
     assert rows["outcome"].startswith("this was done before")
+
+
+class Unanswering:
+    """A remote that shows what an act would come to, and lets its deadline go by."""
+
+    def __init__(self, authority: Remote, reason: str) -> None:
+        self._authority, self._reason = authority, reason
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._authority.close()
+
+    def act(self, asked: Asked) -> Plain:
+        if asked.dry_run:
+            return self._authority.act(asked)
+        raise RemoteError("time is over", reason=self._reason, reachable=False)
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        ("DEADLINE_EXCEEDED", "no answer within 5 s: it may have been done"),
+        ("UNAVAILABLE", "no authority answers at"),
+    ],
+)
+def test_an_act_that_is_not_answered_in_time_may_have_been_done_and_that_is_said(
+    reason: str, text: str, operable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "msc_authority.rpc.remote.Remote", lambda target, credentials: Unanswering(Remote(operable), reason)
+    )
+
+    result = msc("halt", *WHY)
+
+    assert result.exit_code == 3
+    assert text in result.stderr
+    assert ("msc status and msc overrides" in result.stderr) == (reason == "DEADLINE_EXCEEDED")

@@ -22,6 +22,7 @@ from msc_authority.app.evaluate import EvaluationFailed, InvalidMetric
 from msc_authority.app.leadership import NotLeader
 from msc_authority.app.operate import LedgerUnreadable, Overtaken, RequestIdReused, RevisionUnknown, StateUnreadable
 from msc_authority.app.operations import TooManyActs
+from msc_authority.app.patience import CallerGone
 from msc_authority.app.rates import RateLimited, StreamLimitReached
 from msc_authority.core.operator_acts import (
     InvalidAct,
@@ -86,6 +87,7 @@ ROWS: list[tuple[Exception, Code, str, float | None, str | None, tuple[str, ...]
     (RevisionUnknown("there is no version 9"), Code.NOT_FOUND, "VERSION_NOT_FOUND", None, None, ()),
     (RequestIdReused("r-1 has done HALT"), Code.ALREADY_EXISTS, "REQUEST_ID_REUSED", None, None, ()),
     (Overtaken("another person acted"), Code.ABORTED, "OVERTAKEN", None, None, ()),
+    (CallerGone("nobody waits"), Code.ABORTED, "CALLER_GONE", None, "nobody waits", ()),
     (LedgerUnreadable("trading stays HALTED"), Code.UNAVAILABLE, "LEDGER_UNREADABLE", 5.0, None, ()),
     (TooManyOverrides("200 are in force"), Code.FAILED_PRECONDITION, "TOO_MANY_OVERRIDES", None, None, ()),
     (TooManyActs("64 are under way"), Code.RESOURCE_EXHAUSTED, "TOO_MANY_ACTS", 1.0, None, ()),
