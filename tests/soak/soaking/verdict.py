@@ -10,7 +10,7 @@ from statistics import median
 from soaking.values import QUANTITIES, Quantity, Record, Sample
 
 WARM_UP = 0.5
-"""Share of the load in which pools, rings and caches may still fill up: at the usual load they need about 10 minutes."""
+"""Share of the load in which pools, rings and caches may still fill up: at the usual load they need 10 minutes."""
 SHORTEST_TREND_S = 180.0
 """Of a shorter time nobody can say what an hour would bring."""
 HOUR_S = 3600.0
