@@ -147,18 +147,18 @@ class Admission:
 
     def _note(self, error: AccessRefused | RateLimited, presented: Presented, what: str) -> None:
         reason = error.reason if isinstance(error, AccessRefused) else RATE_LIMITED
-        self._tell(presented, what, reason, str(error))
+        self._tell(presented.host, what, reason, str(error))
 
-    def _tell(self, presented: Presented, what: str, reason: str, text: str) -> None:
+    def _tell(self, who: str, what: str, reason: str, text: str) -> None:
         with self._lock:
-            now, told = self._clock.monotonic(), self._told.get((presented.host, reason))
+            now, told = self._clock.monotonic(), self._told.get((who, reason))
             self._count(reason, now)
             if told is not None and now - told < TELL_AGAIN_S:
                 return
             if len(self._told) >= MAX_TOLD:
                 self._told.clear()
-            self._told[presented.host, reason] = now
-        _log.warning("Refused %s from %s: %s (%s)", what, presented.host, text, reason)
+            self._told[who, reason] = now
+        _log.warning("Refused %s from %s: %s (%s)", what, who, text, reason)
 
     def _count(self, reason: str, now: float) -> None:
         self.refused[reason] += 1
@@ -194,7 +194,10 @@ class Admission:
             return self._certified(presented.names, presented.certificate)
         role = self._rules.local if presented.is_local else self._rules.remote
         if role is None:
-            raise TokenMissing("this authority wants to know who asks: send a token, as in Authorization: Bearer msc_…")
+            raise TokenMissing(
+                "this authority wants to know who asks: send a token (msc_…) in the Authorization header, "
+                'by the scheme "Bearer"'
+            )
         return _nobody(presented.host, presented.is_local, role)
 
     @property
@@ -208,9 +211,8 @@ class Admission:
         try:
             with self._streams.one(_key(identity)), self._permits.held(identity, when_lost) as permit:
                 yield permit
-        except StreamLimitReached:
-            with self._lock:
-                self._count(STREAM_LIMIT_REACHED, self._clock.monotonic())
+        except StreamLimitReached as error:
+            self._tell(identity.name, "a stream", STREAM_LIMIT_REACHED, str(error))
             raise
 
     def _certified(self, names: tuple[str, ...], certificate: Certificate | None) -> Identity:
@@ -242,5 +244,5 @@ def _key(identity: Identity) -> str:
 def _bearer(authorization: tuple[str, ...]) -> str:
     scheme, _, text = authorization[0].strip().partition(" ")
     if len(authorization) != 1 or scheme.lower() != _SCHEME:
-        raise TokenInvalid("send one Authorization header that reads: Bearer msc_…")
+        raise TokenInvalid('send one Authorization header, with one token (msc_…) by the scheme "Bearer"')
     return text.strip()

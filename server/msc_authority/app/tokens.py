@@ -33,6 +33,8 @@ USED_EVERY = timedelta(minutes=5)
 """How exactly it is kept when a token was used."""
 SCOPES = ("account", "executor", "strategy")
 """Parts of a fact that a token may be bound to."""
+_OURS = frozenset({"authority", "evaluator", "replay", "unknown"})
+"""Who acts in records where nobody outside does."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}", re.ASCII)
 _TOKEN = re.compile(r"msc_([0-9a-f]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
 
@@ -77,6 +79,8 @@ def mint(
 def _check(name: str, roles: Sequence[Role], valid_for: timedelta | None, scope: Mapping[str, Sequence[str]]) -> None:
     if not NAME.fullmatch(name):
         raise ValueError("name: must be up to 64 of A-Z a-z 0-9 _ . @ - and begin with a letter or a digit")
+    if name.lower() in _OURS or name.lower().startswith("anonymous"):
+        raise ValueError(f"name: {name} is what records call somebody else; take another one")
     if not roles:
         raise ValueError(f"role: give at least one of {', '.join(Role)}")
     if valid_for is not None and valid_for <= timedelta(0):

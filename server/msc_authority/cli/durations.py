@@ -6,8 +6,8 @@ import re
 
 from msc_authority.cli.errors import CommandError, ExitCode
 
-_UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])", re.ASCII)
+_UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])", re.ASCII)
 
 
 def seconds_of(text: str | None, option: str) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from msc_authority.cli.database import DatabaseOption, existing_database, named, settings_of, store_told, this_person
+from msc_authority.cli.durations import seconds_of
 from msc_authority.cli.errors import CommandError, ExitCode, command
 from msc_authority.cli.options import ConfigOption, HomeOption, JsonOption
 from msc_authority.cli.output import clean, console, grid, instant, print_json, text
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from msc_authority.ports_tokens import StoredToken, TokenStore
 
 NEVER = "never"
-_DURATION = re.compile(r"([1-9][0-9]{0,5})([mhdw])", re.ASCII)
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 token_app = typer.Typer(help="Bearer tokens: who may ask the authority, and for what.", no_args_is_help=True)
 
@@ -80,7 +78,7 @@ def create(
             valid_for=_duration(valid_for),
             scope=_scope(scope or ()),
         )
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise CommandError(str(error), advice="msc token create --help", code=ExitCode.USAGE) from error
     url = settings_of(config, {"home": home, "database_url": database_url}).database_url
     with _store(url) as tokens:
@@ -170,10 +168,8 @@ def _chosen(which: str, tokens: Sequence[StoredToken]) -> StoredToken:
 def _duration(text: str) -> timedelta | None:
     if text == NEVER:
         return None
-    found = _DURATION.fullmatch(text)
-    if found is None:
-        raise ValueError(f"for: {text!r} is no duration: give 90m, 12h, 90d, 52w, or never")
-    return int(found[1]) * _UNITS[found[2]]
+    seconds = seconds_of(text, "--for")
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def _scope(pairs: Sequence[str]) -> dict[str, list[str]]:

@@ -19,6 +19,7 @@ MIN_READS, MAX_FAILED_FRACTION = 20, 0.10
 MAX_MODE_CHANGES_AN_HOUR = 5
 MIN_SIGNALS, MAX_BLOCKED_FRACTION = 10, 0.50
 MAX_VERSIONS_BEHIND = 1
+_HALTS = frozenset({"OPERATOR_HALT", "TRADING_HALTED"})
 _STOPS = frozenset({"OPERATOR_HALT", "OVERRIDE_REDUCE", "OVERRIDE_ROLLBACK", "TRADING_HALTED", "TRADING_REDUCING"})
 """Reasons for which entries are not allowed."""
 
@@ -143,7 +144,11 @@ def trading_not_active(observed: Observation) -> Sequence[Finding]:
     content = _content(observed)
     if content is None or content.trading_state is TradingState.ACTIVE:
         return []
-    why = next((f": {reason.text}" for reason in content.reasons if reason.code in _STOPS), "")
+    stops = [reason for reason in content.reasons if reason.code in _STOPS]
+    if content.trading_state is TradingState.HALTED:
+        # Others may be told before it, as a reduction by a person that is in force, too.
+        stops.sort(key=lambda reason: reason.code not in _HALTS)
+    why = f": {stops[0].text}" if stops else ""
     text = f"Trading is {content.trading_state.name}, policy {name_of(observed.head.ref)}{why}"
     return [Finding(text=text, held_s=0.0, since=observed.trading_state_since)]
 

@@ -19,9 +19,11 @@ from msc_authority.app.access import (
     TokenInvalid,
     TokenMissing,
     TokenRevoked,
+    Unauthenticated,
 )
 from msc_authority.app.admission import TELL_AGAIN_S, AccessRules
 from msc_authority.app.rates import RateLimited, StreamLimitReached
+from msc_authority.masking import mask_text
 
 
 async def test_from_this_machine_one_comes_in_with_the_role_that_is_set() -> None:
@@ -253,3 +255,23 @@ async def test_who_was_turned_away_is_counted_by_reason_and_who_is_in_by_the_gre
         later = door.admission.tally()
 
     assert (later.refused, later.refused_recently, later.streams) == (tally.refused, 0, {})
+
+
+async def test_a_stream_too_many_is_told_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
+    with a_door(ManualTime(), most_streams=1) as door:
+        identity = await door.admission.identify(shown(door.give(Role.READER, name="anna").text))
+        with door.admission.stream(identity, lambda: None):
+            for _ in range(3):
+                with pytest.raises(StreamLimitReached), door.admission.stream(identity, lambda: None):
+                    pass
+
+    (told,) = [text for text in caplog.messages if "STREAM_LIMIT_REACHED" in text]
+    assert told.startswith("Refused a stream from anna: ")
+
+
+async def test_what_is_told_of_a_missing_token_is_not_masked() -> None:
+    with a_door(ManualTime()) as door:
+        for presented in (shown(), replace(shown(), authorization=("Basic x",))):
+            with pytest.raises(Unauthenticated) as refused:
+                await door.admission.admit(presented, Role.READER, "/GetPolicy")
+            assert mask_text(str(refused.value)) == str(refused.value)

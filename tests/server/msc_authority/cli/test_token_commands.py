@@ -67,6 +67,8 @@ def test_what_it_is_for_is_kept(run: Run, tmp_path: Path) -> None:
         (("a",), "--role"),
         (("a", "--role", "reader", "--for", "1y"), "1y"),
         (("a", "--role", "reader", "--for", "0d"), "0d"),
+        (("a", "--role", "reader", "--for", "999999999w"), "create"),
+        (("authority", "--role", "reader"), "somebody else"),
         (("a", "--role", "reader", "--scope", "symbol=BTC"), "account"),
         (("a", "--role", "reader", "--scope", "account"), "account"),
     ],
@@ -79,6 +81,11 @@ def test_what_makes_no_sense_is_refused_and_leaves_nothing(
     assert result.exit_code == 2
     assert said in result.stderr
     assert not (tmp_path / "msc.db").exists()
+
+
+@pytest.mark.parametrize("duration", ["20s", "1h30m", "52w"])
+def test_a_token_holds_for_as_long_as_other_commands_write_it(run: Run, duration: str) -> None:
+    assert run("create", "anna", "--role", "reader", "--for", duration).exit_code == 0
 
 
 def test_the_list_shows_what_holds_and_with_all_what_is_over(run: Run) -> None:
