@@ -23,8 +23,8 @@ def _monitoring() -> None:
 @command
 def rules(
     runbook: Annotated[
-        str, typer.Option("--runbook", metavar="URL", help="Where the README is that the alerts link to.")
-    ] = "README.md",
+        str, typer.Option("--runbook", metavar="URL", help="Where the runbook is that the alerts link to.")
+    ] = "server/RUNBOOK.md",
     as_json: JsonOption = False,
 ) -> None:
     """Print the alert rules as a rule file for Prometheus.

@@ -13,7 +13,7 @@ from msc_authority.app.observation import Observation
 class Rule:
     """One condition. It fires where it has held for longer than `for_s` seconds; 0: at once.
 
-    `advice` says what to do, `anchor` is the heading of the README's troubleshooting that says more, and `promql` is
+    `advice` says what to do, `anchor` is the heading of the runbook that says more, and `promql` is
     the same condition over the exported metrics, which has to hold for `promql_for_s` seconds where no metric says how
     long it has. `resolves_after_s` is how many real seconds it has to be gone before a firing alert is resolved, so
     that it does not flap.

@@ -14,7 +14,7 @@ CLIENT_SETTLES_S = 3.0
 
 
 def anchor_of(code: str) -> str:
-    """The heading of the README's troubleshooting that explains an alert."""
+    """The heading of the runbook that explains an alert."""
     return "alert-" + code.lower().replace("_", "-")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from msc_authority.app.alerts.rule import Rule
 
-RUNBOOK = "README.md"
+RUNBOOK = "server/RUNBOOK.md"
 _HEADER = """\
 # Alert rules of the Meta Strategy Controller for Prometheus. Written by `msc monitoring rules`: do not edit, change
 # the table of rules and write it anew.
@@ -14,7 +14,7 @@ _HEADER = """\
 
 
 def rule_file(rules: Sequence[Rule], *, runbook: str = RUNBOOK) -> dict[str, object]:
-    """Returns the document of a rule file. `runbook` is the address of the README that the links point into."""
+    """Returns the document of a rule file. `runbook` is the address of the runbook that the links point into."""
     return {"groups": [{"name": "msc", "rules": [_rule(rule, runbook) for rule in rules]}]}
 
 

@@ -115,7 +115,7 @@ def test_every_rule_is_shipped_with_severity_summary_and_a_link() -> None:
         assert document["expr"] == rule.promql
         assert document["labels"]["severity"] == rule.severity
         assert document["annotations"]["summary"] == rule.title
-        assert document["annotations"]["runbook_url"] == f"README.md#{rule.anchor}"
+        assert document["annotations"]["runbook_url"] == f"server/RUNBOOK.md#{rule.anchor}"
         # Prometheus would take it for a template.
         assert "{{" not in json.dumps(document)
 
