@@ -65,12 +65,14 @@ class Board:
     def judge(self, observed: Observation) -> list[AlertChanged]:
         """Takes an observation, later than the one before. Returns which alerts began to fire, and which are resolved.
 
-        What a rule raises is logged and is an alert of its own. What that rule had found before stands until it can be
-        judged again: not known is not resolved.
+        What a rule raises is logged and is an alert of its own. What a rule that raises or cannot say had found before
+        stands until it can be judged again: not known is not resolved.
         """
-        found, broken = self._found(observed)
+        found, unknown, broken = self._found(observed)
+        kept = {key: one for key, one in self._standing.items() if key.code in unknown}
         keys = dict.fromkeys((*found, *(key for key in self._standing if key.code != RULE_BROKEN.code)))
-        after = {key: self._stepped(key, found.get(key), observed, broken) for key in keys}
+        after = {key: self._stepped(key, found.get(key), observed, broken) for key in keys if key not in kept}
+        after |= kept
         after |= self._complaints(broken, observed)
         changed = [alert for key, standing in after.items() for alert in _change(self._standing.get(key), standing)]
         self._standing = {key: one for key, one in after.items() if one and one.alert.state is not AlertState.RESOLVED}
@@ -78,16 +80,21 @@ class Board:
         self._alerts = _ordered(self._standing, self._resolved)
         return [AlertChanged(alert=alert) for alert in changed]
 
-    def _found(self, observed: Observation) -> tuple[dict[Key, Finding], dict[str, Exception]]:
+    def _found(self, observed: Observation) -> tuple[dict[Key, Finding], set[str], dict[str, Exception]]:
         found: dict[Key, Finding] = {}
+        unknown: set[str] = set()
         broken: dict[str, Exception] = {}
         for rule in self._rules.values():
             subjects = {key.subject for key in self._standing if key.code == rule.code}
             try:
-                found |= {Key(rule.code, one.subject): one for one in bounded(rule.find(observed), subjects)}
+                findings = rule.find(observed)
+                if findings is None:
+                    unknown.add(rule.code)
+                else:
+                    found |= {Key(rule.code, one.subject): one for one in bounded(findings, subjects)}
             except Exception as error:
                 broken[rule.code] = error
-        return found, broken
+        return found, unknown, broken
 
     def _stepped(
         self, key: Key, finding: Finding | None, observed: Observation, broken: dict[str, Exception]

@@ -29,10 +29,12 @@ def policy_unavailable(observed: Observation) -> Sequence[Finding]:
     return [*_unavailable_here(observed), *_unavailable_at_clients(observed)]
 
 
-def defensive(observed: Observation) -> Sequence[Finding]:
+def defensive(observed: Observation) -> Sequence[Finding] | None:
     """The policy is DEFENSIVE. It counts on the authority's clock."""
     policy, content = observed.head.policy, _content(observed)
-    if policy is None or content is None or content.risk_mode is not RiskMode.DEFENSIVE:
+    if policy is None or content is None:
+        return None
+    if content.risk_mode is not RiskMode.DEFENSIVE:
         return []
     # While history cannot be read, it is known to have held since this revision at least.
     since = observed.risk_mode_since or policy.created_at
@@ -42,10 +44,12 @@ def defensive(observed: Observation) -> Sequence[Finding]:
     return [Finding(text=text, held_s=held_s, value=held_s, since=since)]
 
 
-def no_strategy_allowed(observed: Observation) -> Sequence[Finding]:
+def no_strategy_allowed(observed: Observation) -> Sequence[Finding] | None:
     """The policy allows nobody."""
     content = _content(observed)
-    if content is None or content.grants:
+    if content is None:
+        return None
+    if content.grants:
         return []
     text = f"Policy {name_of(observed.head.ref)} allows no strategy: nobody may open a position"
     return [Finding(text=text, held_s=0.0, value=0.0)]
@@ -139,10 +143,12 @@ def journal_refusals(observed: Observation) -> Sequence[Finding]:
     return [Finding(text=text, held_s=0.0, value=float(journal.refused_recently))]
 
 
-def trading_not_active(observed: Observation) -> Sequence[Finding]:
+def trading_not_active(observed: Observation) -> Sequence[Finding] | None:
     """Entries are not allowed."""
     content = _content(observed)
-    if content is None or content.trading_state is TradingState.ACTIVE:
+    if content is None:
+        return None
+    if content.trading_state is TradingState.ACTIVE:
         return []
     stops = [reason for reason in content.reasons if reason.code in _STOPS]
     if content.trading_state is TradingState.HALTED:

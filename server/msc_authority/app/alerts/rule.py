@@ -16,7 +16,7 @@ class Rule:
     `advice` says what to do, `anchor` is the heading of the runbook that says more, and `promql` is
     the same condition over the exported metrics, which has to hold for `promql_for_s` seconds where no metric says how
     long it has. `resolves_after_s` is how many real seconds it has to be gone before a firing alert is resolved, so
-    that it does not flap.
+    that it does not flap. `find` returns None where nobody can say: what it found before stands.
     """
 
     code: str
@@ -26,6 +26,6 @@ class Rule:
     advice: str
     anchor: str
     promql: str
-    find: Callable[[Observation], Sequence[Finding]]
+    find: Callable[[Observation], Sequence[Finding] | None]
     promql_for_s: float = 0.0
     resolves_after_s: float = 10.0

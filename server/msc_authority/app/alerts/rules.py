@@ -25,7 +25,7 @@ def _rule(
     *,
     advice: str,
     promql: str,
-    find: Callable[[Observation], Sequence[Finding]],
+    find: Callable[[Observation], Sequence[Finding] | None],
     for_s: float = 0.0,
     promql_for_s: float = 0.0,
     resolves_after_s: float = 10.0,
