@@ -15,6 +15,8 @@ LogFormat = Literal["human", "json"]
 Fields = Mapping[str, object]
 
 _CHATTY = ("alembic", "sqlalchemy", "asyncio", "grpc")
+_TOLD_BY_OTHERS = ("sqlalchemy.pool",)
+"""Logs a stack whenever a connection breaks. The error is raised as well, and told in our words by whoever asked."""
 _OWN_FIELDS = frozenset({"timestamp", "level", "logger", "event", "exception"})
 _OF_ANY_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
@@ -33,6 +35,8 @@ def configure(log_format: LogFormat, level: str, stream: TextIO | None = None) -
     root.setLevel(level)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.NOTSET if level == "DEBUG" else logging.WARNING)
+    for name in _TOLD_BY_OTHERS:
+        logging.getLogger(name).setLevel(logging.NOTSET if level == "DEBUG" else logging.CRITICAL)
     logging.captureWarnings(True)
 
 

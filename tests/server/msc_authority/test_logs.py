@@ -148,3 +148,13 @@ def test_configuring_twice_writes_each_line_once() -> None:
     logging.getLogger("msc").info("once")
 
     assert stream.getvalue().count("once") == 1
+
+
+def test_a_broken_connection_is_left_to_whoever_asked_over_it(human: io.StringIO) -> None:
+    pool = logging.getLogger("sqlalchemy.pool.impl.QueuePool")
+    pool.error("Error closing cursor")
+    assert human.getvalue() == ""
+
+    logs.configure("human", "DEBUG", human)
+    pool.error("Error closing cursor")
+    assert human.getvalue().endswith("QueuePool: Error closing cursor\n")
