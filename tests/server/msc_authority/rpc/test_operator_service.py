@@ -217,7 +217,7 @@ async def test_the_alert_says_who_stopped_trading_and_why() -> None:
         await scene.time.advance(2.0)
 
         await until(lambda: bool(scene.authority.insight.observation.overrides))
-        (finding,) = trading_not_active(scene.authority.insight.observation)
+        (finding,) = trading_not_active(scene.authority.insight.observation) or ()
         assert finding.text.endswith("entries stopped (REDUCING) by anonymous@127.0.0.1 (alice): exchange incident")
 
 
