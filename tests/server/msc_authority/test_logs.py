@@ -7,23 +7,12 @@ import json
 import logging
 import re
 import warnings
-from collections.abc import Iterator
 
 import pytest
 
 from msc_authority import logs
 
 PINNED = "[MSC AI] Policy loaded: risk_mode=DEFENSIVE, strategies=3, max_risk=0.50%"
-
-
-@pytest.fixture(autouse=True)
-def restored_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(False)
 
 
 @pytest.fixture
