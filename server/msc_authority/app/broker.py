@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum, StrEnum, auto
@@ -111,7 +112,8 @@ class Broker:
         if head.ref == present.head.ref:
             return self._confirm(head, confirmed_at, source)
         self.current = Current(head=head, changed_fields=changed_fields, confirmed_at=confirmed_at, source=source)
-        for watcher in self._watchers:
+        # Who is woken may leave, or let others in.
+        for watcher in tuple(self._watchers):
             watcher.wake()
         if head.policy:
             self._events.emit(*events_of(present.head.policy, head.policy))
@@ -173,7 +175,7 @@ class Broker:
     def end_slow(self, pending_over_s: float) -> None:
         """Ends every watch with a write pending for longer than that."""
         latest = self._clock.monotonic() - pending_over_s
-        for watcher in self._watchers:
+        for watcher in tuple(self._watchers):
             if watcher.write_began is not None and watcher.write_began < latest:
                 watcher.end(Ending.SLOW_CONSUMER)
 
@@ -186,7 +188,7 @@ class Broker:
     def drain(self) -> None:
         """Refuses new watches and has every open one say goodbye."""
         self.draining = True
-        for watcher in self._watchers:
+        for watcher in tuple(self._watchers):
             watcher.end(Ending.DRAINING)
 
     async def idle(self) -> None:
@@ -195,29 +197,26 @@ class Broker:
 
 
 class Watcher:
-    """The slot of one watch. Wakes its task when there may be something to do; what, the task reads from the broker."""
+    """The slot of one watch. Wakes it when there may be something to do; what, the watch reads from the broker."""
 
-    __slots__ = ("_armed_for", "_broker", "_clock", "_disarm", "_task", "_timer", "_waiter", "ending", "write_began")
+    __slots__ = ("_armed_for", "_broker", "_clock", "_disarm", "_on_wake", "_task", "_timer", "ending", "write_began")
 
     def __init__(self, broker: Broker, clock: Clock, timer: Timer) -> None:
         """Belongs to the task that makes it."""
         self._broker, self._clock, self._timer = broker, clock, timer
         self._task = asyncio.current_task()
-        self._waiter: asyncio.Future[None] | None = None
+        self._on_wake: Callable[[], object] | None = None
         self._armed_for = math.inf
         self._disarm: Cancel | None = None
         self.ending: Ending | None = None
         self.write_began: float | None = None
 
-    def wait_until(self, due: float) -> asyncio.Future[None]:
-        """Returns what is done when woken, at the latest at the monotonic time `due`; perhaps earlier, so look what is
-        due.
-        """
-        self._waiter = asyncio.get_running_loop().create_future()
-        self._arm(due)
-        return self._waiter
+    def on_wake(self, look: Callable[[], object]) -> None:
+        """Has `look` called whenever there may be something to do. It must be quick, and raise nothing."""
+        self._on_wake = look
 
-    def _arm(self, due: float) -> None:
+    def wake_by(self, due: float) -> None:
+        """Wakes at the latest at the monotonic time `due`, perhaps earlier, so look what is due."""
         # A timer that is set stays, and wakes in vain now and then: setting one anew for every publication costs a
         # third of what a watcher costs.
         if self._armed_for <= due:
@@ -232,9 +231,9 @@ class Watcher:
         self.wake()
 
     def wake(self) -> None:
-        """Lets a waiting task look around. One that is writing looks when it is done."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        """Has the watch look around, now."""
+        if self._on_wake is not None:
+            self._on_wake()
 
     def end(self, ending: Ending) -> None:
         """Asks the task to end the watch. Only cancelling reaches one that is stuck in a write."""
@@ -252,6 +251,11 @@ class Watcher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Gives the slot back."""
+        self.leave()
+
+    def leave(self) -> None:
+        """Gives the slot back, and is woken no more. Twice is fine."""
+        self._on_wake = None
         if self._disarm is not None:
             self._disarm()
         self._broker.release(self)

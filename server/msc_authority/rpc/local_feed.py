@@ -19,17 +19,38 @@ OPEN_WITHIN_S = 5.0
 
 
 class _Subscription:
-    def __init__(self, callback: Callback) -> None:
-        self._callback = callback
-        self.open = True
+    """Delivers a watch to a callback until either ends."""
 
-    def deliver(self, frame: bytes) -> None:
-        if not self.open:
-            return
+    def __init__(self, watcher: Watcher, watch: Watch, callback: Callback, loop: asyncio.AbstractEventLoop) -> None:
+        self._watcher, self._watch, self._callback, self._loop = watcher, watch, callback, loop
+        self._open = True
+
+    def begin(self) -> None:
+        self._deliver(self._watch.first())
+        # Not at once: whoever publishes does not wait for a subscriber.
+        self._watcher.on_wake(lambda: self._loop.call_soon(self._look))
+        self._look()
+
+    def close(self) -> None:
+        self._open = False
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._release)
+
+    def _look(self) -> None:
+        while self._open and (frame := self._watch.due()) is not None:
+            self._deliver(frame)
+        if self._watch.over:
+            self._release()
+
+    def _deliver(self, frame: bytes) -> None:
         try:
             self._callback(frame)
         except Exception:
             _log.exception("A local subscriber failed")
+
+    def _release(self) -> None:
+        self._open = False
+        self._watcher.leave()
 
 
 class LocalPolicyFeed:
@@ -42,7 +63,6 @@ class LocalPolicyFeed:
     def __init__(self, maker: WatchMaker, *, heartbeat_s: float, loop: asyncio.AbstractEventLoop) -> None:
         """`loop` is the authority's."""
         self._maker, self._heartbeat_s, self._loop = maker, heartbeat_s, loop
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def subscribe(self, callback: Callable[[bytes], None]) -> Callable[[], None]:
         """Calls `callback` at once with the current policy, then with each later one and each heartbeat.
@@ -62,23 +82,9 @@ class LocalPolicyFeed:
     def _open(self, callback: Callback) -> Callable[[], None]:
         watcher = self._maker.broker.watch()
         watch = self._maker.make(watcher, heartbeat_s=self._heartbeat_s, held=None)
-        subscription = _Subscription(callback)
-        subscription.deliver(watch.first())
-        task = self._loop.create_task(_pump(watcher, watch, subscription))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return lambda: self._close(subscription, task)
-
-    def _close(self, subscription: _Subscription, task: asyncio.Task[None]) -> None:
-        subscription.open = False
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(task.cancel)
-
-
-async def _pump(watcher: Watcher, watch: Watch, subscription: _Subscription) -> None:
-    with watcher:
-        while (frame := await watch.next()) is not None:
-            subscription.deliver(frame)
+        subscription = _Subscription(watcher, watch, callback, self._loop)
+        subscription.begin()
+        return subscription.close
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

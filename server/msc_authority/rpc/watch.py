@@ -67,7 +67,9 @@ class Watch:
         self._claimed = held
         self._held: PolicyRef | None = None
         self._seq = 0
-        self._over = False
+        self.over = False
+        """Whether the goodbye was said."""
+        self._heartbeat_due: float | None = None
         self._age_due = clock.monotonic() + uniform(*MAX_AGE_S)
 
     def first(self) -> bytes:
@@ -85,29 +87,36 @@ class Watch:
             heartbeat_s=identity.heartbeat_s,
         )
 
-    async def next(self) -> bytes | None:
-        """Waits for something to say and returns it; None after the goodbye. The message before must be written."""
-        if self._over:
-            return None
-        heartbeat_due = self._clock.monotonic() + self._identity.heartbeat_s * self._uniform(*HEARTBEAT_JITTER)
-        while True:
-            if (frame := self._due(heartbeat_due)) is not None:
-                return frame
-            await self._watcher.wait_until(min(heartbeat_due, self._age_due))
+    def due(self) -> bytes | None:
+        """Returns what is to be said now, and the message before must be written; None: nothing.
 
-    def _due(self, heartbeat_due: float) -> bytes | None:
-        current, now = self._broker.current, self._clock.monotonic()
-        if self._watcher.ending is Ending.AUTH_EXPIRED:
+        Then its watcher is woken when there may be something, or the watch is over.
+        """
+        head, ending = self._broker.current.head, self._watcher.ending
+        if self.over:
+            return None
+        if ending is Ending.AUTH_EXPIRED:
             # Before any news: who asks may not have them.
             return self._goodbye(pb.GOODBYE_REASON_AUTH_EXPIRED, RECONNECT_AFTER_AUTH_EXPIRED_S)
         # News before a goodbye: the final version arrives while the caller is connected.
-        if current.head.policy and current.head.ref != self._held:
-            return self._snapshot(current.head.policy)
-        if self._watcher.ending is not None:
-            return self._goodbye(_GOODBYES[self._watcher.ending], RECONNECT_AFTER_DRAIN_S)
+        if head.policy is not None and head.ref != self._held:
+            self._heartbeat_due = None
+            return self._snapshot(head.policy)
+        if ending is not None:
+            return self._goodbye(_GOODBYES[ending], RECONNECT_AFTER_DRAIN_S)
+        return self._due_by_now(self._clock.monotonic())
+
+    def _due_by_now(self, now: float) -> bytes | None:
         if now >= self._age_due:
             return self._goodbye(pb.GOODBYE_REASON_MAX_AGE, RECONNECT_AFTER_MAX_AGE_S)
-        return self._heartbeat() if now >= heartbeat_due else None
+        if self._heartbeat_due is None:
+            # An interval after the message that has been written now.
+            self._heartbeat_due = now + self._identity.heartbeat_s * self._uniform(*HEARTBEAT_JITTER)
+        if now >= self._heartbeat_due:
+            self._heartbeat_due = None
+            return self._heartbeat()
+        self._watcher.wake_by(min(self._heartbeat_due, self._age_due))
+        return None
 
     def _answer(self) -> bytes:
         current = self._broker.current
@@ -135,7 +144,7 @@ class Watch:
         return self._frames.heartbeat(self._seq)
 
     def _goodbye(self, reason: pb.GoodbyeReason.ValueType, reconnect_after_s: float) -> bytes:
-        self._over = True
+        self.over = True
         return self._frames.goodbye(reason, reconnect_after_s)
 
 

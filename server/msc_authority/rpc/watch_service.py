@@ -23,6 +23,7 @@ from msc_authority.rpc.interceptors import abort
 from msc_authority.rpc.mapping.basics import seconds_of
 from msc_authority.rpc.mapping.fleet import client_of, status_of
 from msc_authority.rpc.mapping.policies import ref_of
+from msc_authority.rpc.outlet import Outlet
 from msc_authority.rpc.watch import Held, StreamIdentity, Watch, heartbeat_interval
 from msc_policy import v1 as pb
 
@@ -88,23 +89,12 @@ class WatchService:
         self._fleet.watch_ended(_ENDS.get(watcher.ending, WatchEnd.MAX_AGE))
 
     async def _serve(self, watch: Watch, watcher: Watcher, first: bytes, context: Context) -> None:
-        # A task of its own: a publication wakes a task through every coroutine that waits in it, and around this one
-        # there are many.
-        writing = asyncio.get_running_loop().create_task(self._write(watch, watcher, first, context))
         try:
-            await writing
+            await Outlet(watch, watcher, context.write, self._clock).serve(first)
         except asyncio.CancelledError:
             if watcher.ending is Ending.SLOW_CONSUMER:
                 await _end_slow(context)
             raise
-
-    async def _write(self, watch: Watch, watcher: Watcher, first: bytes, context: Context) -> None:
-        frame: bytes | None = first
-        while frame is not None:
-            watcher.write_began = self._clock.monotonic()
-            await context.write(frame)
-            watcher.write_began = None
-            frame = await watch.next()
 
     def _interval(self, request: pb.WatchPolicyRequest) -> float:
         wish_s = seconds_of(request.heartbeat_interval) if request.HasField("heartbeat_interval") else None

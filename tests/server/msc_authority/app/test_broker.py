@@ -4,12 +4,13 @@ import asyncio
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from msc_builders import START, a_content
 from msc_live import ManualTime, Told, a_broker, a_current, a_head, settle
 
-from msc_authority.app.broker import Broker, Draining, Ending, WatcherLimitReached, versions_between
+from msc_authority.app.broker import Broker, Draining, Ending, Watcher, WatcherLimitReached, versions_between
 from msc_authority.app.events import IntegrityBroken
 from msc_authority.core.policy import PolicyRef, RiskMode
 
@@ -22,32 +23,61 @@ async def test_a_newer_head_replaces_the_one_before_and_wakes_every_watcher() ->
     time = ManualTime()
     broker = a_broker(time)
     seen: list[int] = []
-
-    async def follow() -> None:
-        with broker.watch() as watcher:
-            await watcher.wait_until(time.monotonic() + 5)
-            seen.append(broker.current.head.ref.version)
-
-    tasks = [asyncio.create_task(follow()) for _ in range(3)]
-    await settle()
-    assert published(broker, time, 2)
-    await asyncio.gather(*tasks)
-    assert seen == [2, 2, 2]
+    with ExitStack() as stack:
+        for _ in range(3):
+            watcher = stack.enter_context(broker.watch())
+            watcher.on_wake(lambda: seen.append(broker.current.head.ref.version))
+        assert published(broker, time, 2)
+        assert seen == [2, 2, 2]
     assert broker.watchers == 0
 
 
-async def test_a_watcher_that_was_not_waiting_finds_only_the_latest_head() -> None:
+async def test_who_leaves_or_comes_when_woken_does_not_disturb_the_others() -> None:
     time = ManualTime()
     broker = a_broker(time)
+    woken: list[Watcher] = []
+
+    def leave_and_come(watcher: Watcher) -> None:
+        woken.append(watcher)
+        watcher.leave()
+        broker.watch()
+
+    watchers = [broker.watch() for _ in range(3)]
+    for watcher in watchers:
+        watcher.on_wake(partial(leave_and_come, watcher))
+    assert published(broker, time, 2)
+    assert set(woken) == set(watchers)
+    assert broker.watchers == 3
+
+
+async def test_a_watcher_is_woken_when_its_time_has_come_and_no_more_when_it_has_left() -> None:
+    time = ManualTime()
+    broker = a_broker(time)
+    woken: list[float] = []
     with broker.watch() as watcher:
-        for version in (2, 3, 4):
-            published(broker, time, version)
-        waiting = watcher.wait_until(time.monotonic() + 5)
-        await settle()
-        assert broker.current.head.ref.version == 4
-        assert not waiting.done()
-        await time.advance(5)
-        await waiting
+        watcher.on_wake(lambda: woken.append(time.monotonic()))
+        watcher.wake_by(time.monotonic() + 5)
+        await time.advance(4)
+        assert woken == []
+        await time.advance(1)
+        assert woken == [1005]
+        watcher.wake_by(time.monotonic() + 5)
+    await time.advance(10)
+    published(broker, time, 2)
+    assert woken == [1005]
+    assert time.armed == 0
+
+
+async def test_a_watcher_that_waits_for_something_earlier_is_woken_then() -> None:
+    time = ManualTime()
+    woken: list[float] = []
+    with a_broker(time).watch() as watcher:
+        watcher.on_wake(lambda: woken.append(time.monotonic()))
+        watcher.wake_by(time.monotonic() + 20)
+        watcher.wake_by(time.monotonic() + 5)
+        watcher.wake_by(time.monotonic() + 30)
+        await time.advance(40)
+    assert woken == [1005]
 
 
 async def test_an_older_head_is_refused_and_confirms_nothing() -> None:
@@ -84,15 +114,14 @@ async def test_the_same_reference_with_other_content_is_told_as_two_writers_and_
 async def test_confirming_the_same_head_renews_age_and_validity_without_waking_anyone() -> None:
     time = ManualTime()
     broker = a_broker(time)
+    woken: list[None] = []
     with broker.watch() as watcher:
-        waiting = watcher.wait_until(time.monotonic() + 3600)
+        watcher.on_wake(lambda: woken.append(None))
         await time.advance(1800)
         assert broker.freshness().ttl_s == 1800
         renewed = replace(a_head(), evaluated_at=time.now())
         assert broker.publish(renewed, confirmed_at=time.monotonic())
-        await settle()
-        assert not waiting.done()
-        waiting.cancel()
+        assert woken == []
     assert broker.freshness().replica_age_s == 0
     assert broker.freshness().ttl_s == 3600
 
@@ -139,16 +168,19 @@ async def test_draining_asks_every_watch_to_end_and_refuses_new_ones() -> None:
     time = ManualTime()
     broker = a_broker(time)
 
-    async def follow() -> Ending | None:
-        with broker.watch() as watcher:
-            await watcher.wait_until(time.monotonic() + 3600)
-            return watcher.ending
+    endings: list[Ending | None] = []
 
-    task = asyncio.create_task(follow())
-    await settle()
+    def leave(watcher: Watcher) -> None:
+        endings.append(watcher.ending)
+        watcher.leave()
+
+    watcher = broker.watch()
+    watcher.on_wake(partial(leave, watcher))
     idle = asyncio.create_task(broker.idle())
+    await settle()
+    assert not idle.done()
     broker.drain()
-    assert await task is Ending.DRAINING
+    assert endings == [Ending.DRAINING]
     await idle
     with pytest.raises(Draining):
         broker.watch()
