@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
 
-import tenacity
-
 from msc_authority.app.alerts.delivery import DeliveryFailed, Notifier, SinkTally
 from msc_authority.app.alerts.values import Alert, AlertState, Severity
 from msc_authority.app.events import AlertChanged, Event
@@ -79,6 +77,9 @@ class _Sink:
         self._queue: Queue[Alert | None] = Queue(maxsize=capacity)
         self._hurried, self._abandoned = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"alerts-{notifier.name}", daemon=True)
+        # Loaded with the first notifier: most authorities have none.
+        import tenacity
+
         self._attempts = tenacity.Retrying(
             stop=tenacity.stop_any(
                 tenacity.stop_after_attempt(retry.attempts), tenacity.stop_when_event_set(self._hurried)

@@ -10,9 +10,8 @@ from functools import cache
 from itertools import chain
 from typing import cast
 
-from sqlalchemy import Column, Connection, Dialect, Table, select, text
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy import Column, Connection, Dialect, Table, insert, select, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
 from msc_authority.adapters.sql.types import Exact, Named, UtcTime
@@ -81,8 +80,9 @@ def _quoted(text: str) -> str:
 
 @cache
 def _statement_of_arrays(table: Table, names: Sequence[str]) -> str:
-    make: Callable[..., Dialect] = PGDialect_psycopg
-    dialect = make(paramstyle="format")
+    from sqlalchemy.dialects import postgresql
+
+    dialect = _dialect("postgresql")
     kinds = [postgresql.ARRAY(table.c[name].type).compile(dialect) for name in names]
     rows = select(text(f"* FROM unnest({', '.join(f'%s::{kind}' for kind in kinds)})"))
     statement = postgresql.insert(table).from_select(list(names), rows).on_conflict_do_nothing().inline()
@@ -91,13 +91,20 @@ def _statement_of_arrays(table: Table, names: Sequence[str]) -> str:
 
 @cache
 def _statement(table: Table, names: Sequence[str], kind: str, *, passing_over: bool) -> str:
-    # Values by their place in the row, not by name.
-    make: Callable[..., Dialect] = SQLiteDialect if kind == "sqlite" else PGDialect_psycopg
-    insert = sqlite.insert if kind == "sqlite" else postgresql.insert
-    style = "qmark" if kind == "sqlite" else "format"
-    statement = insert(table).on_conflict_do_nothing() if passing_over else insert(table)
+    statement = sqlite.insert(table).on_conflict_do_nothing() if passing_over else insert(table)
     # Inline: nobody asks for the numbers the rows were given.
-    return str(statement.inline().compile(dialect=make(paramstyle=style), column_keys=list(names)))
+    return str(statement.inline().compile(dialect=_dialect(kind), column_keys=list(names)))
+
+
+def _dialect(kind: str) -> Dialect:
+    # Values by their place in the row, not by name.
+    make: Callable[..., Dialect] = SQLiteDialect
+    if kind != "sqlite":
+        # Loaded where it is spoken: it takes 2 MiB, for which an authority on SQLite has no use.
+        from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+        make = PGDialect_psycopg
+    return make(paramstyle="qmark" if kind == "sqlite" else "format")
 
 
 def _bound(column: Column[object], dialect: Dialect, values: Sequence[object]) -> Sequence[object]:
