@@ -2,7 +2,7 @@
 
 The one that ships with grpcio holds a lock while it writes to a watcher, and forgets the remaining watchers of a
 service when one of them leaves, so that a client would wait for ever on a server that has recovered. Here each watch
-has an event of its own, and setting a status never waits.
+waits for itself, and setting a status never waits.
 """
 
 from __future__ import annotations
@@ -23,6 +23,12 @@ OVERALL = ""
 FRESH = "policyauthority.fresh"
 UP_SERVICES = ("msc_policy.v1.PolicyAuthority", "msc_policy.v1.JournalService", "msc_policy.v1.OperatorService")
 
+_SERVING = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
+_NOT_SERVING = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.NOT_SERVING)
+_SERVICE_UNKNOWN = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVICE_UNKNOWN)
+# Every channel of every client asks the same, and a stream holds what it was asked for as long as it lasts.
+_REQUESTS = {service: health_pb2.HealthCheckRequest(service=service) for service in (OVERALL, FRESH, *UP_SERVICES)}
+
 
 class Health:
     """Says what is served. "" and "policyauthority.fresh" also mean that the head can be vouched for.
@@ -33,7 +39,7 @@ class Health:
     def __init__(self) -> None:
         """Nothing is served yet."""
         self._serving = dict.fromkeys((OVERALL, FRESH, *UP_SERVICES), False)
-        self._watches: set[asyncio.Event] = set()
+        self._watches: set[asyncio.Future[None]] = set()
 
     def show(self, signs: VitalSigns) -> None:
         """Takes the authority's vital signs."""
@@ -42,7 +48,8 @@ class Health:
         self._serving.update(dict.fromkeys(UP_SERVICES, signs.up))
         if self._serving != before:
             for changed in self._watches:
-                changed.set()
+                if not changed.done():
+                    changed.set_result(None)
 
     async def check(
         self, request: health_pb2.HealthCheckRequest, context: HealthContext
@@ -55,26 +62,31 @@ class Health:
 
     async def watch(self, request: health_pb2.HealthCheckRequest, context: HealthContext) -> None:
         """Writes the status of a service now and whenever it changes."""
-        changed = asyncio.Event()
-        self._watches.add(changed)
-        written: health_pb2.HealthCheckResponse | None = None
-        try:
-            while True:
-                changed.clear()
-                response = self._response(request.service)
-                if response != written:
-                    await context.write(response)
-                    written = response
-                await changed.wait()
-        finally:
-            self._watches.discard(changed)
+        service, written = request.service, None
+        while True:
+            response = self._response(service)
+            if response is not written:
+                await context.write(response)
+                # It may have changed meanwhile.
+                written = response
+                continue
+            changed = asyncio.get_running_loop().create_future()
+            self._watches.add(changed)
+            try:
+                await changed
+            finally:
+                self._watches.discard(changed)
 
     def _response(self, service: str) -> health_pb2.HealthCheckResponse:
         serving = self._serving.get(service)
         if serving is None:
-            return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVICE_UNKNOWN)
-        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
-        return health_pb2.HealthCheckResponse(status=status)
+            return _SERVICE_UNKNOWN
+        return _SERVING if serving else _NOT_SERVING
+
+
+def _request_of(raw: bytes) -> health_pb2.HealthCheckRequest:
+    request = health_pb2.HealthCheckRequest.FromString(raw)
+    return _REQUESTS.get(request.service, request)
 
 
 def health_handlers(health: Health) -> grpc.GenericRpcHandler:
@@ -84,12 +96,12 @@ def health_handlers(health: Health) -> grpc.GenericRpcHandler:
         {
             "Check": grpc.unary_unary_rpc_method_handler(
                 health.check,
-                request_deserializer=health_pb2.HealthCheckRequest.FromString,
+                request_deserializer=_request_of,
                 response_serializer=health_pb2.HealthCheckResponse.SerializeToString,
             ),
             "Watch": grpc.unary_stream_rpc_method_handler(
                 health.watch,
-                request_deserializer=health_pb2.HealthCheckRequest.FromString,
+                request_deserializer=_request_of,
                 response_serializer=health_pb2.HealthCheckResponse.SerializeToString,
             ),
         },
