@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -205,15 +205,23 @@ class Admission:
         """Whether somebody on this machine needs no token."""
         return self._rules.local is not None
 
-    @contextmanager
-    def stream(self, identity: Identity, when_lost: Lost) -> Iterator[Permit]:
-        """A permit for a stream that lasts as long as the block. Raises StreamLimitReached."""
+    def stream(self, identity: Identity, when_lost: Lost) -> AbstractContextManager[Permit]:
+        """A permit for a stream that lasts as long as the block, which raises StreamLimitReached when entered."""
+        return _Stream(self, identity, when_lost)
+
+    def begin_stream(self, identity: Identity, when_lost: Lost) -> Permit:
+        """Returns a permit for a stream, which has to be ended. Raises StreamLimitReached."""
         try:
-            with self._streams.one(_key(identity)), self._permits.held(identity, when_lost) as permit:
-                yield permit
+            self._streams.begin(_key(identity))
         except StreamLimitReached as error:
             self._tell(identity.name, "a stream", STREAM_LIMIT_REACHED, str(error))
             raise
+        return self._permits.give(identity, when_lost)
+
+    def end_stream(self, permit: Permit) -> None:
+        """Ends the stream of a permit."""
+        self._permits.take_back(permit)
+        self._streams.end(_key(permit.identity))
 
     def _certified(self, names: tuple[str, ...], certificate: Certificate | None) -> Identity:
         given = self._rules.certificates
@@ -228,6 +236,21 @@ class Admission:
         )
         self._book.check(identity)
         return identity
+
+
+class _Stream:
+    # One object, not generators one in the other: thousands of streams keep theirs for half an hour.
+    __slots__ = ("_admission", "_identity", "_permit", "_when_lost")
+
+    def __init__(self, admission: Admission, identity: Identity, when_lost: Lost) -> None:
+        self._admission, self._identity, self._when_lost = admission, identity, when_lost
+
+    def __enter__(self) -> Permit:
+        self._permit = self._admission.begin_stream(self._identity, self._when_lost)
+        return self._permit
+
+    def __exit__(self, *_: object) -> None:
+        self._admission.end_stream(self._permit)
 
 
 @lru_cache(maxsize=_ADDRESSES_REMEMBERED)

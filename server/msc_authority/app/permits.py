@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 
 from msc_authority.app.access import Identity, Kind, Role, Unauthenticated
@@ -26,6 +26,8 @@ _permit: ContextVar[Permit | None] = ContextVar("permit", default=None)
 class Permit:
     """That one stream may go on."""
 
+    __slots__ = ("_when_lost", "identity", "lost")
+
     def __init__(self, identity: Identity, when_lost: Lost) -> None:
         self.identity = identity
         self.lost: Unauthenticated | None = None
@@ -41,14 +43,23 @@ class Permit:
         self.lost = why
         self._when_lost()
 
-    @contextmanager
-    def serving(self) -> Iterator[None]:
+    def serving(self) -> AbstractContextManager[None]:
         """Within the block, it is this permit that `current_permit` returns."""
-        token = _permit.set(self)
-        try:
-            yield
-        finally:
-            _permit.reset(token)
+        return _Serving(self)
+
+
+class _Serving:
+    # A generator would keep five times as much for each stream, as long as it lasts.
+    __slots__ = ("_before", "_permit")
+
+    def __init__(self, permit: Permit) -> None:
+        self._permit = permit
+
+    def __enter__(self) -> None:
+        self._before = _permit.set(self._permit)
+
+    def __exit__(self, *_: object) -> None:
+        _permit.reset(self._before)
 
 
 class Permits:
@@ -59,17 +70,17 @@ class Permits:
         self._lock = threading.Lock()
         self._open: set[Permit] = set()
 
-    @contextmanager
-    def held(self, identity: Identity, when_lost: Lost) -> Iterator[Permit]:
-        """A permit for a stream that lasts as long as the block. `when_lost` may be replaced by who serves it."""
+    def give(self, identity: Identity, when_lost: Lost) -> Permit:
+        """Returns a permit for a stream, to be taken back at its end. `when_lost` may be replaced by who serves it."""
         permit = Permit(identity, when_lost)
         with self._lock:
             self._open.add(permit)
-        try:
-            yield permit
-        finally:
-            with self._lock:
-                self._open.discard(permit)
+        return permit
+
+    def take_back(self, permit: Permit) -> None:
+        """Takes it back: its stream has ended."""
+        with self._lock:
+            self._open.discard(permit)
 
     def open_by_role(self) -> Mapping[str, int]:
         """Returns how many streams are open, by the greatest role of whoever opened them."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from msc_authority.ports import Clock
 
@@ -76,18 +74,17 @@ class OpenStreams:
         self._open: Counter[str] = Counter()
         self.refused = 0
 
-    @contextmanager
-    def one(self, caller: str) -> Iterator[None]:
-        """Counts a stream as long as the block lasts. Raises StreamLimitReached."""
+    def begin(self, caller: str) -> None:
+        """Counts a stream. Raises StreamLimitReached."""
         with self._lock:
             if self._open[caller] >= self._most:
                 self.refused += 1
                 raise StreamLimitReached(f"you have {self._most} streams open, which is the limit; close some")
             self._open[caller] += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._open[caller] -= 1
-                # What is at zero would be remembered for good.
-                self._open += Counter()
+
+    def end(self, caller: str) -> None:
+        """Counts it no more."""
+        with self._lock:
+            self._open[caller] -= 1
+            # What is at zero would be remembered for good.
+            self._open += Counter()

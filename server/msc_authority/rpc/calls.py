@@ -38,8 +38,9 @@ def unary(
 def server_stream(kind: type[_Request], method: Callable[[_Request, Context], Awaitable[None]]) -> Handler:
     """Handler of a method that writes serialized responses itself."""
 
-    async def call(raw: bytes, context: Context) -> None:
-        await method(_parsed(kind, raw), context)
+    # No coroutine of its own: a stream would keep it, and the request with it, as long as it lasts.
+    def call(raw: bytes, context: Context) -> Awaitable[None]:
+        return method(_parsed(kind, raw), context)
 
     return grpc.unary_stream_rpc_method_handler(call)
 

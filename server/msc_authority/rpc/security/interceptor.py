@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, cast
 
 import grpc
@@ -90,8 +90,11 @@ class CheckAccess:
             identity = await self._admitted(method, context)
             try:
                 with self._permitted(identity) as permit, acting_as(identity), permit.serving():
-                    async with _told(permit, context):
+                    try:
                         return await behaviour(counted(request, identity, context), context)
+                    except asyncio.CancelledError:
+                        await _tell(permit, context)
+                        raise
             except StreamLimitReached as error:
                 await abort(context, _refusal(error))
 
@@ -104,9 +107,12 @@ class CheckAccess:
             identity = await self._admitted(method, context)
             try:
                 with self._permitted(identity) as permit:
-                    async with _told(permit, context):
+                    try:
                         async for response in behaviour(counted(request, identity, context), context):
                             yield response
+                    except asyncio.CancelledError:
+                        await _tell(permit, context)
+                        raise
             except StreamLimitReached as error:
                 await abort(context, _refusal(error))
 
@@ -143,15 +149,10 @@ class CheckAccess:
         return self._admission.stream(identity, task.cancel)
 
 
-@asynccontextmanager
-async def _told(permit: Permit, context: Context) -> AsyncIterator[None]:
+async def _tell(permit: Permit, context: Context) -> None:
     # A call that is only cancelled tells its caller nothing.
-    try:
-        yield
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if permit.lost is None or task is None:
-            raise
+    task = asyncio.current_task()
+    if permit.lost is not None and task is not None:
         task.uncancel()
         await abort(context, _refusal(permit.lost))
 

@@ -53,6 +53,17 @@ async def test_a_stream_is_told_once_when_its_certificate_expires() -> None:
     assert isinstance(permit.lost, CertificateExpired)
 
 
+async def test_a_stream_that_broke_is_given_back() -> None:
+    with a_door(ManualTime(), most_streams=1) as door:
+        identity = await door.admission.identify(shown(door.give(Role.READER).text))
+        with pytest.raises(RuntimeError), door.admission.stream(identity, lambda: None):
+            raise RuntimeError("it broke")
+        with door.admission.stream(identity, lambda: None):
+            assert door.admission.tally().streams == {"reader": 1}
+
+    assert door.admission.tally().streams == {}
+
+
 async def test_a_token_that_was_kept_by_a_browser_is_known_as_a_session() -> None:
     with a_door(ManualTime()) as door:
         text = door.give(Role.READER).text
