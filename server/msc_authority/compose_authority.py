@@ -99,7 +99,6 @@ class Authority:
             previews=self._reads,
             period_s=settings.evaluation_period_s / machine.speed,
             speed=machine.speed,
-            prepare=self._served.prepare,
             leads=self.together.leadership,
             elsewhere=self.together.demands,
         )
@@ -115,9 +114,11 @@ class Authority:
             timer=timer,
             tell=self._health.show,
         )
+        frames = Frames(broker, clock, self._served)
+        stores.evaluations.before_commit(frames.prepare)
         self._maker = WatchMaker(
             broker=broker,
-            frames=Frames(broker, clock, self._served),
+            frames=frames,
             clock=clock,
             uniform=machine.uniform,
             new_id=machine.new_id,

@@ -227,6 +227,15 @@ class EvaluationStore(Protocol):
         """
         ...
 
+    def before_commit(self, tell: Callable[[Head], object]) -> None:
+        """Has `tell` called with the head that a commit with a policy leads to, right before it is durable, on the
+        thread that commits.
+
+        For what would hold up its publication. It may still not come about, and be told again; where `tell` raises,
+        nothing is written.
+        """
+        ...
+
     def record_failure(self, entry: EvaluationEntry, term: int | None = None) -> None:
         """Keeps a failed evaluation made under `term`. Changes neither policy nor state.
 

@@ -135,7 +135,8 @@ class Replica:
         def new_id() -> str:
             return f"{next(ids):08x}-{self.server_id}"
 
-        self.served = ServedPolicy()
+        frames = Frames(self.broker, clock, ServedPolicy())
+        evaluations.before_commit(frames.prepare)
         self.scheduler = Scheduler(
             evaluator=Evaluator(
                 store=evaluations,
@@ -155,7 +156,6 @@ class Replica:
             previews=work,
             period_s=PERIOD_S,
             leads=self.leadership,
-            prepare=self.served.prepare,
         )
         self.operations = Operations(
             operator=Operator(
@@ -193,7 +193,7 @@ class Replica:
         self.service = WatchService(
             maker=WatchMaker(
                 broker=self.broker,
-                frames=Frames(self.broker, clock, self.served),
+                frames=frames,
                 clock=clock,
                 uniform=clock.uniform,
                 new_id=new_id,

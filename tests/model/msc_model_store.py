@@ -74,6 +74,9 @@ class SeenEvaluations:
             raise StoppedBeforeCommit(go_on)
         return go_on()
 
+    def before_commit(self, tell: Callable[[Head], object]) -> None:
+        self._inner.before_commit(tell)
+
     def record_failure(self, entry: EvaluationEntry, term: int | None = None) -> None:
         self._inner.record_failure(entry, term)
         self._reference.wrote_under(term)

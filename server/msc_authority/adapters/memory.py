@@ -72,6 +72,15 @@ class MemoryEvaluationStore:
 
     def __init__(self, kept: KeptEvaluations) -> None:
         self._kept = kept
+        self._tell: Callable[[Head], object] = lambda head: None
+
+    def before_commit(self, tell: Callable[[Head], object]) -> None:
+        """Has `tell` called with the head that a commit with a policy leads to, right before it is kept."""
+        self._tell = tell
+
+    def _announce(self, policy: Policy | None, evaluated_at: datetime | None) -> None:
+        if policy is not None:
+            self._tell(Head(ref=policy.ref, policy=policy, evaluated_at=evaluated_at))
 
     def load(self) -> StoredState:
         """Returns the state of the last evaluation, and the head it belongs to."""
@@ -106,6 +115,7 @@ class MemoryEvaluationStore:
             before = kept.head()
             policy = policy_to_publish(before, commit)
             entry = entry_to_keep(commit, before, policy)
+            self._announce(policy, as_of)
             # First, for it alone may still refuse what it is given.
             kept.audit.append_all(kept.now(), *expiry_lines(commit.expired), evaluation_line(entry, policy))
             if policy is not None:
@@ -143,6 +153,7 @@ class MemoryEvaluationStore:
             before = kept.head()
             policy = policy_of_act(before, commit)
             entry = act_to_keep(commit, before, policy)
+            self._announce(policy, before.evaluated_at)
             last_look()
             lines = (*expiry_lines(commit.expired), act_line(entry, policy, commit.credential))
             kept.audit.append_all(kept.now(), *lines)

@@ -19,7 +19,7 @@ from msc_authority.app.rates import RateLimited
 from msc_authority.app.timing import Timer
 from msc_authority.app.work import Worker
 from msc_authority.core.evaluation import SuppliedMetrics
-from msc_authority.ports import Clock, Fenced, Head, StoreUnavailable
+from msc_authority.ports import Clock, Fenced, StoreUnavailable
 
 FIRST_RETRY_S = 1.0
 MAX_RETRY_S = 60.0
@@ -79,19 +79,16 @@ class Scheduler:
         speed: float = 1.0,
         leads: Leads | None = None,
         elsewhere: HasItMade | None = None,
-        prepare: Callable[[Head], object] = lambda head: None,
     ) -> None:
         """`worker` has one thread, for evaluations that commit; `previews` runs those that write nothing.
 
         `period_s` is real time, and `speed` how many seconds of the clock's instants pass in a real one. `leads` None:
-        this process does. `elsewhere` has evaluations made while it does not. `prepare` is given each head on the
-        worker's thread before it is published, for what would hold up the publication.
+        this process does. `elsewhere` has evaluations made while it does not.
         """
         self._evaluator, self._broker, self._events = evaluator, broker, events
         self._clock, self._timer, self._worker, self._previews = clock, timer, worker, previews
         self._period_s, self._speed = period_s, speed
         self._leads, self._elsewhere = leads or SoleLeader(), elsewhere
-        self._prepare = prepare
         self._not_before = 0.0
         self._missed_at: float | None = None
         self._retry_s = FIRST_RETRY_S
@@ -247,7 +244,7 @@ class Scheduler:
     async def _evaluate(self, call: Callable[[], EvaluationOutcome], trigger: str) -> EvaluationOutcome:
         began_at, began = self._clock.now(), self._clock.monotonic()
         try:
-            outcome = await self._worker.run(partial(self._prepared, call))
+            outcome = await self._worker.run(call)
         except Fenced as error:
             self._leads.fenced(error.term)
             raise NotLeader(self._leads.leader_address) from error
@@ -261,11 +258,6 @@ class Scheduler:
         self._broker.publish(outcome.head, confirmed_at=began, changed_fields=changed)
         if outcome.entry.started_at >= began_at:
             self._events.emit(EvaluationDone(entry=outcome.entry))
-        return outcome
-
-    def _prepared(self, call: Callable[[], EvaluationOutcome]) -> EvaluationOutcome:
-        outcome = call()
-        self._prepare(outcome.head)
         return outcome
 
     def _keep(self, task: asyncio.Task[EvaluationOutcome]) -> None:

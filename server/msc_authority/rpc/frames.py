@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msc_authority.app.broker import Broker, Current, versions_between
 from msc_authority.core.policy import Policy, PolicyRef
-from msc_authority.ports import Clock
+from msc_authority.ports import Clock, Head
 from msc_authority.rpc.mapping.basics import duration_to_proto, instant_to_proto
 from msc_authority.rpc.mapping.policies import freshness_to_proto
 from msc_authority.rpc.mapping.served import ServedPolicy
@@ -29,8 +29,14 @@ class Frames:
         self._envelope = b""
         self._policy = b""
         self._policy_of: object = None
+        self._coming: tuple[Policy, bytes] | None = None
         self._snapshots: dict[tuple[pb.SnapshotReason.ValueType, int], bytes] = {}
         self._latest: tuple[PolicyRef | None, bytes] | None = None
+
+    def prepare(self, head: Head) -> None:
+        """Makes of a head that may be served soon what it takes most time to make. May be called from any thread."""
+        if head.policy is not None:
+            self._coming = (head.policy, _serialized(self._served.prepare(head.policy)))
 
     def snapshot(self, held: PolicyRef | None) -> bytes:
         """Returns the current policy as a snapshot to who holds `held`; the same object to all who are told the same at
@@ -87,10 +93,15 @@ class Frames:
     def _serialized_policy(self) -> bytes:
         policy = self._broker.current.head.policy
         if policy is not None and policy is not self._policy_of:
-            snapshot = pb.Snapshot(policy=self._served.message(policy))
-            self._policy = pb.WatchPolicyResponse(snapshot=snapshot).SerializeToString()
+            coming = self._coming
+            self._policy = coming[1] if coming and coming[0] is policy else _serialized(self._served.message(policy))
             self._policy_of = policy
         return self._policy
+
+
+
+def _serialized(policy: pb.Policy) -> bytes:
+    return pb.WatchPolicyResponse(snapshot=pb.Snapshot(policy=policy)).SerializeToString()
 
 
 def with_info(frame: bytes, *, stream_id: str, server_id: str, heartbeat_s: float) -> bytes:

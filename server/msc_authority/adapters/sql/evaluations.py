@@ -58,6 +58,11 @@ class SqlEvaluationStore:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._tell: Callable[[Head], object] = lambda head: None
+
+    def before_commit(self, tell: Callable[[Head], object]) -> None:
+        """Has `tell` called with the head that a commit with a policy leads to, right before it is durable."""
+        self._tell = tell
 
     def load(self) -> StoredState:
         """Returns the state of the last evaluation, and the head it belongs to."""
@@ -101,7 +106,11 @@ class SqlEvaluationStore:
         if commit.keep_as_rewind_point:
             _keep_rewind_point(connection, commit.checkpoint)
         self._audit(connection, *expiry_lines(commit.expired), evaluation_line(entry, policy))
-        return before if policy is None else Head(ref=policy.ref, policy=policy, evaluated_at=as_of)
+        return before if policy is None else self._told(Head(ref=policy.ref, policy=policy, evaluated_at=as_of))
+
+    def _told(self, head: Head) -> Head:
+        self._tell(head)
+        return head
 
     def controller(self) -> StoredController:
         """Returns the controller's part of the state alone."""
@@ -138,8 +147,11 @@ class SqlEvaluationStore:
             insert_one(connection, msc_policies, row_of(policy, entry.changes, None))
         write_transitions(connection, None, commit.transitions)
         self._audit(connection, *expiry_lines(commit.expired), act_line(entry, policy, commit.credential))
+        head = before
+        if policy is not None:
+            head = self._told(Head(ref=policy.ref, policy=policy, evaluated_at=before.evaluated_at))
         last_look()
-        return before if policy is None else Head(ref=policy.ref, policy=policy, evaluated_at=before.evaluated_at)
+        return head
 
     def _audit(self, connection: Connection, *lines: AuditLine) -> None:
         now = self._clock.now()

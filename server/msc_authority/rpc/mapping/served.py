@@ -18,10 +18,11 @@ class ServedPolicy:
         self._last: tuple[Policy, pb.Policy] | None = None
         self._coming: tuple[Policy, pb.Policy] | None = None
 
-    def prepare(self, head: Head) -> None:
+    def prepare(self, policy: Policy) -> pb.Policy:
         """Maps a policy that is about to be served, so that the event loop need not. May be called from any thread."""
-        if head.policy is not None:
-            self._coming = (head.policy, policy_to_proto(head.policy))
+        message = policy_to_proto(policy)
+        self._coming = (policy, message)
+        return message
 
     def message(self, policy: Policy) -> pb.Policy:
         """Returns a policy as its message."""

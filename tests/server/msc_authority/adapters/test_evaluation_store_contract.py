@@ -306,3 +306,32 @@ def test_a_ranking_may_become_empty(store: Store) -> None:
     committed(store, a_commit(entry=an_entry("two", verdict=a_verdict(as_of=at(30), strategies=()))))
 
     assert store.log.strategies() == ([], at(30))
+
+
+def test_the_head_that_a_commit_leads_to_is_told_and_is_the_one_that_is_returned(store: Store) -> None:
+    told: list[Head] = []
+    evaluated(store, 0, RiskMode.NORMAL)
+    store.evaluations.before_commit(told.append)
+
+    head = evaluated(store, 30, RiskMode.DEFENSIVE)
+    evaluated(store, 60)
+
+    (coming,) = told
+    assert coming == head
+    assert coming.policy is head.policy
+
+
+def test_what_refuses_what_is_coming_takes_the_commit_back(store: Store) -> None:
+    evaluated(store, 0, RiskMode.NORMAL)
+    before, lines = store.evaluations.load(), len(store.audit.page(None, 100))
+
+    def refuse(head: Head) -> None:
+        raise InterruptedError("cannot be served")
+
+    store.evaluations.before_commit(refuse)
+    with pytest.raises(InterruptedError):
+        evaluated(store, 30, RiskMode.DEFENSIVE)
+
+    assert store.evaluations.load() == before
+    assert len(store.audit.page(None, 100)) == lines
+    assert store.policies.head() == before.head

@@ -196,3 +196,15 @@ def test_an_evaluation_may_let_overrides_go(store: Store) -> None:
     head = store.evaluations.commit(a_commit(entry=an_entry(), expired=(an_override(),)), store.evaluations.load())
 
     assert head.ref.version == 1
+
+
+def test_the_head_that_an_act_leads_to_is_told_before_its_last_look(store: Store) -> None:
+    evaluated(store)
+    told: list[object] = []
+    store.evaluations.before_commit(told.append)
+
+    head = store.evaluations.commit_override(
+        an_override_commit(publish=a_content(author="ada")), store.evaluations.load(), lambda: told.append("last look")
+    )
+
+    assert told == [head, "last look"]

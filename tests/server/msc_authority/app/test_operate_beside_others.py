@@ -30,7 +30,7 @@ class Busy:
         self._store, self._meanwhile = scene.store.evaluations, list(meanwhile)
         self.load, self.controller = self._store.load, self._store.controller
         self.rewind_point, self.record_failure = self._store.rewind_point, self._store.record_failure
-        self.commit = self._store.commit
+        self.commit, self.before_commit = self._store.commit, self._store.before_commit
 
     def commit_override(
         self, commit: OverrideCommit, expected: StoredState, last_look: Callable[[], None] = lambda: None

@@ -36,6 +36,7 @@ class Slow:
         self._store, self._step, self._happens = store, step, happens
         self.controller, self.rewind_point = store.controller, store.rewind_point
         self.record_failure, self.commit = store.record_failure, store.commit
+        self.before_commit = store.before_commit
 
     def load(self) -> StoredState:
         self._at("load")
