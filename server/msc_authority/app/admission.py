@@ -98,22 +98,39 @@ class Admission:
             RateLimited: it asks too often.
             StoreUnavailable: nobody can tell.
         """
-        # Of one piece, and waiting for nothing but a token that is not known: this is part of every call.
+        known = self.admit_at_once(presented, need, what)
+        if known is not None:
+            return known
         try:
-            self._rates.take(f"address {presented.host}")
-            if isinstance(need, Open):
-                # Not to be turned away over a token: a probe knows nothing of tokens.
-                return _nobody(presented.host, presented.is_local, None)
-            if presented.authorization:
-                identity = await self._by_token(presented)
-            else:
-                identity = self._without_token(presented)
+            self._rates.take(presented.host)
+            identity = await self._by_token(presented)
             self._take(identity)
             check_role(identity, need)
         except (AccessRefused, RateLimited) as error:
             self._note(error, presented, what)
             raise
         return identity
+
+    def admit_at_once(self, presented: Presented, need: Need | None, what: str) -> Identity | None:
+        """Returns what `admit` does where nothing has to be awaited; None, and nothing is counted: a token was shown.
+
+        Raises:
+            AccessRefused: it is not known who asks, or that is not enough.
+            RateLimited: it asks too often.
+        """
+        # Of one piece: this is part of every call. A probe knows nothing of tokens, and is not turned away over one.
+        try:
+            if presented.authorization and not isinstance(need, Open):
+                return None
+            self._rates.take(presented.host)
+            if presented.names and not isinstance(need, Open):
+                return self._certified_for(presented, need)
+            # Nobody at an address is that address, from whose bucket this was taken: it has no other one.
+            role = self._rules.local if presented.is_local else self._rules.remote
+            return _nobody_for(presented.host, presented.is_local, role, need)
+        except (AccessRefused, RateLimited) as error:
+            self._note(error, presented, what)
+            raise
 
     async def log_in(self, presented: Presented, what: str) -> Identity:
         """Returns who shows a token to be kept by a browser, within a request that was let in as one of nobody's.
@@ -134,7 +151,7 @@ class Admission:
     def count_message(self, identity: Identity, presented: Presented, what: str) -> None:
         """Counts one more message of a stream that was let in, as a request of its own. Raises RateLimited."""
         try:
-            self._rates.take(f"address {presented.host}")
+            self._rates.take(presented.host)
             self._take(identity)
         except RateLimited as error:
             self._note(error, presented, what)
@@ -193,12 +210,7 @@ class Admission:
         if presented.names:
             return self._certified(presented.names, presented.certificate)
         role = self._rules.local if presented.is_local else self._rules.remote
-        if role is None:
-            raise TokenMissing(
-                "this authority wants to know who asks: send a token (msc_…) in the Authorization header, "
-                'by the scheme "Bearer"'
-            )
-        return _nobody(presented.host, presented.is_local, role)
+        return _nobody_known(presented.host, presented.is_local, role)
 
     @property
     def lets_local_in(self) -> bool:
@@ -222,6 +234,12 @@ class Admission:
         """Ends the stream of a permit."""
         self._permits.take_back(permit)
         self._streams.end(_key(permit.identity))
+
+    def _certified_for(self, presented: Presented, need: Need | None) -> Identity:
+        identity = self._certified(presented.names, presented.certificate)
+        self._take(identity)
+        check_role(identity, need)
+        return identity
 
     def _certified(self, names: tuple[str, ...], certificate: Certificate | None) -> Identity:
         given = self._rules.certificates
@@ -254,13 +272,31 @@ class _Stream:
 
 
 @lru_cache(maxsize=_ADDRESSES_REMEMBERED)
+def _nobody_for(host: str, is_local: bool, role: Role | None, need: Need | None) -> Identity:
+    # An error is not remembered: it is raised anew, and its message made, each time.
+    if isinstance(need, Open):
+        return _nobody(host, is_local, None)
+    identity = _nobody_known(host, is_local, role)
+    check_role(identity, need)
+    return identity
+
+
+def _nobody_known(host: str, is_local: bool, role: Role | None) -> Identity:
+    if role is None:
+        raise TokenMissing(
+            "this authority wants to know who asks: send a token (msc_…) in the Authorization header, "
+            'by the scheme "Bearer"'
+        )
+    return _nobody(host, is_local, role)
+
+
 def _nobody(host: str, is_local: bool, role: Role | None) -> Identity:
     kind = Kind.ANONYMOUS_LOOPBACK if is_local else Kind.ANONYMOUS_REMOTE
     return Identity(name=f"anonymous@{host}", kind=kind, roles=frozenset({role} if role is not None else ()))
 
 
 def _key(identity: Identity) -> str:
-    # Tokens of one name, as while one replaces another, share what that name may take.
+    # Tokens of one name, as while one replaces another, share what that name may take. No address has a blank in it.
     return f"{identity.kind.value} {identity.name}"
 
 

@@ -96,9 +96,9 @@ class Fleet:
         """Watches that ended since the start, by cause."""
         return dict(self._watch_ends)
 
-    def policy_read(self, *, failed: bool) -> None:
+    def policy_read(self, monotonic: float, *, failed: bool) -> None:
         """Counts a call of GetPolicy for the current policy."""
-        self._reads.note(self._clock.monotonic(), _FAILED_READ if failed else _READ)
+        self._reads.note(monotonic, _FAILED_READ if failed else _READ)
 
     def reads(self, monotonic: float) -> ReadTally:
         """Returns the policy reads of the last five minutes."""

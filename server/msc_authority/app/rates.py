@@ -37,6 +37,7 @@ class RequestRates:
         self._full = max(1.0, per_s * BURST_S)
         self._lock = threading.Lock()
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._latest: _Bucket | None = None
         self.refused = 0
 
     def take(self, caller: str) -> None:
@@ -47,13 +48,15 @@ class RequestRates:
             bucket = self._buckets.get(caller)
             if bucket is None:
                 bucket = self._new(caller, now)
-            else:
+            elif bucket is not self._latest:
                 self._buckets.move_to_end(caller)
+            self._latest = bucket
             left = bucket.left + (now - bucket.since) * self._per_s
-            bucket.left, bucket.since = left if left < self._full else self._full, now
-            if bucket.left >= 1.0:
-                bucket.left -= 1.0
+            left, bucket.since = left if left < self._full else self._full, now
+            if left >= 1.0:
+                bucket.left = left - 1.0
                 return
+            bucket.left = left
             self.refused += 1
         raise RateLimited(f"more than {self._per_s:g} requests a second came from you for a while; slow down")
 

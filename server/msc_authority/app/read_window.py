@@ -17,7 +17,7 @@ MAX_READS_BETWEEN_REPORTS = 1_000_000_000
 class _Slice:
     __slots__ = ("failed", "number", "reads")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: float) -> None:
         self.number, self.reads, self.failed = number, 0, 0
 
 
@@ -27,19 +27,20 @@ class ReadWindow:
     def __init__(self) -> None:
         """Starts empty."""
         self._slices: deque[_Slice] = deque(maxlen=SLICES)
+        self._newest = _Slice(-1.0)
 
     def note(self, monotonic: float, tally: ReadTally) -> None:
         """Adds reads that were made by now."""
-        number = int(monotonic // SLICE_S)
-        if not self._slices or self._slices[-1].number != number:
-            self._slices.append(_Slice(number))
-        newest = self._slices[-1]
+        newest = self._newest
+        if newest.number != (number := monotonic // SLICE_S):
+            newest = self._newest = _Slice(number)
+            self._slices.append(newest)
         newest.reads += tally.reads
         newest.failed += tally.failed
 
     def tally(self, monotonic: float) -> ReadTally:
         """Returns the sum over the window that ends now."""
-        oldest = int(monotonic // SLICE_S) - SLICES + 1
+        oldest = monotonic // SLICE_S - SLICES + 1
         while self._slices and self._slices[0].number < oldest:
             self._slices.popleft()
         return ReadTally(

@@ -27,9 +27,13 @@ def unary(
     `empty` returns the serialized response to a request without any field; None: `method` is to answer.
     """
 
-    async def call(raw: bytes, context: Context) -> bytes:
+    # No coroutine: what is ready needs none, and it is the layers around this that gRPC awaits.
+    def call(raw: bytes, context: Context) -> bytes | Awaitable[bytes]:
         if not raw and (ready := empty()) is not None:
             return ready
+        return answered(raw, context)
+
+    async def answered(raw: bytes, context: Context) -> bytes:
         return (await method(_parsed(kind, raw), context)).SerializeToString()
 
     return grpc.unary_unary_rpc_method_handler(call)

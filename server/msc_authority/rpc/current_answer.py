@@ -27,9 +27,9 @@ class CurrentAnswer:
         self._policy_of: Policy | None = None
         self._policy = b""
 
-    def get(self) -> bytes | None:
-        """Returns the answer of this instant; None: there is no policy yet."""
-        current, now = self._broker.current, self._clock.monotonic()
+    def get(self, now: float) -> bytes | None:
+        """Returns the answer of the instant `now`, which is monotonic; None: there is no policy yet."""
+        current = self._broker.current
         if current is self._of and now - self._made_at <= FRESHNESS_SHARED_S:
             return self._answer
         policy = current.head.policy

@@ -15,7 +15,8 @@ from msc_authority.rpc.errors import Refusal, opaque, refusal_of
 if TYPE_CHECKING:
     from msc_authority.rpc.calls import Context, Handler
 
-    Behaviour = Callable[[object, Context], Awaitable[bytes | None]]
+    Answer = bytes | Awaitable[bytes | None]
+    Behaviour = Callable[[object, Context], Answer]
 
 _log = logging.getLogger(__name__)
 
@@ -47,35 +48,28 @@ class Wraps(Protocol):
 class Layers(grpc.GenericRpcHandler):
     """Finds handlers as the handlers it is given do, each behind all layers. What a server is given besides it is not.
 
-    In place of an interceptor, which gRPC asks anew with every call and waits for: a method is wrapped once.
+    In place of an interceptor, which gRPC asks anew with every call and waits for: a method is found and wrapped once.
     """
 
     def __init__(self, *layers: Wraps, around: Sequence[grpc.GenericRpcHandler]) -> None:
         """The first layer is the outermost."""
         self._layers, self._around = layers, around
-        self._made: dict[str, tuple[Handler, Handler]] = {}
+        self._made: dict[str, Handler] = {}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
         """Returns the handler behind all layers; None: there is none of that name."""
-        # A loop, not a generator: this is asked with every call.
-        for handlers in self._around:
-            handler = handlers.service(handler_call_details)
-            if handler is not None:
-                return self._behind(handler_call_details.method, cast("Handler", handler))
-        return None
+        return self._made.get(handler_call_details.method) or self._make(handler_call_details)
 
-    def _behind(self, method: str, handler: Handler) -> Handler:
-        known = self._made.get(method)
-        if known is None or known[0] is not handler:
-            known = self._make(method, handler)
-        return known[1]
-
-    def _make(self, method: str, handler: Handler) -> tuple[Handler, Handler]:
-        made = handler
+    def _make(self, details: grpc.HandlerCallDetails) -> Handler | None:
+        found = next((found for handlers in self._around if (found := handlers.service(details)) is not None), None)
+        # Names that nobody serves are not kept: anybody can ask for any number of them.
+        if found is None:
+            return None
+        made = cast("Handler", found)
         for layer in reversed(self._layers):
-            made = layer.wrapped(method, made)
-        self._made[method] = (handler, made)
-        return self._made[method]
+            made = layer.wrapped(details.method, made)
+        self._made[details.method] = made
+        return made
 
 
 class _Around(ABC):
@@ -101,24 +95,30 @@ class LogCalls(_Around):
         self._clock = clock
 
     def _around(self, method: str, behaviour: Behaviour) -> Behaviour:
+        # No coroutine where there is nothing to log: it would stand in each call, and in a stream for as long as that.
+        def heard(request: object, context: Context) -> Answer:
+            return (logged if _log.isEnabledFor(logging.DEBUG) else behaviour)(request, context)
+
         async def logged(request: object, context: Context) -> bytes | None:
-            if not _log.isEnabledFor(logging.DEBUG):
-                return await behaviour(request, context)
             began = self._clock.monotonic()
             end = "OK"
             try:
-                return await behaviour(request, context)
+                answer = behaviour(request, context)
+                return answer if isinstance(answer, bytes) else await answer
             except BaseException as error:
                 end = type(error).__name__
                 raise
             finally:
                 _log.debug("%s from %s: %s in %.3f s", method, context.peer(), end, self._clock.monotonic() - began)
 
-        return logged
+        return heard
 
 
 class AnswerErrors(_Around):
-    """Ends a call whose behaviour raised with the status of the table, an unexpected one with an opaque status."""
+    """Ends a call whose behaviour raised with the status of the table, an unexpected one with an opaque status.
+
+    The outermost layer: gRPC awaits none but a coroutine function, and this is one.
+    """
 
     def __init__(self, new_id: Callable[[], str]) -> None:
         self._new_id = new_id
@@ -126,7 +126,8 @@ class AnswerErrors(_Around):
     def _around(self, method: str, behaviour: Behaviour) -> Behaviour:
         async def answered(request: object, context: Context) -> bytes | None:
             try:
-                return await behaviour(request, context)
+                answer = behaviour(request, context)
+                return answer if isinstance(answer, bytes) else await answer
             except _ENDED:
                 raise
             except Exception as error:

@@ -73,9 +73,10 @@ class PolicyService:
 
     def current_policy(self) -> bytes | None:
         """Returns the serialized answer to who asks for the current policy and sets no condition; None: none yet."""
-        answer = self._current.get()
+        now = self._clock.monotonic()
+        answer = self._current.get(now)
         if answer is not None:
-            self._fleet.policy_read(failed=False)
+            self._fleet.policy_read(now, failed=False)
         return answer
 
     async def get_policy(self, request: pb.GetPolicyRequest, context: Context) -> pb.GetPolicyResponse:
@@ -92,9 +93,9 @@ class PolicyService:
         try:
             yield
         except Exception:
-            self._fleet.policy_read(failed=True)
+            self._fleet.policy_read(self._clock.monotonic(), failed=True)
             raise
-        self._fleet.policy_read(failed=False)
+        self._fleet.policy_read(self._clock.monotonic(), failed=False)
 
     async def _policy(self, request: pb.GetPolicyRequest) -> pb.GetPolicyResponse:
         head = self._broker.current.head

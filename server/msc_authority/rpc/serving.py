@@ -67,8 +67,8 @@ class PolicyServer:
     ) -> None:
         """`tls` None: it speaks plaintext."""
         self._health, self._broker, self._tls = health, broker, tls
-        # The outermost first: the log line has the time and end of the whole call.
-        layers = (LogCalls(clock), AnswerErrors(new_id), CheckAccess(admission, over_tls=tls is not None))
+        # The outermost first: the log line has what a call ended with before that is made a status.
+        layers = (AnswerErrors(new_id), LogCalls(clock), CheckAccess(admission, over_tls=tls is not None))
         served = (*handlers, health_handlers(health), _reflection_handlers())
         self._server = grpc.aio.server(options=SERVER_OPTIONS)
         # Nothing else may be added: it would be in front of the door.

@@ -20,10 +20,12 @@ from msc_authority.rpc.interceptors import abort
 from msc_authority.rpc.security.presented import presented_by
 
 if TYPE_CHECKING:
-    from msc_authority.app.access import Identity
+    from msc_authority.app.access import Identity, Need
+    from msc_authority.app.admission import Presented
     from msc_authority.rpc.calls import Context, Handler
 
     Coroutine = Callable[[object, Context], Awaitable[object]]
+    Behaviour = Callable[[object, Context], bytes | Awaitable[object]]
     Generator = Callable[[object, Context], AsyncIterator[object]]
 
 
@@ -62,26 +64,40 @@ class CheckAccess:
         )
         return cast("Handler", made)
 
-    def _around(self, method: str, handler: Handler, behaviour: Coroutine | Generator) -> Coroutine | Generator:
+    def _around(self, method: str, handler: Handler, behaviour: Behaviour | Generator) -> Behaviour | Generator:
         if inspect.isasyncgenfunction(behaviour):
             return self._around_generator(method, handler, cast("Generator", behaviour))
         if handler.request_streaming or handler.response_streaming:
             return self._around_stream(method, handler, cast("Coroutine", behaviour))
-        return self._around_answer(method, cast("Coroutine", behaviour))
+        return self._around_answer(method, cast("Behaviour", behaviour))
 
-    def _around_answer(self, method: str, behaviour: Coroutine) -> Coroutine:
-        need, over_tls = need_of_rpc(method), self._over_tls
+    def _around_answer(self, method: str, behaviour: Behaviour) -> Behaviour:
+        need, over_tls, at_once = need_of_rpc(method), self._over_tls, self._admission.admit_at_once
 
-        # As _admitted does, in one coroutine: the others' calls last, and this one is asked most.
-        async def guarded(request: object, context: Context) -> object:
+        # No coroutine until something has to be waited for: this is asked most.
+        def guarded(request: object, context: Context) -> bytes | Awaitable[object]:
+            shown = presented_by(context, over_tls=over_tls)
             try:
-                identity = await self._admission.admit(presented_by(context, over_tls=over_tls), need, method)
+                identity = at_once(shown, need, method)
             except _REFUSALS as error:
-                await abort(context, _refusal(error))
-            with acting_as(identity):
-                return await behaviour(request, context)
+                return abort(context, _refusal(error))
+            if identity is None:
+                return waited(shown, request, context)
+            # What is there at once is given, and nobody acts; all else is done when it is awaited.
+            answer = behaviour(request, context)
+            return answer if isinstance(answer, bytes) else _as(identity, answer)
 
-        return guarded
+        async def waited(shown: Presented, request: object, context: Context) -> object:
+            identity = await self._let_in(shown, need, method, context)
+            with acting_as(identity):
+                answer = behaviour(request, context)
+                return answer if isinstance(answer, bytes) else await answer
+
+        async def awaited(request: object, context: Context) -> object:
+            return await cast("Awaitable[object]", guarded(request, context))
+
+        # gRPC awaits none but a coroutine function; where there is another layer around this one, it is that.
+        return awaited if inspect.iscoroutinefunction(behaviour) else guarded
 
     def _around_stream(self, method: str, handler: Handler, behaviour: Coroutine) -> Coroutine:
         counted = self._counted_by(method, handler)
@@ -135,10 +151,11 @@ class CheckAccess:
         return counted
 
     async def _admitted(self, method: str, context: Context) -> Identity:
+        return await self._let_in(presented_by(context, over_tls=self._over_tls), need_of_rpc(method), method, context)
+
+    async def _let_in(self, shown: Presented, need: Need | None, method: str, context: Context) -> Identity:
         try:
-            return await self._admission.admit(
-                presented_by(context, over_tls=self._over_tls), need_of_rpc(method), method
-            )
+            return await self._admission.admit(shown, need, method)
         except _REFUSALS as error:
             await abort(context, _refusal(error))
 
@@ -147,6 +164,11 @@ class CheckAccess:
         if task is None:
             raise RuntimeError("a call is served by a task")
         return self._admission.stream(identity, task.cancel)
+
+
+async def _as(identity: Identity, answer: Awaitable[object]) -> object:
+    with acting_as(identity):
+        return await answer
 
 
 async def _tell(permit: Permit, context: Context) -> None:

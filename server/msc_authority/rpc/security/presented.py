@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from ipaddress import ip_address
+from operator import itemgetter
 from ssl import PEM_cert_to_DER_cert
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from msc_authority.rpc.calls import Context
 
 _AUTHORIZATION = "authorization"
+_NAME = itemgetter(0)
+_NOTHING_TOLD = (False, False)
 _PEERS_REMEMBERED = 4096
 _CERTIFICATES_REMEMBERED = 4096
 _HEADERS_REMEMBERED = 256
@@ -25,7 +28,7 @@ _HEADERS_REMEMBERED = 256
 def presented_by(context: Context, *, over_tls: bool = True) -> Presented:
     """Returns what the call shows: address, token, and over TLS the names of the certificate that was verified."""
     metadata = context.invocation_metadata() or ()
-    has_token, forwarded = _told_by(tuple([key for key, _ in metadata]))
+    has_token, forwarded = _told_by(tuple(map(_NAME, metadata))) if metadata else _NOTHING_TOLD
     there = _nobody_at(context.peer(), forwarded)
     if not over_tls and not has_token:
         return there

@@ -102,8 +102,8 @@ def test_calls_for_the_policy_count_beside_what_clients_report() -> None:
     time = ManualTime()
     fleet = a_fleet(time)
     assert fleet.reads(time.monotonic()).failed_fraction is None
-    fleet.policy_read(failed=False)
-    fleet.policy_read(failed=True)
+    fleet.policy_read(time.monotonic(), failed=False)
+    fleet.policy_read(time.monotonic(), failed=True)
     says(fleet, 0)
     says(fleet, 2)
     assert fleet.reads(time.monotonic()) == ReadTally(reads=4, failed=1)

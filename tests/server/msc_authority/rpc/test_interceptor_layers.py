@@ -41,9 +41,10 @@ class Table(grpc.GenericRpcHandler):
     """Handlers by name, as somebody registers them."""
 
     def __init__(self, **handlers: Handler) -> None:
-        self.handlers = handlers
+        self.handlers, self.asked = handlers, 0
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
+        self.asked += 1
         return self.handlers.get(handler_call_details.method.rpartition("/")[2])
 
 
@@ -63,24 +64,21 @@ def test_the_first_layer_is_the_outermost() -> None:
     assert answer_of(found(layers)) == b"log door policy"
 
 
-def test_a_method_is_wrapped_once_however_often_it_is_called() -> None:
-    layer = Noted(b"")
-    layers = Layers(layer, around=[Table(GetPolicy=handler_of(b"policy"))])
+def test_a_method_is_found_and_wrapped_once_however_often_it_is_called() -> None:
+    layer, table = Noted(b""), Table(GetPolicy=handler_of(b"policy"))
+    layers = Layers(layer, around=[table])
 
     first, second = found(layers), found(layers)
 
     assert first is second
-    assert layer.methods == [METHOD]
+    assert (layer.methods, table.asked) == ([METHOD], 1)
 
 
-def test_another_handler_of_the_same_name_gets_layers_of_its_own() -> None:
-    table = Table(GetPolicy=handler_of(b"old"))
-    layers = Layers(Noted(b"door "), around=[table])
-    assert answer_of(found(layers)) == b"door old"
-
-    table.handlers["GetPolicy"] = handler_of(b"new")
-
-    assert answer_of(found(layers)) == b"door new"
+def test_methods_of_one_table_are_told_apart() -> None:
+    layers = Layers(Noted(b"door "), around=[Table(GetPolicy=handler_of(b"policy"), Evaluate=handler_of(b"done"))])
+    for _ in range(2):
+        assert answer_of(found(layers)) == b"door policy"
+        assert answer_of(found(layers, "/msc_policy.v1.PolicyAuthority/Evaluate")) == b"door done"
 
 
 def test_handlers_of_others_are_behind_the_layers_too() -> None:
@@ -94,3 +92,11 @@ def test_there_is_no_handler_where_there_was_none() -> None:
 
     assert found(Layers(layer, around=[Table(Check=handler_of(b"up"))])) is None
     assert layer.methods == []
+
+
+def test_names_that_nobody_serves_are_asked_for_anew_and_not_kept() -> None:
+    table = Table()
+    layers = Layers(Noted(b"door "), around=[table])
+
+    assert [found(layers), found(layers)] == [None, None]
+    assert table.asked == 2
