@@ -27,12 +27,15 @@ class Outlet:
         self._writing: Generator[asyncio.Future[object], None, None] | None = None
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async def serve(self, first: bytes) -> None:
-        """Writes the first message and all later ones; returns when the goodbye is written. Raises what writing did."""
+    def serve(self, first: bytes) -> Awaitable[None]:
+        """Begins to write the first message and all later ones. What is returned is done when the goodbye is written,
+        and raises what writing did.
+        """
+        # No coroutine: it would keep the first message, of some hundred bytes, for as long as the watch lasts.
         self._watcher.on_wake(self._look)
         self._attempt(first)
         self._look()
-        await self._over
+        return self._over
 
     def _look(self) -> None:
         # Whoever publishes calls this for every watch: what goes wrong here ends this one and no other.

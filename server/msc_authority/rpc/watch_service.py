@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import grpc
 
 from msc_authority.app.broker import Broker, Ending, Watcher
-from msc_authority.app.clients import ClientInfo, WatchEnd
+from msc_authority.app.clients import ClientInfo, ClientStatus, WatchEnd
 from msc_authority.app.fleet import Fleet
 from msc_authority.app.permits import current_permit
 from msc_authority.app.timing import Uniform
@@ -71,46 +70,60 @@ class WatchService:
     async def watch_policy(self, request: pb.WatchPolicyRequest, context: Context) -> None:
         """Writes a watch until it or its caller ends."""
         client = client_of(request.client) if request.HasField("client") else None
-        with self._maker.broker.watch() as watcher, self._counted(watcher):
+        with self._maker.broker.watch() as watcher, _Noted(self._fleet, watcher) as noted:
             if permit := current_permit():
                 permit.when_lost(partial(watcher.end, Ending.AUTH_EXPIRED))
-            watch = self._maker.make(watcher, heartbeat_s=self._interval(request), held=_held(request))
-            first = watch.first()
-            with self._in_fleet(client, request):
-                await self._serve(watch, watcher, first, context)
+            writing = self._begun(request, client, watcher, noted, context)
+            # A watch lasts; what it was opened with need not.
+            del request, client
+            try:
+                await writing
+            except asyncio.CancelledError:
+                if watcher.ending is Ending.SLOW_CONSUMER:
+                    await _end_slow(context)
+                raise
 
-    @contextmanager
-    def _counted(self, watcher: Watcher) -> Iterator[None]:
-        try:
-            yield
-        except BaseException as error:
-            self._fleet.watch_ended(_broken_by(error, watcher))
-            raise
-        self._fleet.watch_ended(_ENDS.get(watcher.ending, WatchEnd.MAX_AGE))
-
-    async def _serve(self, watch: Watch, watcher: Watcher, first: bytes, context: Context) -> None:
-        try:
-            await Outlet(watch, watcher, context.write, self._clock).serve(first)
-        except asyncio.CancelledError:
-            if watcher.ending is Ending.SLOW_CONSUMER:
-                await _end_slow(context)
-            raise
+    def _begun(
+        self,
+        request: pb.WatchPolicyRequest,
+        client: ClientInfo | None,
+        watcher: Watcher,
+        noted: _Noted,
+        context: Context,
+    ) -> Awaitable[None]:
+        watch = self._maker.make(watcher, heartbeat_s=self._interval(request), held=_held(request))
+        first = watch.first()
+        if client is not None:
+            noted.opened(client, status_of(request.status) if request.HasField("status") else None)
+        return Outlet(watch, watcher, context.write, self._clock).serve(first)
 
     def _interval(self, request: pb.WatchPolicyRequest) -> float:
         wish_s = seconds_of(request.heartbeat_interval) if request.HasField("heartbeat_interval") else None
         return heartbeat_interval(wish_s, self._heartbeat_s)
 
-    @contextmanager
-    def _in_fleet(self, client: ClientInfo | None, request: pb.WatchPolicyRequest) -> Iterator[None]:
-        if client is None:
-            yield
-            return
-        status = status_of(request.status) if request.HasField("status") else None
+
+class _Noted:
+    """A watch in the fleet's books: which client's it is, and how it ended."""
+
+    __slots__ = ("_fleet", "_instance_id", "_watcher")
+
+    def __init__(self, fleet: Fleet, watcher: Watcher) -> None:
+        self._fleet, self._watcher = fleet, watcher
+        self._instance_id: str | None = None
+
+    def opened(self, client: ClientInfo, status: ClientStatus | None) -> None:
         self._fleet.watch_opened(client, status)
-        try:
-            yield
-        finally:
-            self._fleet.watch_closed(client.instance_id)
+        self._instance_id = client.instance_id
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if self._instance_id is not None:
+            self._fleet.watch_closed(self._instance_id)
+        ended = self._watcher.ending
+        cause = _broken_by(error, self._watcher) if error else _ENDS.get(ended, WatchEnd.MAX_AGE)
+        self._fleet.watch_ended(cause)
 
 
 def _held(request: pb.WatchPolicyRequest) -> Held | None:

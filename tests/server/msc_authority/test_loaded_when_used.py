@@ -13,6 +13,11 @@ from msc_authority.adapters.sql import open_store
 from msc_authority.settings import Settings
 print(" ".join({name.partition(".")[0] for name in sys.modules}))
 """
+ON_SQLITE = """
+import sys
+from msc_authority.adapters.sql import open_store
+print(" ".join(sys.modules))
+"""
 DECIDING = """
 from msc_authority.core.strategies.distributions import student_t_quantile
 student_t_quantile(5.0, 0.1)
@@ -34,7 +39,7 @@ def composed() -> set[str]:
     [
         pytest.param(("scipy", "numpy"), id="what decides"),
         pytest.param(("fastapi", "starlette", "uvicorn", "nicegui", "prometheus_client"), id="what serves pages"),
-        pytest.param(("apprise", "httpx"), id="what sends alerts out"),
+        pytest.param(("apprise", "httpx", "tenacity"), id="what sends alerts out"),
         pytest.param(("psycopg", "redis"), id="databases that are not asked for"),
         pytest.param(("alembic",), id="migrations"),
         pytest.param(("pandas", "binance"), id="the trading side"),
@@ -43,6 +48,10 @@ def composed() -> set[str]:
 )
 def test_an_authority_is_composed_without(composed: set[str], library: tuple[str, ...]) -> None:
     assert not composed.intersection(library)
+
+
+def test_a_store_on_sqlite_does_not_speak_the_dialect_of_postgresql() -> None:
+    assert "sqlalchemy.dialects.postgresql" not in loaded_by(ON_SQLITE)
 
 
 def test_what_decides_is_loaded_with_the_first_decision() -> None:
