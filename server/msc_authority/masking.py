@@ -8,10 +8,14 @@ from collections.abc import Mapping
 MASK = "***"
 
 _SECRET_NAME = r"(?:password|passwd|secret|token|api[_-]?key|signature|authorization|credential)"
-# Up to the last @ of the word: people put slashes and @ into passwords unescaped, and drivers take them.
-_URL_PASSWORD = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s\"'<>]*(?=@)", re.IGNORECASE)
+# Up to the last @ of the word: people put slashes, quotes and @ into passwords unescaped, and drivers take them.
+_URL_PASSWORD = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^\s/:@]*:)\S*(?=@)", re.IGNORECASE)
+# In quotes: up to the same quote, which may stand escaped within. Else a word: a quote at its end is not part of it.
+_QUOTED = r"(?:\\.|(?!(?P=quote)).)+"
+_WORD = r"(?:Bearer\s+)?[^\s\"'&,;)}\]](?:[^\s&,;)}\]]*[^\s\"'&,;)}\]])?"
 _ASSIGNMENT = re.compile(
-    rf"(?P<head>\b[\w-]*{_SECRET_NAME}[\w-]*[\"']?\s*[=:]\s*[\"']?)(?!{re.escape(MASK)})(?:Bearer\s+)?[^\s\"'&,;)}}\]]+",
+    rf"(?P<head>\b[\w-]*{_SECRET_NAME}[\w-]*[\"']?\s*[=:]\s*(?P<quote>[\"'])?)(?!{re.escape(MASK)})"
+    rf"(?(quote){_QUOTED}|{_WORD})",
     re.IGNORECASE,
 )
 _BEARER = re.compile(r"(?P<head>\bBearer\s+)[\w.~+/=-]+", re.IGNORECASE)

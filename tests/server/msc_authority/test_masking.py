@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from msc_authority.masking import MASK, mask_text, mask_value
 
-SECRETS = st.text(alphabet="abcXYZ0189_-.~/@?#", min_size=6, max_size=30).map(lambda text: f"q{text}q")
+SECRETS = st.text(alphabet="abcXYZ0189_-.~/@?#\"'<>", min_size=6, max_size=30).map(lambda text: f"q{text}q")
 AROUND = st.text(alphabet="abc :/\n", max_size=10)
 
 
@@ -23,6 +23,21 @@ def test_a_password_in_a_url_is_masked_and_its_host_stays(secret: str, around: s
 @given(SECRETS, st.sampled_from(["password=", "api_key: ", "X-Auth-Token: Bearer ", "&signature=", '"secret": "']))
 def test_what_is_named_as_a_secret_is_masked(secret: str, name: str) -> None:
     assert secret not in mask_text(f"calling with {name}{secret}")
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ('redis://:pa"ss@cache.internal:6379', "redis://:***@cache.internal:6379"),
+        ("redis://:it's@a<secret>@cache.internal", "redis://:***@cache.internal"),
+        ("password=pa\"ss'word next", "password=*** next"),
+        ('{"password": "pa\'ss word", "user": "msc"}', '{"password": "***", "user": "msc"}'),
+        ("token: 'a\\'b', user: msc", "token: '***', user: msc"),
+        ('said "token=abc" twice', 'said "token=***" twice'),
+    ],
+)
+def test_a_secret_with_quotes_in_it_is_masked_to_its_end_and_the_rest_stays(text: str, masked: str) -> None:
+    assert mask_text(text) == masked
 
 
 @given(st.from_regex(r"[A-Za-z0-9_-]{43}", fullmatch=True), AROUND)
