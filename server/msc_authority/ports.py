@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from msc_authority.core.evaluation import StrategyRanking, Verdict
-from msc_authority.core.evidence import Evidence
+from msc_authority.core.evidence import EquityEvidence, Evidence, TradeColumns
 from msc_authority.core.facts import Execution, Fact
 from msc_authority.core.overrides import Override
 from msc_authority.core.policy import FieldChange, Policy, PolicyContent, PolicyRef
@@ -92,6 +92,14 @@ class Journal(Protocol):
     def evidence_after(self, after: datetime | None, upto: JournalCursor) -> Iterator[Evidence]:
         """Yields evidence with at > `after` (None: all) that arrived no later than `upto`, ordered by (at, id),
         equity readings after trades of the same instant.
+        """
+        ...
+
+    def evidence_in_bulk(
+        self, after: datetime | None, upto: JournalCursor, until: datetime
+    ) -> Iterator[EquityEvidence | TradeColumns]:
+        """Yields the same evidence, of it that with at <= `until`, for whoever takes very much of it: first equity
+        readings ordered by (at, account), then trades ordered by (at, id), some hundreds at a time.
         """
         ...
 

@@ -12,11 +12,12 @@ from typing import Generic, TypeVar
 from msc_authority.adapters.evidence_order import merged
 from msc_authority.adapters.fact_keys import equity_evidence, id_conflict, id_of, too_old, trade_evidence
 from msc_authority.adapters.instants import aware_utc
-from msc_authority.core.evidence import EquityEvidence, Evidence, TradeEvidence
+from msc_authority.core.evidence import EquityEvidence, Evidence, TradeColumns, TradeEvidence, columns_of
 from msc_authority.core.facts import EquityPoint, Execution, Fact, Trade, happened_at
 from msc_authority.ports import JournalCursor, JournalledExecution, LedgerCheckpoint, RecordOutcome, RefusedFact
 from msc_authority.ports_upkeep import Kept
 
+_TRADES_AT_ONCE = 500
 _V = TypeVar("_V")
 _Key = tuple[type[Fact], Hashable]
 KINDS: dict[Kept, type[Fact]] = {Kept.EXECUTIONS: Execution, Kept.TRADES: Trade, Kept.EQUITY: EquityPoint}
@@ -118,6 +119,18 @@ class MemoryJournal:
             trades = [row for row in self._trades.between(0, upto.trades) if after is None or row.at > after]
             equity = [row for row in self._equity.between(0, upto.equity) if after is None or row.at > after]
         yield from merged(iter(sorted(trades)), iter(sorted(equity)))
+
+    def evidence_in_bulk(
+        self, after: datetime | None, upto: JournalCursor, until: datetime
+    ) -> Iterator[EquityEvidence | TradeColumns]:
+        """Yields the same evidence, of it that with at <= `until`, for whoever takes very much of it: first equity
+        readings ordered by (at, account), then trades ordered by (at, id), some hundreds at a time.
+        """
+        rows = [row for row in self.evidence_after(after, upto) if row.at <= until]
+        yield from (row for row in rows if isinstance(row, EquityEvidence))
+        trades = [row for row in rows if isinstance(row, TradeEvidence)]
+        for start in range(0, len(trades), _TRADES_AT_ONCE):
+            yield columns_of(trades[start : start + _TRADES_AT_ONCE])
 
     def newest_fact_at(self) -> datetime | None:
         """Returns the instant of the newest fact of any kind, or None."""

@@ -122,6 +122,11 @@ class EquityCurve:
         """Whether there is a reading already."""
         return self._first_at is not None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether there are units, and nothing has flowed that is yet to be counted: a reading only prices a unit."""
+        return self._nav.units > 0.0 and self._carried_flow == 0.0 and self._pending_flow == 0.0
+
     def observe(self, at: datetime, total: float, flow: float) -> None:
         """Takes the total over all accounts at `at`, and what flowed in (positive) or out since the reading before.
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from msc_authority.core import codec
 from msc_authority.core.config import TapeConfig
+from msc_authority.core.evidence import instant_of
+
+if TYPE_CHECKING:
+    from msc_authority.core.trade_arrays import Floats, TradeArrays
 
 
 class TradeTape:
@@ -52,6 +57,28 @@ class TradeTape:
         self.live_trades += 1
         if self.first_at is None:
             self.first_at = at
+
+    def fold_many(self, trades: TradeArrays) -> Floats:
+        """Takes LIVE trades as `fold` does one by one, and returns the closed PnL behind each. At least one."""
+        import numpy as np
+
+        net_pnl, at_us = trades.net_pnl, trades.at_us
+        closed = np.add.accumulate(np.concatenate(([self.closed_pnl], net_pnl)))[1:]
+        won, lost = np.flatnonzero(net_pnl > 0.0), np.flatnonzero(net_pnl < 0.0)
+        if len(won):
+            self.last_profit_at = instant_of(int(at_us[won[-1]]))
+            self.loss_streak = int(np.count_nonzero(lost > won[-1]))
+        else:
+            self.loss_streak += len(lost)
+        if len(lost):
+            self.last_loss_at = instant_of(int(at_us[lost[-1]]))
+        self.closed_pnl = float(closed[-1])
+        self.results.extend(net_pnl[-(self.results.maxlen or len(net_pnl)) :].tolist())
+        self.last_at = instant_of(int(at_us[-1]))
+        self.live_trades += len(net_pnl)
+        if self.first_at is None:
+            self.first_at = instant_of(int(at_us[0]))
+        return closed
 
     def fold_senseless(self, at: datetime) -> None:
         """Takes a trade whose numbers make no sense. It counts as a loss until it has left the tape."""

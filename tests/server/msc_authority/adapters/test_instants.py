@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msc_authority.adapters.clock import SystemClock
-from msc_authority.adapters.instants import aware_utc, instant_from, text_of
+from msc_authority.adapters.instants import aware_utc, instant_from, microseconds_from, text_of
+from msc_authority.core.evidence import instant_of
 
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 # A day off the ends of the calendar, so that every time zone can say every instant.
@@ -48,3 +49,10 @@ def test_the_system_clock_tells_aware_time_and_never_runs_backwards() -> None:
 
     assert clock.now().tzinfo is UTC
     assert first <= second
+
+
+@given(st.lists(INSTANTS, min_size=1))
+def test_a_column_of_texts_comes_back_as_microseconds(instants: list[datetime]) -> None:
+    instants.sort()
+
+    assert [*map(instant_of, microseconds_from([*map(text_of, instants)]).tolist())] == instants

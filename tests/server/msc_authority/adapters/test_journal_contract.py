@@ -14,7 +14,7 @@ from msc_builders import START, ManualClock, Store, a_trade, an_equity_point, an
 
 from msc_authority.adapters.memory import MemoryStore
 from msc_authority.adapters.sql import SqlStore
-from msc_authority.core.evidence import EquityEvidence, TradeEvidence
+from msc_authority.core.evidence import EquityEvidence, TradeColumns, TradeEvidence
 from msc_authority.core.facts import Fact, TradeSource
 from msc_authority.ports import JournalCursor, RecordOutcome, StoreError
 
@@ -213,6 +213,28 @@ def test_evidence_after_an_instant_leaves_out_that_instant(store: Store) -> None
         (at(2), "2"),
         (at(3), "3"),
     ]
+
+
+def test_evidence_in_bulk_is_the_same_evidence_readings_first(store: Store) -> None:
+    record = store.journal.record
+    record([a_trade(f"T-{n:04}", closed_at=at(n // 2), net_pnl=Decimal(n) / 8) for n in range(1203)])
+    record(
+        [a_trade("late", closed_at=at(2.5), source=TradeSource.SHADOW, risk_at_entry=None, net_pnl=Decimal("-0.10"))]
+    )
+    record([an_equity_point(at(n), account=account) for n in (0, 500, 3000) for account in ("b", "a")])
+    upto = store.journal.end()
+    record([a_trade("behind", closed_at=at(3)), an_equity_point(at(3))])
+
+    for after, until in ((None, at(9000)), (None, at(400)), (at(2).replace(microsecond=1), at(499)), (at(1), at(1))):
+        bulk = list(store.journal.evidence_in_bulk(after, upto, until))
+        rows = [row for row in store.journal.evidence_after(after, upto) if row.at <= until]
+        readings = [row for row in rows if isinstance(row, EquityEvidence)]
+        trades = [row._replace(id="") for row in rows if isinstance(row, TradeEvidence)]
+
+        assert bulk[: len(readings)] == readings
+        columns = [some for some in bulk[len(readings) :] if isinstance(some, TradeColumns)]
+        assert len(columns) == len(bulk) - len(readings)
+        assert [repr(row) for some in columns for row in some.rows()] == [repr(row) for row in trades]
 
 
 def test_evidence_that_arrived_behind_the_cursor_is_left_out_however_old_it_is(store: Store) -> None:

@@ -203,3 +203,17 @@ def keep(store: MemoryStore, checkpoint: LedgerCheckpoint) -> None:
         f"eval-{number}", entry=an_entry(f"eval-{number}"), checkpoint=checkpoint, keep_as_rewind_point=True
     )
     store.evaluations.commit(commit, store.evaluations.load())
+
+
+def test_very_many_new_facts_are_folded_in_bulk_to_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("msc_authority.app.ledger.VERY_MANY", 20)
+    journal = CountingJournal()
+    facts = [a_fact(number, number) for number in range(60)]
+    journal.record(facts[:30])
+    first = read(journal, at(25), None)
+    journal.record(facts[30:])
+
+    second = read(journal, at(55), first.checkpoint(at(25)))
+
+    assert first.ledger.encode() == folded_at_once(facts[:30], at(25))
+    assert second.ledger.encode() == folded_at_once(facts, at(55))
