@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from enum import IntEnum
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -31,6 +32,7 @@ _T = TypeVar("_T")
 ATTEMPTS = 5
 """How often a transaction that PostgreSQL takes back is done in all."""
 BUSY_TIMEOUT_S = 5.0
+_TRIES_TO_SWITCH = 20
 _LOCK_FAMILY = 0x4D5343  # "MSC": keeps our advisory locks apart from those of others in the same database.
 
 
@@ -228,9 +230,31 @@ def _set_up_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) ->
     # The driver's own transaction control begins late and leaves DDL outside; `_begin_sqlite` does it instead.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    switch_to_wal(cursor)
+    for pragma in ("synchronous = FULL", "foreign_keys = ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def switch_to_wal(cursor: DBAPICursor) -> None:
+    """Has the file of a new database keep a log, whoever else is at it.
+
+    Raises:
+        sqlite3.OperationalError: it cannot be switched.
+    """
+    # Of those who open a new file at the same time one switches it. The others are refused at once, and not made to
+    # wait as for any other lock: they wait for its turn to end, and look again.
+    for _ in range(_TRIES_TO_SWITCH - 1):
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            cursor.execute("BEGIN IMMEDIATE")
+            cursor.execute("COMMIT")
+        else:
+            return
+    cursor.execute("PRAGMA journal_mode = WAL")
 
 
 def _begin_sqlite(connection: Connection) -> None:
