@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import cast
 
 from sqlalchemy import Connection, RowMapping, Select, insert, select
 
 from msc_authority.adapters.instants import aware_utc
 from msc_authority.adapters.sql.engine import Database, WriteLock
 from msc_authority.adapters.sql.one_row import insert_one
+from msc_authority.adapters.sql.prepared import Prepared
 from msc_authority.adapters.sql.tables import msc_audit
 from msc_authority.core.audit_chain import Anchor, AuditRow, chained
 from msc_authority.ports_upkeep import AuditLine
@@ -21,6 +23,7 @@ _columns = msc_audit.c
 _NEWEST_FIRST = select(msc_audit).order_by(_columns.sequence.desc())
 _ADD = insert(msc_audit)
 _NEWEST_LINK = select(_columns.sequence, _columns.hash).order_by(_columns.sequence.desc()).limit(1)
+_LAST_LINK = Prepared(_NEWEST_LINK)
 
 
 def write_audit(connection: Connection, at: datetime, line: AuditLine) -> AuditRow:
@@ -50,8 +53,8 @@ def append_rows(connection: Connection, rows: Sequence[AuditRow]) -> None:
 
 def last_anchor(connection: Connection) -> Anchor | None:
     """The newest row's number and hash, or None."""
-    newest = connection.execute(_NEWEST_LINK).one_or_none()
-    return None if newest is None else Anchor(newest.sequence, newest.hash)
+    rows = cast("list[tuple[int, str]]", _LAST_LINK.rows(connection))
+    return Anchor(*rows[0]) if rows else None
 
 
 def rows_in(connection: Connection, after: int | None = None) -> Iterator[AuditRow]:

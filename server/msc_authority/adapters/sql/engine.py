@@ -21,6 +21,7 @@ from msc_authority.adapters.sql.database_file import DatabaseFile
 from msc_authority.adapters.sql.errors import TAKEN_BACK, sqlstate_of, store_errors
 from msc_authority.adapters.sql.later import Opening
 from msc_authority.adapters.sql.postgres import LIMITS, Limits, engine_for, unhurried
+from msc_authority.adapters.sql.prepared import hand_over
 from msc_authority.ports import StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 ATTEMPTS = 5
 """How often a transaction that PostgreSQL takes back is done in all."""
@@ -63,12 +65,12 @@ class Database:
         event.listen(self._engine, "invalidate", self._note_lost)
         self._file = _watched_file(self.url, self._engine)
         self.is_sqlite = self._engine.dialect.name == "sqlite"
-        # A reader sees one state of the database from its first query to its last.
-        consistent = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        self._reader = self._engine.execution_options(**consistent)
-        # A writer of PostgreSQL looks again behind its lock, whatever the server's default isolation is.
-        looking_again = {"msc_begin": "BEGIN IMMEDIATE"} if self.is_sqlite else {"isolation_level": "READ COMMITTED"}
-        self._writer = self._engine.execution_options(**looking_again)
+        self._reader = self._writer = self._engine
+        if not self.is_sqlite:
+            # A reader sees one state of the database from its first query to its last.
+            self._reader = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            # A writer looks again behind its lock, whatever the server's default isolation is.
+            self._writer = self._engine.execution_options(isolation_level="READ COMMITTED")
         self._opening: Opening | None = None
 
     def open_later(self, open_: Callable[[], None]) -> None:
@@ -89,6 +91,8 @@ class Database:
         """A transaction that reads one consistent state."""
         self._ensure_open()
         with self._counting(), store_errors(self.url), self._reader.begin() as connection:
+            if self.is_sqlite:
+                hand_over(connection, "BEGIN", ())
             yield connection
 
     @contextmanager
@@ -102,6 +106,7 @@ class Database:
         self._ensure_open()
         with self._counting(), store_errors(self.url), self._writer.begin() as connection:
             if self.is_sqlite:
+                hand_over(connection, "BEGIN IMMEDIATE", ())
                 yield connection
                 # It may have gone since. What raises here takes back what was written.
                 self._ensure_same_file()
@@ -195,7 +200,6 @@ def _engine_for(url: URL, busy_timeout_s: float, limits: Limits) -> Engine:
     _prepare_folder(url)
     engine = create_engine(url, connect_args={"timeout": busy_timeout_s}, **options)
     event.listen(engine, "connect", _set_up_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
@@ -209,7 +213,7 @@ def _watched_file(url: URL, engine: Engine) -> DatabaseFile | None:
 
 
 def _json_text(document: object) -> str:
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _ENCODER.encode(document)
 
 
 def _prepare_folder(url: URL) -> None:
@@ -227,7 +231,7 @@ def _prepare_folder(url: URL) -> None:
 
 
 def _set_up_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-    # The driver's own transaction control begins late and leaves DDL outside; `_begin_sqlite` does it instead.
+    # The driver's own transaction control begins late and leaves DDL outside; `read` and `write` do it instead.
     connection.isolation_level = None
     cursor = connection.cursor()
     switch_to_wal(cursor)
@@ -255,13 +259,3 @@ def switch_to_wal(cursor: DBAPICursor) -> None:
         else:
             return
     cursor.execute("PRAGMA journal_mode = WAL")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    begin = connection.get_execution_options().get("msc_begin")
-    if begin is not None:
-        connection.exec_driver_sql(str(begin))
-    elif (driver := connection.connection.driver_connection) is not None:
-        # Touches no file, so that nothing can go wrong that an error of ours would have to tell; it is done for every
-        # look at the database, and takes half as long without SQLAlchemy between.
-        driver.execute("BEGIN")

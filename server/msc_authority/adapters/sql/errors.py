@@ -69,9 +69,12 @@ def store_errors(url: URL) -> Iterator[None]:
     """Turns what the driver raises inside into StoreUnavailable or StoreError, with the driver's error as cause."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         cause = error.orig if isinstance(error, StatementError) and error.orig is not None else error
         raise _ours(error, cause, url) from cause
+    except sqlite3.Error as error:
+        # Of a cursor that was asked for its rows past SQLAlchemy.
+        raise _of_sqlite(error, _told(error, url)) from error
 
 
 def shown(url: URL) -> str:
@@ -84,19 +87,27 @@ def sqlstate_of(error: BaseException | None) -> str:
     return getattr(error, "sqlstate", None) or ""
 
 
-def _ours(error: SQLAlchemyError, cause: BaseException, url: URL) -> StoreError:
+def _ours(error: Exception, cause: BaseException, url: URL) -> StoreError:
+    text = _told(cause, url)
+    if isinstance(error, PoolTimeoutError):
+        return StoreUnavailable(f"{text}; all our connections are busy")
+    if isinstance(cause, sqlite3.Error):
+        return _of_sqlite(cause, text)
+    if not isinstance(error, DBAPIError):
+        return StoreError(text)
+    return _of_postgres(error, cause, text)
+
+
+def _told(cause: BaseException, url: URL) -> str:
     text = " ".join(str(cause).split())
     for secret in filter(None, (url.password, url.query.get("sslpassword"))):
         text = text.replace(str(secret), "***")
-    text = f"database {shown(url)}: {text}"
-    if isinstance(error, PoolTimeoutError):
-        return StoreUnavailable(f"{text}; all our connections are busy")
-    if not isinstance(error, DBAPIError):
-        return StoreError(text)
-    if isinstance(cause, sqlite3.Error):
-        name = getattr(cause, "sqlite_errorname", "")
-        return (StoreUnavailable if name.startswith(_PASSING) else StoreError)(text)
-    return _of_postgres(error, cause, text)
+    return f"database {shown(url)}: {text}"
+
+
+def _of_sqlite(cause: sqlite3.Error, text: str) -> StoreError:
+    name = getattr(cause, "sqlite_errorname", "")
+    return (StoreUnavailable if name.startswith(_PASSING) else StoreError)(text)
 
 
 def _of_postgres(error: DBAPIError, cause: BaseException, text: str) -> StoreError:

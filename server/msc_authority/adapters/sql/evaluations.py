@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
@@ -24,6 +24,7 @@ from msc_authority.adapters.sql.engine import Database, WriteLock
 from msc_authority.adapters.sql.evaluation_log import insert_entry, insert_rankings
 from msc_authority.adapters.sql.one_row import insert_one
 from msc_authority.adapters.sql.policies import read_head, read_head_again, row_of
+from msc_authority.adapters.sql.prepared import Prepared
 from msc_authority.adapters.sql.replicas import refuse_fenced
 from msc_authority.adapters.sql.tables import (
     msc_ledger_checkpoints,
@@ -49,7 +50,7 @@ _points = msc_ledger_checkpoints.c
 # Made once: see `policies`.
 _STATE = select(msc_state)
 _MOVE_ON = update(msc_state).where(msc_state.c.generation == bindparam("expected_generation"))
-_FORGET_STRATEGIES = delete(msc_strategies)
+_FORGET_STRATEGIES = Prepared(delete(msc_strategies))
 
 
 class SqlEvaluationStore:
@@ -193,19 +194,23 @@ def _advance(connection: Connection, commit: EvaluationCommit, expected: StoredS
 def _move_on(connection: Connection, expected: StoredState, **columns: object) -> None:
     # The first statement of the transaction: whoever is second waits here for the row, and then finds it moved.
     values = {"expected_generation": expected.generation, "generation": expected.generation + 1, **columns}
-    moved = connection.execute(_MOVE_ON, values)
-    if moved.rowcount != 1:
+    if _move_on_of(tuple(columns)).run(connection, values) != 1:
         raise StaleState(
             f"generation {expected.generation} is over: another commit came in between; start again from the state as "
             "it is now"
         )
 
 
+@cache
+def _move_on_of(columns: tuple[str, ...]) -> Prepared:
+    return Prepared(_MOVE_ON, "generation", *columns)
+
+
 def _write_strategies(connection: Connection, entry: EvaluationEntry) -> None:
     verdict = entry.verdict
     if verdict is None:
         return
-    connection.execute(_FORGET_STRATEGIES)
+    _FORGET_STRATEGIES.run(connection)
     if verdict.strategies:
         insert_rankings(connection, verdict.strategies)
     write_transitions(connection, entry.evaluation_id, verdict.transitions)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
+from typing import cast
 
 from sqlalchemy import Connection, RowMapping, func, select, tuple_
 
 from msc_authority.adapters.documents import Fields, change_from, document_of, grant_from, reason_from
 from msc_authority.adapters.sql.engine import Database
+from msc_authority.adapters.sql.prepared import Prepared
 from msc_authority.adapters.sql.tables import msc_meta, msc_policies, msc_state
 from msc_authority.core.policy import FieldChange, Limits, Policy, PolicyContent, PolicyMetrics, PolicyRef
 from msc_authority.ports import Head, Revision, StoreError
@@ -21,11 +24,13 @@ _NEWEST = (
     .where(msc_policies.c.epoch == _EPOCH.scalar_subquery())
     .limit(1)
 )
-_NEWEST_ETAG = _NEWEST.with_only_columns(
-    msc_policies.c.epoch,
-    msc_policies.c.version,
-    msc_policies.c.etag,
-    _EVALUATED_AT.scalar_subquery().label("evaluated_at"),
+_NEWEST_ETAG = Prepared(
+    _NEWEST.with_only_columns(
+        msc_policies.c.epoch,
+        msc_policies.c.version,
+        msc_policies.c.etag,
+        _EVALUATED_AT.scalar_subquery().label("evaluated_at"),
+    )
 )
 
 
@@ -79,10 +84,10 @@ def read_head(connection: Connection) -> Head:
 
 def read_head_again(connection: Connection, known: Head) -> Head:
     """What `read_head` returns. A policy that is `known` already is not read again."""
-    row, policy = connection.execute(_NEWEST_ETAG).one_or_none(), known.policy
-    if row is None or policy is None or policy.ref != PolicyRef(row.epoch, row.version) or policy.etag != row.etag:
+    rows, policy = _NEWEST_ETAG.rows(connection), known.policy
+    if not rows or policy is None or rows[0][:3] != (policy.ref.epoch, policy.ref.version, policy.etag):
         return read_head(connection)
-    return replace(known, evaluated_at=row.evaluated_at)
+    return replace(known, evaluated_at=cast("datetime | None", rows[0][3]))
 
 
 def row_of(policy: Policy, changes: tuple[FieldChange, ...], evaluation_id: str | None) -> dict[str, object]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 from sqlalchemy import Connection, Delete, Row, delete, func, insert, select, update
 
 from msc_authority.adapters.leases import Claim, LeaseRow, check_term, given_back, granted, state_of
 from msc_authority.adapters.sql.engine import Database, WriteLock
+from msc_authority.adapters.sql.prepared import Prepared
 from msc_authority.adapters.sql.tables import msc_evaluation_requests, msc_lease, msc_replicas
 from msc_authority.ports_replicas import EvaluationRequest, LeaseState, Replica
 
 _SQLITE_NOW = "%Y-%m-%dT%H:%M:%f"
 _requests = msc_evaluation_requests.c
+_TERM = Prepared(select(msc_lease.c.term))
 
 
 class SqlLease:
@@ -143,7 +146,12 @@ def refuse_fenced(connection: Connection, term: int | None) -> None:
         Fenced: it is not.
     """
     if term is not None:
-        check_term(connection.scalar(select(msc_lease.c.term)), term)
+        check_term(_present_term(connection), term)
+
+
+def _present_term(connection: Connection) -> int | None:
+    rows = _TERM.rows(connection)
+    return cast("int", rows[0][0]) if rows else None
 
 
 def _delete(database: Database, rows: Delete) -> None:
