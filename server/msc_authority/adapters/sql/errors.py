@@ -72,9 +72,6 @@ def store_errors(url: URL) -> Iterator[None]:
     except (SQLAlchemyError, sqlite3.Error) as error:
         cause = error.orig if isinstance(error, StatementError) and error.orig is not None else error
         raise _ours(error, cause, url) from cause
-    except sqlite3.Error as error:
-        # Of a cursor that was asked for its rows past SQLAlchemy.
-        raise _of_sqlite(error, _told(error, url)) from error
 
 
 def shown(url: URL) -> str:
@@ -88,26 +85,18 @@ def sqlstate_of(error: BaseException | None) -> str:
 
 
 def _ours(error: Exception, cause: BaseException, url: URL) -> StoreError:
-    text = _told(cause, url)
-    if isinstance(error, PoolTimeoutError):
-        return StoreUnavailable(f"{text}; all our connections are busy")
-    if isinstance(cause, sqlite3.Error):
-        return _of_sqlite(cause, text)
-    if not isinstance(error, DBAPIError):
-        return StoreError(text)
-    return _of_postgres(error, cause, text)
-
-
-def _told(cause: BaseException, url: URL) -> str:
     text = " ".join(str(cause).split())
     for secret in filter(None, (url.password, url.query.get("sslpassword"))):
         text = text.replace(str(secret), "***")
-    return f"database {shown(url)}: {text}"
-
-
-def _of_sqlite(cause: sqlite3.Error, text: str) -> StoreError:
-    name = getattr(cause, "sqlite_errorname", "")
-    return (StoreUnavailable if name.startswith(_PASSING) else StoreError)(text)
+    text = f"database {shown(url)}: {text}"
+    if isinstance(error, PoolTimeoutError):
+        return StoreUnavailable(f"{text}; all our connections are busy")
+    if isinstance(cause, sqlite3.Error):
+        name = getattr(cause, "sqlite_errorname", "")
+        return (StoreUnavailable if name.startswith(_PASSING) else StoreError)(text)
+    if not isinstance(error, DBAPIError):
+        return StoreError(text)
+    return _of_postgres(error, cause, text)
 
 
 def _of_postgres(error: DBAPIError, cause: BaseException, text: str) -> StoreError:
