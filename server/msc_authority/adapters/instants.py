@@ -57,12 +57,11 @@ def microseconds_from(texts: Sequence[str]) -> NDArray[np.int64]:
 
     digits = np.frombuffer("".join(texts).encode(), dtype=np.uint8).reshape(-1, _WIDTH) - ord("0")
     first, last = texts[0][_DAY], texts[-1][_DAY]
-    days = [_days_until(first)] * len(texts) if first == last else [_days_until(text[_DAY]) for text in texts]
-    elapsed = np.array(days, dtype=np.int64)
-    for place, base in ((11, 24), (14, 60), (17, 60)):
-        elapsed = elapsed * base + digits[:, place] * 10 + digits[:, place + 1]
-    for place in range(20, 26):
-        elapsed = elapsed * 10 + digits[:, place]
+    elapsed = np.full(len(texts), _days_until(first), dtype=np.int64)
+    if first != last:
+        elapsed[:] = [_days_until(text[_DAY]) for text in texts]
+    for place, base in ((11, 24), (14, 60), (17, 60), (20, 100), (22, 100), (24, 100)):
+        elapsed = elapsed * base + (digits[:, place] * 10 + digits[:, place + 1])
     return elapsed
 
 

@@ -16,10 +16,10 @@ Flags = NDArray[np.bool_]
 
 # No account has more; beyond it squares would leave the range of floats and let a NaN in.
 _LARGEST_AMOUNT = 1e15
-# More would not be quicker. Of columns at most so long, sums of units fit into 64 bits.
-_TRADES_AT_ONCE = 4000
-# Below it, an amount times its power of ten is off by less than an eighth, and sums of thousands fit into 64 bits.
-_LARGEST_UNITS = 2.0**49
+# Enough that what is done once for all of them, or for those of a strategy, does not show.
+_TRADES_AT_ONCE = 16_000
+# Below it, an amount times its power of ten is off by less than an eighth, and sums of 32,768 fit into 64 bits.
+_LARGEST_UNITS = 2.0**48
 # Powers of ten that floats hold exactly.
 _POWERS = np.array([float(10**places) for places in range(23)])
 _COMMA, _POINT = ord(","), ord(".")
@@ -66,9 +66,10 @@ class TradeArrays:
 
 def arrays_of(trades: TradeColumns, strategies: Numbers) -> TradeArrays | None:
     """Returns the trades as arrays, or None where one is not plain: then they have to be looked at one by one."""
+    count = len(trades.at_us)
     try:
-        net_pnl = np.array([*map(float, trades.net_pnl)])
-        risk = np.array([0.0 if text is None else float(text) for text in trades.risk_at_entry])
+        net_pnl = np.fromiter(map(float, trades.net_pnl), np.float64, count)
+        risk = np.fromiter([0.0 if text is None else float(text) for text in trades.risk_at_entry], np.float64, count)
     except ValueError:
         return None
     if not (np.abs(net_pnl) < _LARGEST_AMOUNT).all() or not (np.abs(risk) < _LARGEST_AMOUNT).all():
@@ -78,7 +79,7 @@ def arrays_of(trades: TradeColumns, strategies: Numbers) -> TradeArrays | None:
         return None
     return TradeArrays(
         at_us=trades.at_us,
-        strategies=np.array([*map(strategies.__getitem__, trades.strategy_ids)]),
+        strategies=np.fromiter(map(strategies.__getitem__, trades.strategy_ids), np.int64, count),
         net_pnl=net_pnl,
         units=exact[0],
         places=exact[1],
