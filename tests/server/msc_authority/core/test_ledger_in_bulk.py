@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
+from math import exp2
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from msc_authority.core import trade_arrays
 from msc_authority.core.config import DecisionConfig
 from msc_authority.core.evidence import EquityEvidence, Evidence, TradeColumns, TradeEvidence, columns_of
 from msc_authority.core.ledger import Ledger
+from msc_authority.core.strategies._runs import runs_of
 
 AMOUNTS = st.one_of(
     st.decimals(-5000, 5000, places=2),
@@ -86,11 +88,16 @@ def test_trades_and_readings_give_the_bytes_of_their_common_order(
     assert folded_in_turns(rows, cuts, at_once, CONFIG) == a_ledger(rows).encode()
 
 
-@pytest.mark.parametrize("drift", ["0.4", "0", "-0.4"])
-def test_long_runs_of_small_steps_keep_highs_and_falls_to_the_last_bit(drift: str) -> None:
+@pytest.mark.parametrize(("drift", "apart_s"), [("0.4", 47), ("0", 47), ("-0.4", 47), ("0", 90_000)])
+def test_long_runs_of_small_steps_keep_highs_and_falls_to_the_last_bit(drift: str, apart_s: int) -> None:
     steps = [Decimal(number * 7919 % 1009 - 504) / 100 + Decimal(drift) for number in range(12_000)]
     rows: list[Evidence] = [
-        a_result(T0 + number * timedelta(seconds=47), str(step), strategy_id=f"S{number % 7}", live=number % 9 > 0)
+        a_result(
+            T0 + timedelta(seconds=apart_s * (number + number % 17 / 20)),
+            str(step),
+            strategy_id=f"S{number % 7}",
+            live=number % 9 > 0,
+        )
         for number, step in enumerate(steps)
     ]
 
@@ -130,6 +137,20 @@ def test_columns_hold_what_the_rows_held() -> None:
 
     assert [row._replace(id="") for row in rows] == list(columns_of(rows).rows())
     assert [str(row.net_pnl) for row in columns_of(rows).rows()] == ["-1.50", "2000"]
+
+
+def test_what_time_leaves_of_a_strategy_is_the_power_of_two_that_single_trades_use() -> None:
+    # Sums forget the last bit of what was long ago, so that a ledger would seldom show it.
+    rows = [a_result(T0 + timedelta(seconds=number * (number + 7) / 3), 1) for number in range(3000)]
+    trades = trade_arrays.arrays_of(columns_of(rows), trade_arrays.Numbers())
+    assert trades is not None
+
+    [run] = runs_of(trades, CONFIG.strategies, 86_400.0, lambda _: None)
+
+    assert run.decays == [
+        1.0,
+        *(exp2(-(after.at - row.at).total_seconds() / 86_400.0) for row, after in pairwise(rows)),
+    ]
 
 
 def test_plain_amounts_become_exact_numbers_and_others_are_left_to_be_looked_at() -> None:
