@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
+from math import inf
+from operator import attrgetter
 
-from msc_authority.adapters.documents import Fields, content_from, document_of
+from msc_authority.adapters.documents import Fields, content_from, document_of, grant_from
 from msc_authority.adapters.instants import aware_utc
-from msc_authority.core.policy import FieldChange, Policy, PolicyContent, PolicyRef, changes_between
+from msc_authority.core.policy import (
+    FieldChange,
+    Policy,
+    PolicyContent,
+    PolicyRef,
+    StrategyGrant,
+    StrategyState,
+    changes_between,
+)
 from msc_authority.ports import EvaluationCommit, EvaluationEntry, Head
 from msc_authority.ports_operator import ActEntry, OverrideCommit
+
+_parts_of = attrgetter(*(field.name for field in fields(StrategyGrant)))
+_KINDS = (str, StrategyState, float, int, float)
 
 # Enough for a month of daily points; an older fact than the oldest of them rebuilds the ledger from the journal.
 REWIND_POINTS_KEPT = 40
@@ -78,4 +91,13 @@ def _next_policy(head: Head, created_at: datetime, content: PolicyContent, valid
 
 def _as_read_back(content: PolicyContent) -> PolicyContent:
     # The etag hashes the document: an int where a float belongs would read back as a float, with another etag.
-    return content_from(Fields(document_of(content)))
+    rest = content_from(Fields(document_of(replace(content, grants=()))))
+    return replace(rest, grants=tuple(map(_grant_as_read_back, content.grants)))
+
+
+def _grant_as_read_back(grant: StrategyGrant) -> StrategyGrant:
+    # Of a policy, most are grants, and most of those are already what they would read back as. Not so a negative zero.
+    parts = _parts_of(grant)
+    if tuple(map(type, parts)) == _KINDS and 0.0 < parts[2] < inf and 0.0 < parts[4] < inf:
+        return grant
+    return grant_from(Fields(document_of(grant)))

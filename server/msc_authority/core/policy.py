@@ -170,20 +170,28 @@ def effective_part(content: PolicyContent) -> tuple[object, ...]:
 
 def changes_between(before: PolicyContent | None, after: PolicyContent) -> tuple[FieldChange, ...]:
     """The fields traders act on that differ, by the contract's names, in its order."""
-    old = _described(before) if before is not None else {}
+    # Most revisions let the same strategies trade as the one before, and what is the same needs no text.
+    same_grants = before is not None and before.grants == after.grants
+    described = _described_limits if same_grants else _described
+    old = described(before) if before is not None else {}
     return tuple(
         FieldChange(field=name, before=old.get(name, ""), after=text)
-        for name, text in _described(after).items()
+        for name, text in described(after).items()
         if old.get(name) != text
     )
 
 
-def _described(content: PolicyContent) -> dict[str, str]:
-    limits = {field.name: str(getattr(content.limits, field.name)) for field in fields(content.limits)}
+def _described_limits(content: PolicyContent) -> dict[str, str]:
     return {
         "risk_mode": content.risk_mode.name,
         "trading_state": content.trading_state.name,
-        **limits,
+        **{name: str(getattr(content.limits, name)) for name in _field_names(Limits)},
+    }
+
+
+def _described(content: PolicyContent) -> dict[str, str]:
+    return {
+        **_described_limits(content),
         "allowed_strategies": ", ".join(content.allowed_strategies),
         "strategy_grants": ", ".join(_grant_text(grant) for grant in content.grants),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from operator import attrgetter
+from typing import cast
 
 from sqlalchemy import Connection, RowMapping, Select, select
 
@@ -92,6 +93,7 @@ def insert_entry(connection: Connection, entry: EvaluationEntry) -> None:
 def _verdict_columns(verdict: Verdict | None) -> dict[str, object]:
     if verdict is None:
         return {}
+    document = cast("dict[str, object]", document_of(verdict))
     return {
         "as_of": verdict.as_of,
         "grade": verdict.system_health,
@@ -99,8 +101,8 @@ def _verdict_columns(verdict: Verdict | None) -> dict[str, object]:
         "mode_before": verdict.mode_before,
         "mode_target": verdict.mode_target,
         "mode_after": verdict.mode_after,
-        "reasons": document_of(verdict.reasons),
-        "verdict": document_of(verdict),
+        "reasons": document["reasons"],
+        "verdict": document,
     }
 
 
