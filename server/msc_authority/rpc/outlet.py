@@ -1,7 +1,7 @@
 """Writes what a watch says, each message as soon as it is due and the one before has been written.
 
 A publication is written where it is made: watcher behind watcher, each up to where it waits for gRPC. A task of its own
-for each watch would have to be woken first, and with a thousand of them that takes as long as all they have to say.
+for each watch would have to be woken first, through every coroutine that waits in it.
 """
 
 from __future__ import annotations
