@@ -99,7 +99,6 @@ class Frames:
         return self._policy
 
 
-
 def _serialized(policy: pb.Policy) -> bytes:
     return pb.WatchPolicyResponse(snapshot=pb.Snapshot(policy=policy)).SerializeToString()
 
