@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -82,3 +82,11 @@ def test_a_line_that_is_reset_breaks_what_was_open_and_takes_new_connections(lin
 def test_nobody_is_there_behind_a_line_to_nowhere() -> None:
     with Switchboard() as board, closing(connected(board.open(Upstream(port=1)))) as connection:
         assert connection.recv(1024) == b""
+
+
+def test_lines_that_end_as_connections_come_in_leave_none_open() -> None:
+    for _ in range(20):
+        with ExitStack() as callers, Switchboard() as board:
+            line = board.open(Upstream(port=1))
+            for _ in range(4):
+                callers.enter_context(closing(connected(line)))

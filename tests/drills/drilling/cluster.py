@@ -18,7 +18,7 @@ from drilling.database import DrillDatabase
 from drilling.lines import Line, Switchboard, Upstream
 from drilling.network import Network, Side, Unavailable
 from drilling.publishing import Publisher
-from drilling.verdict import Truth
+from drilling.verdict import Ref
 from drilling.watchers import Watchers
 
 AUTHORITIES = 3
@@ -175,10 +175,10 @@ class Cluster:
         count = len(self.watchers.names)
         until(lambda: self.watchers.fresh() == count, deadline_s=within_s, what=f"all {count} are FRESH", pause_s=0.1)
 
-    def settled(self) -> Truth | None:
-        """Returns what the database has, if each client was just read to be FRESH on the head of it."""
-        truth = self.database.truth()
-        return truth if self.watchers.all_have(truth.head) else None
+    def settled(self) -> Ref | None:
+        """Returns the head that the database has, if each client was just read to be FRESH on it."""
+        head = self.database.head()
+        return head if self.watchers.all_have(head) else None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

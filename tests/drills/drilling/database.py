@@ -8,7 +8,7 @@ from typing import cast
 from msc_postgres import PostgresServer
 from sqlalchemy import make_url
 
-from drilling.verdict import Ref, Truth
+from drilling.verdict import Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,10 @@ class DrillDatabase:
         )
         return Led(*cast("tuple[int, str]", rows[0])) if rows else None
 
-    def truth(self) -> Truth:
-        """The head, and what was committed under each revision."""
-        rows = self._server.sql("SELECT epoch, version, etag FROM msc_policies ORDER BY epoch, version", self.name)
-        etags = {(epoch, version): etag for epoch, version, etag in cast("list[tuple[int, int, str]]", rows)}
-        return Truth(head=max(etags, default=(0, 0)), etags=etags)
+    def etags(self) -> dict[Ref, str]:
+        """What was committed under each revision."""
+        rows = self._server.sql("SELECT epoch, version, etag FROM msc_policies", self.name)
+        return {(epoch, version): etag for epoch, version, etag in cast("list[tuple[int, int, str]]", rows)}
 
     def head(self) -> Ref:
         """The newest revision."""

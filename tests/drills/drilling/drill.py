@@ -14,7 +14,7 @@ from process_harness import until
 
 from drilling.cluster import Cluster, Replica
 from drilling.publishing import code_of
-from drilling.verdict import Truth, Verdict, judge
+from drilling.verdict import Ref, Truth, Verdict, judge
 
 T = TypeVar("T")
 
@@ -128,13 +128,13 @@ class Drill:
         count = len(self.cluster.watchers.names)
         self.until(lambda: self.cluster.watchers.fresh() == count, f"all {count} are FRESH")
 
-    def settle(self) -> Truth:
-        """Stops the changes; returns what the database has, when each client is on its head or does not come there."""
+    def settle(self) -> Ref:
+        """Stops the changes; returns the database's head, when each client is on it or does not come there."""
         self.cluster.publisher.pause()
         try:
             return self.until(self.cluster.settled, "all are FRESH on the head")
         except AssertionError:
-            return self.cluster.database.truth()
+            return self.cluster.database.head()
         finally:
             self.cluster.publisher.resume()
 
@@ -175,9 +175,12 @@ def carried_out(name: str, scenario: Callable[[Drill], None], drill: Drill) -> O
 
 def _judged(drill: Drill, began_ns: int) -> Verdict:
     drill.doing("waiting until all are FRESH on the head")
-    truth, cluster = drill.settle(), drill.cluster
+    head, cluster = drill.settle(), drill.cluster
+    # Acts expire at any time. What the database has is asked after what the clients had, or it has not all of that.
+    records = tuple(cluster.watchers.recordings.records)
+    truth = Truth(head=head, etags=cluster.database.etags())
     return judge(
-        cluster.watchers.recordings.records,
+        records,
         clients=cluster.watchers.names,
         truth=truth,
         publications=cluster.publisher.publications,

@@ -43,13 +43,16 @@ class Line:
         self._flows.set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._door: socket.socket | None = None
         self.port = 0
 
     async def begin(self, host: str) -> None:
         """Listens."""
-        self._server = await asyncio.start_server(self._carry, host, 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        # Not by a server of asyncio's: what that has let in when it is closed, and not handed over yet, stays open.
+        self._door = socket.create_server((host, 0))
+        self._door.setblocking(False)
+        self._run.add_reader(self._door, self._let_in, self._door)
+        self.port = self._door.getsockname()[1]
 
     def cut(self) -> None:
         """From now on nothing comes through, and nobody is told."""
@@ -67,8 +70,9 @@ class Line:
 
     async def end(self) -> None:
         """Listens no longer, and breaks off what is open."""
-        if self._server is not None:
-            self._server.close()
+        if self._door is not None:
+            self._run.remove_reader(self._door)
+            self._door.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -80,19 +84,31 @@ class Line:
                 found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             writer.transport.abort()
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is None:
-            raise AssertionError("a connection is carried by a task")
-        self._tasks.add(task)
-        self._writers.add(writer)
+    def _let_in(self, door: socket.socket) -> None:
         try:
-            with contextlib.suppress(OSError, asyncio.CancelledError):
-                await self._through(reader, writer)
-        finally:
+            connection, _ = door.accept()
+        except OSError:
+            # Whoever it was has hung up.
+            return
+        task = self._run.create_task(self._carry(connection))
+        self._tasks.add(task)
+
+        def over(_: asyncio.Task[None]) -> None:
             self._tasks.discard(task)
-            self._writers.discard(writer)
-            writer.transport.abort()
+            # Cancelled before its first step, it has closed nothing.
+            connection.close()
+
+        task.add_done_callback(over)
+
+    async def _carry(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            reader, writer = await asyncio.open_connection(sock=connection)
+            self._writers.add(writer)
+            try:
+                await self._through(reader, writer)
+            finally:
+                self._writers.discard(writer)
+                writer.transport.abort()
 
     async def _through(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._flows.wait()
