@@ -142,9 +142,12 @@ def _outage(drill: Drill, how: str, breaks: Callable[[], None], mends: Callable[
         )
     finally:
         mends()
+    published = len(drill.cluster.publisher.publications)
     took_s = drill.next_evaluation(drill.cluster.replicas[0], time.monotonic())
     drill.series[f"PostgreSQL {how}: next committed evaluation"].append(took_s)
-    drill.all_fresh()
+    drill.until(lambda: len(drill.cluster.publisher.publications) > published, "something is published again")
+    newest = drill.cluster.publisher.publications[-1].ref
+    drill.until(lambda: drill.cluster.watchers.have_at_least(newest), "all are FRESH on what is published again")
 
 
 def partition(drill: Drill) -> None:

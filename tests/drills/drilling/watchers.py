@@ -47,6 +47,11 @@ class Watchers:
         now = self.now
         return len(now) == len(self.names) and all(one.tier == FRESH and one.ref == ref for one in now.values())
 
+    def have_at_least(self, ref: Ref) -> bool:
+        """Whether each is FRESH on that revision or a later one now."""
+        now = self.now
+        return len(now) == len(self.names) and all(one.tier == FRESH and one.ref >= ref for one in now.values())
+
     def complaints(self) -> set[str]:
         """What clients said that must not come about: two contents under one version, or SAFE within minutes."""
         lines = (line for log in self._logs if log.exists() for line in log.read_text(errors="replace").splitlines())
