@@ -90,3 +90,17 @@ def test_lines_that_end_as_connections_come_in_leave_none_open() -> None:
             line = board.open(Upstream(port=1))
             for _ in range(4):
                 callers.enter_context(closing(connected(line)))
+
+
+def test_lines_that_end_as_callers_hang_up_leave_none_open() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=echo, args=(server,), daemon=True).start()
+        for _ in range(50):
+            with Switchboard() as board:
+                line = board.open(Upstream(port=server.getsockname()[1]))
+                callers = [connected(line) for _ in range(4)]
+                for caller in callers:
+                    assert said_back(caller, b"there") == b"there"
+                for caller in callers:
+                    caller.close()
+        server.shutdown(socket.SHUT_RDWR)
