@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -92,15 +93,20 @@ def test_lines_that_end_as_connections_come_in_leave_none_open() -> None:
                 callers.enter_context(closing(connected(line)))
 
 
-def test_lines_that_end_as_callers_hang_up_leave_none_open() -> None:
+@pytest.mark.parametrize("turns", range(12))
+def test_a_line_that_ends_some_turns_after_its_caller_leaves_nothing_open(turns: int) -> None:
+    async def played(port: int) -> None:
+        line = Line(Upstream(port=port), asyncio.get_running_loop())
+        await line.begin("127.0.0.1")
+        reader, caller = await asyncio.open_connection("127.0.0.1", line.port)
+        caller.write(b"there")
+        assert await reader.readexactly(5) == b"there"
+        caller.transport.abort()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await line.end()
+
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=echo, args=(server,), daemon=True).start()
-        for _ in range(50):
-            with Switchboard() as board:
-                line = board.open(Upstream(port=server.getsockname()[1]))
-                callers = [connected(line) for _ in range(4)]
-                for caller in callers:
-                    assert said_back(caller, b"there") == b"there"
-                for caller in callers:
-                    caller.close()
+        asyncio.run(played(server.getsockname()[1]))
         server.shutdown(socket.SHUT_RDWR)
