@@ -31,6 +31,7 @@ from msc_authority.compose_parts import (
 from msc_authority.compose_upkeep import kept_up
 from msc_authority.ports import Announcements
 from msc_authority.ports_cache import PolicyCache
+from msc_authority.rpc.serving import STOP_GRACE_S, calls_ended
 
 if TYPE_CHECKING:
     from msc_authority.adapters.sql import SqlStore
@@ -93,6 +94,7 @@ async def serve(
                     hearing.close()
                     _log.info("Stopping")
                     http.begin_stop()
+            await calls_ended(STOP_GRACE_S)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import grpc
@@ -9,7 +10,7 @@ from msc_served import served
 
 from msc_authority.rpc.interceptors import Layers
 from msc_authority.rpc.options import SERVER_OPTIONS
-from msc_authority.rpc.serving import CannotListen, PortInUse
+from msc_authority.rpc.serving import CannotListen, PortInUse, calls_ended
 from msc_policy import v1 as pb
 from msc_policy.v1 import journal_service_pb2, operator_service_pb2, policy_authority_pb2
 
@@ -48,6 +49,42 @@ async def test_an_address_of_another_machine_is_not_taken_for_a_port_in_use() ->
         async with served(host="192.0.2.1"):
             pass
     assert not isinstance(caught.value, PortInUse)
+
+
+def test_calls_that_were_cut_off_end_before_their_loop_does(capfd: pytest.CaptureFixture[str]) -> None:
+    ended: list[str] = []
+
+    async def stopped_amid_a_call() -> None:
+        begun = asyncio.Event()
+
+        async def takes_its_leave(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+                return b""
+            finally:
+                for _ in range(20):
+                    await asyncio.sleep(0)
+                ended.append("its own way")
+
+        server = grpc.aio.server()
+        handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(takes_its_leave)
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("a", {"call": handler}),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/a/call")
+            call = method(b"")
+            await begun.wait()
+            await server.stop(0)
+            with pytest.raises(grpc.aio.AioRpcError):
+                await call
+        await calls_ended(10.0)
+
+    asyncio.run(stopped_amid_a_call())
+
+    assert ended == ["its own way"]
+    assert "Traceback" not in capfd.readouterr().err
 
 
 async def test_reflection_shows_the_services_and_their_files() -> None:
