@@ -78,6 +78,7 @@ class HeadKeeper:
 
     async def confirm(self) -> bool:
         """Reads the head once. Returns whether it could be confirmed."""
+        served = self._broker.current.head.ref
         try:
             confirmed = await self._worker.run(self._read)
         except StoreError as error:
@@ -85,18 +86,15 @@ class HeadKeeper:
         if not self._broker.publish(
             confirmed.head, confirmed_at=confirmed.confirmed_at, changed_fields=confirmed.changed_fields
         ):
-            return self._refused(confirmed)
+            return self._refused(confirmed.head.ref, served)
         self._complained = False
         return True
 
-    def _refused(self, confirmed: Current) -> bool:
-        present = self._broker.current
-        if present.confirmed_at >= confirmed.confirmed_at:
+    def _refused(self, read: PolicyRef, served: PolicyRef) -> bool:
+        if self._broker.current.head.ref != served:
             # A commit of our own overtook this read.
             return False
-        return self._complain(
-            "The store's head %s does not confirm ours, %s", name_of(confirmed.head.ref), name_of(present.head.ref)
-        )
+        return self._complain("The store's head %s does not confirm ours, %s", name_of(read), name_of(served))
 
     def _read(self) -> Current:
         confirmed_at = self._clock.monotonic()
