@@ -53,17 +53,18 @@ def asking(target: str) -> Iterator[Remote]:
 
 @contextmanager
 def acting() -> Iterator[None]:
-    """Around an act: where no answer came in time, nobody knows whether it was done, and that is said."""
+    """Around an act: where no answer came to what was sent, nobody knows whether it was done, and that is said."""
     from msc_authority.rpc.remote import DEADLINE_S
     from msc_authority.rpc.remote_error import RemoteError
 
     try:
         yield
     except RemoteError as error:
-        if error.reachable or error.reason != _TOO_LATE:
+        if not error.unanswered:
             raise
+        within = f" within {DEADLINE_S:g} s" if error.reason == _TOO_LATE else ""
         raise CommandError(
-            f"no answer within {DEADLINE_S:g} s: it may have been done ({error.reason})",
+            f"no answer{within}: it may have been done ({error.reason})",
             advice="look with msc status and msc overrides before you do anything else",
             code=ExitCode.UNREACHABLE,
             reason=error.reason,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -56,7 +56,6 @@ PAGE_SIZE = 200
 if TYPE_CHECKING:
     WatchCall = grpc._CallIterator[WatchPolicyResponse]
 
-Answer = TypeVar("Answer")
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
 
@@ -206,9 +205,16 @@ class Remote:
         deadline_s: float | None = None,
     ) -> Response:
         timeout = self._deadline_s if deadline_s is None else deadline_s
+        unanswered = False
         for attempt in _retrying(MAX_ATTEMPTS if repeatable else 1):
             with attempt:
-                return _translated(lambda: method(request, timeout=timeout, metadata=self._metadata))
+                try:
+                    return method(request, timeout=timeout, metadata=self._metadata)
+                except grpc.RpcError as error:
+                    told = remote_error(error)
+                    # Whatever becomes of the later attempts: an earlier one may have been carried out.
+                    unanswered = told.unanswered = told.unanswered or unanswered
+                    raise told from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
 
@@ -219,13 +225,6 @@ def _retrying(attempts: int) -> Retrying:
         retry=retry_if_exception(lambda error: isinstance(error, RemoteError) and error.worth_retrying),
         reraise=True,
     )
-
-
-def _translated(call: Callable[[], Answer]) -> Answer:
-    try:
-        return call()
-    except grpc.RpcError as error:
-        raise remote_error(error) from error
 
 
 def _supplied(values: Mapping[str, float | int]) -> SuppliedMetrics:

@@ -11,10 +11,16 @@ from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # no s
 
 _STATUS_KEY = "grpc-status-details-bin"
 _UNREACHABLE = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+_NO_ANSWER = _UNREACHABLE | {grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN}
+_NEVER_SENT = ("failed to connect to all addresses", "errors resolving ")
+"""How gRPC begins what it says of a call that had no connection to go out on."""
 
 
 class RemoteError(Exception):
-    """The authority could not be asked, or refused. `reason` is stable; `fields` are the ones it complained of."""
+    """The authority could not be asked, or refused. `reason` is stable; `fields` are the ones it complained of.
+
+    `unanswered`: the request may have been carried out, and nobody said so.
+    """
 
     def __init__(
         self,
@@ -24,11 +30,13 @@ class RemoteError(Exception):
         reachable: bool,
         fields: tuple[tuple[str, str], ...] = (),
         retry_after_s: float | None = None,
+        unanswered: bool = False,
     ) -> None:
         """Takes the message for a person and what a program needs to react."""
         super().__init__(message)
         self.message, self.reason, self.reachable = message, reason, reachable
         self.fields, self.retry_after_s = fields, retry_after_s
+        self.unanswered = unanswered
 
     @property
     def worth_retrying(self) -> bool:
@@ -49,6 +57,7 @@ def remote_error(error: grpc.RpcError) -> RemoteError:
         reachable=bool(reason) or code not in _UNREACHABLE,
         fields=_fields(status),
         retry_after_s=_retry_after_s(status),
+        unanswered=not reason and code in _NO_ANSWER and not text.startswith(_NEVER_SENT),
     )
 
 

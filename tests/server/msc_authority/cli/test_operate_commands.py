@@ -266,8 +266,8 @@ def test_a_request_that_was_done_before_says_so() -> None:
 class Unanswering:
     """A remote that shows what an act would come to, and lets its deadline go by."""
 
-    def __init__(self, authority: Remote, reason: str) -> None:
-        self._authority, self._reason = authority, reason
+    def __init__(self, authority: Remote, reason: str, *, unanswered: bool) -> None:
+        self._authority, self._reason, self._unanswered = authority, reason, unanswered
 
     def __enter__(self) -> Self:
         return self
@@ -278,25 +278,27 @@ class Unanswering:
     def act(self, asked: Asked) -> Plain:
         if asked.dry_run:
             return self._authority.act(asked)
-        raise RemoteError("time is over", reason=self._reason, reachable=False)
+        raise RemoteError("time is over", reason=self._reason, reachable=False, unanswered=self._unanswered)
 
 
 @pytest.mark.parametrize(
-    ("reason", "text"),
+    ("reason", "unanswered", "text"),
     [
-        ("DEADLINE_EXCEEDED", "no answer within 5 s: it may have been done"),
-        ("UNAVAILABLE", "no authority answers at"),
+        ("DEADLINE_EXCEEDED", True, "no answer within 5 s: it may have been done"),
+        ("UNAVAILABLE", True, "no answer: it may have been done"),
+        ("UNAVAILABLE", False, "no authority answers at"),
     ],
 )
-def test_an_act_that_is_not_answered_in_time_may_have_been_done_and_that_is_said(
-    reason: str, text: str, operable: str, monkeypatch: pytest.MonkeyPatch
+def test_an_act_that_was_sent_and_not_answered_may_have_been_done_and_that_is_said(
+    reason: str, unanswered: bool, text: str, operable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "msc_authority.rpc.remote.Remote", lambda target, credentials: Unanswering(Remote(operable), reason)
-    )
+    def connected(target: str, credentials: object) -> Unanswering:
+        return Unanswering(Remote(operable), reason, unanswered=unanswered)
+
+    monkeypatch.setattr("msc_authority.rpc.remote.Remote", connected)
 
     result = msc("halt", *WHY)
 
     assert result.exit_code == 3
     assert text in result.stderr
-    assert ("msc status and msc overrides" in result.stderr) == (reason == "DEADLINE_EXCEEDED")
+    assert ("msc status and msc overrides" in result.stderr) == unanswered

@@ -14,7 +14,7 @@ from google.rpc import error_details_pb2 as details  # type: ignore[import-untyp
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # ships no type information
 
 from msc_authority.rpc.remote import Remote, Watcher
-from msc_authority.rpc.remote_error import RemoteError
+from msc_authority.rpc.remote_error import RemoteError, remote_error
 from msc_policy import v1 as pb
 
 
@@ -124,6 +124,58 @@ def test_after_three_attempts_it_is_unreachable(remote: Remote, authority: Scrip
         remote.policy()
 
     assert (caught.value.reachable, caught.value.reason, authority.calls) == (False, "UNAVAILABLE", 3)
+
+
+@pytest.mark.parametrize(
+    ("failures", "unanswered"),
+    [
+        ([(grpc.StatusCode.UNAVAILABLE, ())], True),
+        ([(grpc.StatusCode.DEADLINE_EXCEEDED, ())], True),
+        ([(grpc.StatusCode.INTERNAL, ())], True),
+        ([(grpc.StatusCode.UNAVAILABLE, rich("STORE_UNAVAILABLE"))], False),
+        ([(grpc.StatusCode.PERMISSION_DENIED, ())], False),
+        ([(grpc.StatusCode.UNAVAILABLE, ()), (grpc.StatusCode.INVALID_ARGUMENT, rich("INVALID_REQUEST"))], True),
+    ],
+)
+def test_what_was_sent_and_not_answered_may_have_been_done_whatever_becomes_of_later_attempts(
+    failures: list[tuple[grpc.StatusCode, tuple[tuple[str, bytes], ...]]],
+    unanswered: bool,
+    remote: Remote,
+    authority: ScriptedAuthority,
+) -> None:
+    authority.failures = failures * 3
+
+    with pytest.raises(RemoteError) as caught:
+        remote.policy()
+
+    assert caught.value.unanswered == unanswered
+
+
+@pytest.mark.parametrize("target", ["127.0.0.1:1", "unix:/nowhere/at/all"])
+def test_what_had_no_connection_to_go_out_on_was_not_done(target: str) -> None:
+    with Remote(target, deadline_s=20.0) as remote, pytest.raises(RemoteError) as caught:
+        remote.policy()
+
+    assert (caught.value.reachable, caught.value.unanswered) == (False, False)
+
+
+class NameUnknown(grpc.RpcError):
+    """What gRPC says of a host that has no address."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNAVAILABLE
+
+    def details(self) -> str:
+        return "errors resolving nobody:7443: [field:hostname lookup error:Domain name not found]"
+
+    def trailing_metadata(self) -> tuple[()]:
+        return ()
+
+
+def test_what_had_no_address_to_go_to_was_not_done() -> None:
+    error = remote_error(NameUnknown())
+
+    assert (error.reachable, error.unanswered) == (False, False)
 
 
 def test_a_refusal_is_not_repeated_and_names_reason_field_and_wait(
