@@ -65,7 +65,8 @@ async def serve(
     stop: asyncio.Event | None = None,
     machine: Machine | None = None,
 ) -> None:
-    """Serves until `stop` is set; without one, until SIGINT or SIGTERM. Stops gracefully within 2 s.
+    """Serves until `stop` is set; without one, until SIGINT or SIGTERM. Stops gracefully within 2 s,
+    or when a commit that has begun ends: of that the database has the say.
 
     Raises:
         CannotListen: of `rpc.serving` or `http.serving`; it cannot listen where it is configured to.
