@@ -19,7 +19,7 @@ from process_harness import AuthorityProcess, free_port, until
 from msc_authority.adapters.clock import SystemClock
 from msc_authority.adapters.sql import open_store
 from msc_authority.app.insight import Insight
-from msc_authority.compose_replay import replay_into
+from msc_authority.compose.replay import replay_into
 from msc_authority.core.config import DecisionConfig
 from msc_authority.core.facts import EquityPoint, Execution, Fact, Side, happened_at
 from msc_authority.http.app import Face, make_app

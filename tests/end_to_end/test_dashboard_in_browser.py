@@ -18,7 +18,7 @@ from msc_observed import an_observation
 from selenium.webdriver.common.keys import Keys
 
 from msc_authority.app.observation import ModeShares
-from msc_authority.ports import StoreUnavailable
+from msc_authority.ports.store import StoreUnavailable
 from msc_policy import v1 as pb
 
 PROPAGATION_MS = 1000.0

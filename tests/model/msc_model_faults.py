@@ -11,8 +11,8 @@ from msc_authority.adapters.memory_replicas import MemoryLease
 from msc_authority.app.broker import Broker, Current, HeadSource
 from msc_authority.app.cache_keeper import CacheKeeper
 from msc_authority.app.vitals import HeadKeeper
-from msc_authority.ports import Head
-from msc_authority.ports_cache import CachedHead
+from msc_authority.ports.cache import CachedHead
+from msc_authority.ports.policies import Head
 from msc_client._events import Effect, Event, OpenStream
 from msc_client._held import Confirmation
 from msc_client._holding import Holding, Refused, Restored

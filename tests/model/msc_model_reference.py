@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 
 from msc_authority.core.policy import Policy as Committed
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports import Clock, Head
-from msc_authority.ports_operator import ActEntry
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.operator import ActEntry
+from msc_authority.ports.policies import Head
 from msc_client import Policy, PolicyView, Ref, Role, SafeDefaults, Tier
 from msc_client._messages import SnapshotReason
 

@@ -28,7 +28,7 @@ from msc_authority.app.timing import pause
 from msc_authority.app.vitals import PULSE_PERIOD_S, HeadKeeper, Vitals
 from msc_authority.app.work import Worker
 from msc_authority.core.config import DecisionConfig
-from msc_authority.ports import StoreUnavailable
+from msc_authority.ports.store import StoreUnavailable
 from msc_authority.rpc.frames import Frames
 from msc_authority.rpc.mapping.served import ServedPolicy
 from msc_authority.rpc.watch_service import WatchMaker, WatchService

@@ -15,19 +15,14 @@ from msc_authority.adapters.memory_cache import MemoryPolicyCache
 from msc_authority.core.policy import PolicyRef
 from msc_authority.core.restoring import what_a_restore_keeps
 from msc_authority.core.state import ControllerState
-from msc_authority.ports import (
-    Clock,
-    EvaluationCommit,
-    EvaluationEntry,
-    EvaluationStore,
-    Head,
-    LedgerCheckpoint,
-    StoredState,
-    StoreUnavailable,
-)
-from msc_authority.ports_cache import CachedHead, CacheError, CacheFault, PolicyCache, Put
-from msc_authority.ports_operator import OverrideCommit, StoredController
-from msc_authority.ports_replicas import Lease, LeaseState
+from msc_authority.ports.cache import CachedHead, CacheError, CacheFault, PolicyCache, Put
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.evaluations import EvaluationCommit, EvaluationEntry, EvaluationStore, StoredState
+from msc_authority.ports.journal import LedgerCheckpoint
+from msc_authority.ports.operator import OverrideCommit, StoredController
+from msc_authority.ports.policies import Head
+from msc_authority.ports.replicas import Lease, LeaseState
+from msc_authority.ports.store import StoreUnavailable
 
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 

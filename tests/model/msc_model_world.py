@@ -23,16 +23,17 @@ from msc_authority.app.acts import Act
 from msc_authority.app.broker import Current
 from msc_authority.app.evaluate import EvaluationFailed, EvaluationOutcome
 from msc_authority.app.leadership import NotLeader
-from msc_authority.compose_cache import first_current
+from msc_authority.compose.cache import first_current
 from msc_authority.core.facts import Fact
 from msc_authority.core.operator_acts import ActRefused
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports import Head, StoreError
+from msc_authority.ports.policies import Head
+from msc_authority.ports.store import StoreError
 from msc_client import Ref, Role, Tier
 from msc_client._session import Session
 
 if TYPE_CHECKING:
-    from msc_authority.compose_parts import Stores
+    from msc_authority.compose.parts import Stores
 
 REPLICAS = ("a", "b", "c")
 ROLES = {"executor": Role.EXECUTOR, "orchestrator": Role.ORCHESTRATOR, "guard": Role.RISK_GUARD}

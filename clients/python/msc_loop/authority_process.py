@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from msc_authority import logs
-from msc_authority.compose import Running, run, simulated_machine
+from msc_authority.compose.running import Running, run, simulated_machine
 from msc_authority.http import serving as http
 from msc_authority.rpc import serving as rpc
 from msc_authority.settings import Settings, load

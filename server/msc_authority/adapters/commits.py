@@ -18,8 +18,9 @@ from msc_authority.core.policy import (
     StrategyState,
     changes_between,
 )
-from msc_authority.ports import EvaluationCommit, EvaluationEntry, Head
-from msc_authority.ports_operator import ActEntry, OverrideCommit
+from msc_authority.ports.evaluations import EvaluationCommit, EvaluationEntry
+from msc_authority.ports.operator import ActEntry, OverrideCommit
+from msc_authority.ports.policies import Head
 
 _parts_of = attrgetter(*(field.name for field in fields(StrategyGrant)))
 _KINDS = (str, StrategyState, float, int, float)

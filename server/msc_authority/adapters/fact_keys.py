@@ -7,7 +7,7 @@ from datetime import datetime
 from msc_authority.adapters.instants import text_of
 from msc_authority.core.evidence import EquityEvidence, TradeEvidence
 from msc_authority.core.facts import EquityPoint, Execution, Fact, Trade
-from msc_authority.ports import RefusedFact
+from msc_authority.ports.journal import RefusedFact
 
 
 def id_of(fact: Fact) -> str:

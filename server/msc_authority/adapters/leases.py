@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from msc_authority.ports import Fenced
-from msc_authority.ports_replicas import LeaseState
+from msc_authority.ports.replicas import LeaseState
+from msc_authority.ports.store import Fenced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

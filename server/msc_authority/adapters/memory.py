@@ -24,17 +24,12 @@ from msc_authority.adapters.memory_retention import MemoryRetention
 from msc_authority.adapters.memory_tokens import MemoryTokenStore
 from msc_authority.core.evaluation import StrategyRanking
 from msc_authority.core.policy import Policy, PolicyRef
-from msc_authority.ports import (
-    Clock,
-    EvaluationCommit,
-    EvaluationEntry,
-    Head,
-    LedgerCheckpoint,
-    Revision,
-    StoredState,
-    StoreTally,
-)
-from msc_authority.ports_operator import ActEntry, OverrideCommit, StoredController
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.evaluations import EvaluationCommit, EvaluationEntry, StoredState
+from msc_authority.ports.journal import LedgerCheckpoint
+from msc_authority.ports.operator import ActEntry, OverrideCommit, StoredController
+from msc_authority.ports.policies import Head, Revision
+from msc_authority.ports.store import StoreTally
 
 __all__ = ["MemoryJournal", "MemoryStore"]
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports import Clock, Head
-from msc_authority.ports_cache import Before, CachedHead, CacheError, CacheFault, Put
+from msc_authority.ports.cache import Before, CachedHead, CacheError, CacheFault, Put
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.policies import Head
 
 VOUCHED_FOR_S = 15.0
 """Time that a reading of the database vouches for the policy."""

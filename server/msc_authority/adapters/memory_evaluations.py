@@ -10,8 +10,11 @@ from datetime import datetime
 from msc_authority.adapters.memory_audit import MemoryAuditLog
 from msc_authority.adapters.memory_replicas import MemoryLease
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports import EvaluationEntry, Head, LedgerCheckpoint, Revision, StaleState, StoredState
-from msc_authority.ports_operator import ActEntry
+from msc_authority.ports.evaluations import EvaluationEntry, StoredState
+from msc_authority.ports.journal import LedgerCheckpoint
+from msc_authority.ports.operator import ActEntry
+from msc_authority.ports.policies import Head, Revision
+from msc_authority.ports.store import StaleState
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from msc_authority.adapters.fact_keys import equity_evidence, id_conflict, id_of
 from msc_authority.adapters.instants import aware_utc
 from msc_authority.core.evidence import EquityEvidence, Evidence, TradeColumns, TradeEvidence, columns_of
 from msc_authority.core.facts import EquityPoint, Execution, Fact, Trade, happened_at
-from msc_authority.ports import JournalCursor, JournalledExecution, LedgerCheckpoint, RecordOutcome, RefusedFact
-from msc_authority.ports_upkeep import Kept
+from msc_authority.ports.journal import JournalCursor, JournalledExecution, LedgerCheckpoint, RecordOutcome, RefusedFact
+from msc_authority.ports.upkeep import Kept
 
 _TRADES_AT_ONCE = 500
 _V = TypeVar("_V")

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from msc_authority.adapters.leases import Claim, LeaseRow, check_term, given_back, granted, state_of
-from msc_authority.ports import Clock
-from msc_authority.ports_replicas import EvaluationRequest, LeaseState, Replica
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.replicas import EvaluationRequest, LeaseState, Replica
 
 _ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
 

@@ -8,8 +8,9 @@ from msc_authority.adapters.audit_lines import floor_line, prune_line
 from msc_authority.adapters.instants import aware_utc, text_of
 from msc_authority.adapters.memory_evaluations import KeptEvaluations
 from msc_authority.adapters.memory_journal import MemoryJournal
-from msc_authority.ports import LedgerCheckpoint, StaleState
-from msc_authority.ports_upkeep import Kept, PruneOrder
+from msc_authority.ports.journal import LedgerCheckpoint
+from msc_authority.ports.store import StaleState
+from msc_authority.ports.upkeep import Kept, PruneOrder
 
 _EVIDENCE = (Kept.TRADES, Kept.EQUITY)
 

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from msc_authority.adapters.audit_lines import revocation_line, token_line
 from msc_authority.adapters.memory_audit import MemoryAuditLog
-from msc_authority.ports import Clock
-from msc_authority.ports_tokens import StoredToken
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.tokens import StoredToken
 
 
 class MemoryTokenStore:

@@ -6,7 +6,7 @@ import logging
 import ssl
 from pathlib import Path
 
-from msc_authority.ports_tls import TlsMaterial
+from msc_authority.ports.tls import TlsMaterial
 
 _log = logging.getLogger(__name__)
 

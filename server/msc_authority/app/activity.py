@@ -12,7 +12,9 @@ from msc_authority.app.signal_window import WINDOW, Digest, SignalWindow, digest
 from msc_authority.app.signals import SignalActivity
 from msc_authority.app.timing import Timer, pause
 from msc_authority.app.work import Worker
-from msc_authority.ports import Clock, ExecutionLog, StoreError
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.journal import ExecutionLog
+from msc_authority.ports.store import StoreError
 
 _log = logging.getLogger(__name__)
 

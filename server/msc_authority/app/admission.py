@@ -27,7 +27,7 @@ from msc_authority.app.production import DoorTally
 from msc_authority.app.rates import OpenStreams, RateLimited, RequestRates, StreamLimitReached
 from msc_authority.app.recent import RecentCount
 from msc_authority.app.tokens import TokenBook
-from msc_authority.ports import Clock
+from msc_authority.ports.clock import Clock
 
 _log = logging.getLogger(__name__)
 

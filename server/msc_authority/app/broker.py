@@ -17,7 +17,8 @@ from types import TracebackType
 from msc_authority.app.events import EventBus, IntegrityBroken, events_of, name_of
 from msc_authority.app.timing import Cancel, Timer
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports import Clock, Head
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.policies import Head
 
 
 class WatcherLimitReached(Exception):

@@ -7,8 +7,9 @@ from collections import Counter
 
 from msc_authority.app.events import EventBus, IntegrityBroken, name_of
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports import Clock, Head
-from msc_authority.ports_cache import Before, CacheError, CacheFault, Put
+from msc_authority.ports.cache import Before, CacheError, CacheFault, Put
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.policies import Head
 
 _log = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from msc_authority.app.production import CacheSigns
 from msc_authority.app.timing import Timer
 from msc_authority.app.work import Worker
 from msc_authority.core.policy import Policy, PolicyRef, changes_between
-from msc_authority.ports import Clock
-from msc_authority.ports_cache import Before, CachedHead, CacheError, CacheFault, PolicyCache
+from msc_authority.ports.cache import Before, CachedHead, CacheError, CacheFault, PolicyCache
+from msc_authority.ports.clock import Clock
 
 _log = logging.getLogger(__name__)
 

@@ -13,8 +13,11 @@ from msc_authority.app.leadership import Leads, NotLeader
 from msc_authority.app.rates import RateLimited
 from msc_authority.app.timing import Timer, pause
 from msc_authority.app.work import Worker
-from msc_authority.ports import Clock, EvaluationEntry, EvaluationLog, Head, StoreError
-from msc_authority.ports_replicas import EvaluationRequest, EvaluationRequests
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.evaluations import EvaluationEntry, EvaluationLog
+from msc_authority.ports.policies import Head
+from msc_authority.ports.replicas import EvaluationRequest, EvaluationRequests
+from msc_authority.ports.store import StoreError
 
 _log = logging.getLogger(__name__)
 

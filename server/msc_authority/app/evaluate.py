@@ -14,19 +14,17 @@ from msc_authority.core.controller import ControllerState, Decision, decide, wha
 from msc_authority.core.evaluation import SuppliedMetrics, Verdict
 from msc_authority.core.overriding import of_lineage
 from msc_authority.core.policy import FieldChange, PolicyContent, changes_between, effective_part
-from msc_authority.ports import (
-    Clock,
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.evaluations import (
     EvaluationCommit,
     EvaluationEntry,
     EvaluationLog,
     EvaluationStore,
-    Fenced,
-    Head,
-    Journal,
-    StaleState,
     StoredState,
-    StoreError,
 )
+from msc_authority.ports.journal import Journal
+from msc_authority.ports.policies import Head
+from msc_authority.ports.store import Fenced, StaleState, StoreError
 
 _log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from msc_authority.app.alerts.values import Alert, AlertState, Severity
 from msc_authority.app.clients import FleetEntry
 from msc_authority.app.signals import BlockedSignal
 from msc_authority.core.policy import Policy, PolicyRef, RiskMode, TradingState
-from msc_authority.ports import EvaluationEntry
-from msc_authority.ports_operator import ActEntry
+from msc_authority.ports.evaluations import EvaluationEntry
+from msc_authority.ports.operator import ActEntry
 
 _log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from msc_authority.app.observation import ClientView, ReadTally
 from msc_authority.app.publications import Publications
 from msc_authority.app.read_window import ReadWindow, reads_between
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports import Clock
+from msc_authority.ports.clock import Clock
 
 FORGET_AFTER_S = 3600.0
 """Real seconds of silence after which a client that does not watch is forgotten."""

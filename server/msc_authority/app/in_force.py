@@ -16,8 +16,9 @@ from msc_authority.core.codec import StateMismatch
 from msc_authority.core.overrides import Override
 from msc_authority.core.overriding import expired, next_expiry
 from msc_authority.core.state import ControllerState
-from msc_authority.ports import Clock, StoreError
-from msc_authority.ports_operator import StoredController
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.operator import StoredController
+from msc_authority.ports.store import StoreError
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ EndsThem = Callable[[], Awaitable[None]]
 
 
 class HasController(Protocol):
-    """Has the controller's stored state. See `msc_authority.ports.EvaluationStore`."""
+    """Has the controller's stored state. See `ports.evaluations.EvaluationStore`."""
 
     def controller(self) -> StoredController:
         """Returns it, without the ledger."""

@@ -20,7 +20,8 @@ from msc_authority.app.trace import EquityTrace
 from msc_authority.core.evaluation import StrategyRanking, SuppliedMetrics
 from msc_authority.core.overrides import Override
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports import EvaluationEntry, Revision
+from msc_authority.ports.evaluations import EvaluationEntry
+from msc_authority.ports.policies import Revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

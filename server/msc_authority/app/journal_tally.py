@@ -8,7 +8,7 @@ from collections import Counter
 from msc_authority.app.observation import JournalTally
 from msc_authority.app.recent import RecentCount
 from msc_authority.app.tidy import tidy
-from msc_authority.ports import Clock
+from msc_authority.ports.clock import Clock
 
 MAX_CODES = 64
 OTHER_CODES = "other"

@@ -13,8 +13,9 @@ from typing import Protocol
 from msc_authority.app.events import EventBus, LeadershipCause, LeadershipChanged
 from msc_authority.app.timing import Cancel, Timer, pause
 from msc_authority.app.work import Worker
-from msc_authority.ports import Clock, StoreError
-from msc_authority.ports_replicas import Lease, LeaseState
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.replicas import Lease, LeaseState
+from msc_authority.ports.store import StoreError
 
 _log = logging.getLogger(__name__)
 

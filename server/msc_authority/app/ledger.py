@@ -10,7 +10,8 @@ from itertools import takewhile
 from msc_authority.core.codec import StateMismatch
 from msc_authority.core.config import DecisionConfig
 from msc_authority.core.ledger import Ledger
-from msc_authority.ports import EvaluationStore, Journal, JournalCursor, LedgerCheckpoint
+from msc_authority.ports.evaluations import EvaluationStore
+from msc_authority.ports.journal import Journal, JournalCursor, LedgerCheckpoint
 
 VERY_MANY = 5_000
 """From so many new rows on they are folded in bulk: an evaluation of few is quicker row by row."""

@@ -26,7 +26,9 @@ from msc_authority.app.work import Worker
 from msc_authority.core.evaluation import StrategyRanking, SuppliedMetrics
 from msc_authority.core.overrides import Override
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports import Clock, EvaluationLog, PolicyStore, Revision
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.evaluations import EvaluationLog
+from msc_authority.ports.policies import PolicyStore, Revision
 
 _T = TypeVar("_T")
 

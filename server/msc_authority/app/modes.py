@@ -14,7 +14,9 @@ from msc_authority.app.observation import ModeShares
 from msc_authority.app.timing import Timer, pause
 from msc_authority.app.work import Worker
 from msc_authority.core.policy import Policy, PolicyRef, RiskMode, TradingState
-from msc_authority.ports import Clock, PolicyStore, StoreError
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.policies import PolicyStore
+from msc_authority.ports.store import StoreError
 
 _log = logging.getLogger(__name__)
 

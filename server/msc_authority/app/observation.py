@@ -12,7 +12,7 @@ from msc_authority.app.production import Production
 from msc_authority.app.signals import SignalActivity
 from msc_authority.core.overrides import Override
 from msc_authority.core.policy import RiskMode
-from msc_authority.ports import Head
+from msc_authority.ports.policies import Head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

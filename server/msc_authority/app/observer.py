@@ -23,7 +23,8 @@ from msc_authority.app.signals import SignalActivity
 from msc_authority.app.vitals import UNCONFIRMED_AFTER_S
 from msc_authority.core.overrides import Override
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports import Clock, Head
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.policies import Head
 
 SHARES_OVER = timedelta(days=30)
 HOUR = timedelta(hours=1)

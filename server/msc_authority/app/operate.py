@@ -35,8 +35,12 @@ from msc_authority.core.overrides import Override, Rollback
 from msc_authority.core.overriding import expired, in_force, of_lineage
 from msc_authority.core.policy import PolicyContent, PolicyRef, Reason, TradingState, changes_between, effective_part
 from msc_authority.core.state import ControllerState
-from msc_authority.ports import Clock, EvaluationStore, Head, Journal, PolicyStore, StaleState, StoredState
-from msc_authority.ports_operator import ActEntry, ActLog, Credential, OverrideCommit
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.evaluations import EvaluationStore, StoredState
+from msc_authority.ports.journal import Journal
+from msc_authority.ports.operator import ActEntry, ActLog, Credential, OverrideCommit
+from msc_authority.ports.policies import Head, PolicyStore
+from msc_authority.ports.store import StaleState
 
 _log = logging.getLogger(__name__)
 

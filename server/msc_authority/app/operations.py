@@ -15,8 +15,8 @@ from msc_authority.app.operate import ActOutcome, Operator
 from msc_authority.app.patience import PATIENCE_S, Patience
 from msc_authority.app.work import Worker
 from msc_authority.core.overrides import Override
-from msc_authority.ports import Clock
-from msc_authority.ports_operator import Credential
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.operator import Credential
 
 MAX_WAITING = 64
 """Acts that may be under way at once."""

@@ -6,7 +6,7 @@ import logging
 import threading
 
 from msc_authority.core.operator_acts import ActRefused
-from msc_authority.ports import Clock
+from msc_authority.ports.clock import Clock
 
 _log = logging.getLogger(__name__)
 

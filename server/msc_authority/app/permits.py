@@ -11,7 +11,7 @@ from contextvars import ContextVar
 
 from msc_authority.app.access import Identity, Kind, Role, Unauthenticated
 from msc_authority.app.tokens import TokenBook
-from msc_authority.ports import StoreUnavailable
+from msc_authority.ports.store import StoreUnavailable
 
 _log = logging.getLogger(__name__)
 

@@ -11,8 +11,9 @@ from msc_authority.app.balance import to_send_away
 from msc_authority.app.broker import Broker
 from msc_authority.app.timing import Timer, pause
 from msc_authority.app.work import Worker
-from msc_authority.ports import Clock, StoreError
-from msc_authority.ports_replicas import Replica, Replicas
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.replicas import Replica, Replicas
+from msc_authority.ports.store import StoreError
 
 _log = logging.getLogger(__name__)
 

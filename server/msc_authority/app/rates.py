@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, OrderedDict
 
-from msc_authority.ports import Clock
+from msc_authority.ports.clock import Clock
 
 BURST_S = 10.0
 """A caller that was silent may send the requests of so many seconds at once: a fleet comes back all together."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from msc_authority.app.evaluate import EvaluationOutcome, Evaluator
 from msc_authority.core.facts import Fact, happened_at
-from msc_authority.ports import Journal, RefusedFact
+from msc_authority.ports.journal import Journal, RefusedFact
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -12,8 +12,11 @@ from msc_authority.app.work import unless_stopped
 from msc_authority.core.codec import StateMismatch
 from msc_authority.core.config import DecisionConfig
 from msc_authority.core.ledger import Ledger
-from msc_authority.ports import Clock, EvaluationStore, Journal, LedgerCheckpoint, StaleState
-from msc_authority.ports_upkeep import Kept, PruneOrder, Retention
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.evaluations import EvaluationStore
+from msc_authority.ports.journal import Journal, LedgerCheckpoint
+from msc_authority.ports.store import StaleState
+from msc_authority.ports.upkeep import Kept, PruneOrder, Retention
 
 BATCH_ROWS = 500
 """Removed at once: other writers wait for no more than some milliseconds."""

@@ -19,7 +19,8 @@ from msc_authority.app.rates import RateLimited
 from msc_authority.app.timing import Timer
 from msc_authority.app.work import Worker
 from msc_authority.core.evaluation import SuppliedMetrics
-from msc_authority.ports import Clock, Fenced, StoreUnavailable
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.store import Fenced, StoreUnavailable
 
 FIRST_RETRY_S = 1.0
 MAX_RETRY_S = 60.0

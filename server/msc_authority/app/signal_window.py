@@ -13,7 +13,7 @@ from msc_authority.app.signals import BlockedSignal, SignalActivity, SignalTally
 from msc_authority.app.tidy import tidy
 from msc_authority.core.facts import Execution
 from msc_authority.core.raw_row import MAX_AHEAD
-from msc_authority.ports import JournalledExecution
+from msc_authority.ports.journal import JournalledExecution
 
 WINDOW = timedelta(hours=1)
 MAX_RECENT = 100

@@ -19,8 +19,9 @@ from hashlib import sha256
 
 from msc_authority.app.access import CertificateExpired, Identity, Kind, Role, TokenExpired, TokenInvalid, TokenRevoked
 from msc_authority.app.work import Worker
-from msc_authority.ports import Clock, StoreError, StoreUnavailable
-from msc_authority.ports_tokens import StoredToken, TokenStore
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.store import StoreError, StoreUnavailable
+from msc_authority.ports.tokens import StoredToken, TokenStore
 
 _log = logging.getLogger(__name__)
 

@@ -13,7 +13,9 @@ from msc_authority.app.timing import Timer, pause
 from msc_authority.app.trace_fold import SPAN, Stopped, TraceFold
 from msc_authority.app.work import Worker
 from msc_authority.core.config import DecisionConfig
-from msc_authority.ports import Clock, Journal, JournalCursor, StoreError
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.journal import Journal, JournalCursor
+from msc_authority.ports.store import StoreError
 
 _log = logging.getLogger(__name__)
 

@@ -13,7 +13,9 @@ from msc_authority.app.events import EventBus, HeadConfirmed, HeadUnconfirmed, n
 from msc_authority.app.timing import Timer, pause
 from msc_authority.app.work import Worker
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports import Clock, PolicyStore, StoreError
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.policies import PolicyStore
+from msc_authority.ports.store import StoreError
 
 _log = logging.getLogger(__name__)
 

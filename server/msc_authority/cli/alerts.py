@@ -63,7 +63,7 @@ def send_test(config: ConfigOption = None, home: HomeOption = None, as_json: Jso
     """
     from msc_authority.adapters.clock import SystemClock
     from msc_authority.adapters.notify.trial import try_sinks
-    from msc_authority.compose_parts import links_of
+    from msc_authority.compose.parts import links_of
 
     settings = load_settings(config, {"home": home}).settings
     if not settings.alert_urls:

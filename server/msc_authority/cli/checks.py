@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from msc_authority.cli.credentials import credentials
 from msc_authority.masking import mask_text
-from msc_authority.ports import Clock, StoreError
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.store import StoreError
 from msc_authority.settings import Settings, is_loopback
 
 if TYPE_CHECKING:

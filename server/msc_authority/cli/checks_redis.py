@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from msc_authority.app.events import name_of
 from msc_authority.cli.checks import Finding, Outcome
 from msc_authority.masking import mask_text
-from msc_authority.ports_cache import CacheError, CacheFault, CacheUnusable
+from msc_authority.ports.cache import CacheError, CacheFault, CacheUnusable
 
 if TYPE_CHECKING:
     from msc_authority.adapters.redis.cache import RedisPolicyCache
-    from msc_authority.ports import Clock
+    from msc_authority.ports.clock import Clock
     from msc_authority.settings import Settings
 
 CHECK = "redis"

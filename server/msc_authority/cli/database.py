@@ -83,7 +83,7 @@ def opened(url: str, *, current: bool = True, unhurried: bool = False) -> Iterat
 @contextmanager
 def store_told() -> Iterator[None]:
     """Lets errors of the store leave in the words of the command line."""
-    from msc_authority.ports import StoreError
+    from msc_authority.ports.store import StoreError
 
     try:
         yield

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from msc_authority.adapters.sql import open_store
 from msc_authority.app.replay import ReplayStep
-from msc_authority.compose_replay import replay_into
-from msc_authority.ports import Clock
+from msc_authority.compose.replay import replay_into
+from msc_authority.ports.clock import Clock
 from msc_authority.sample import sample_facts
 from msc_authority.settings import DATABASE_FILE_NAME, Settings, sqlite_url
 

@@ -100,7 +100,7 @@ def _state(found: str | None, *, newer: bool) -> _State:
 def _run(database: Database) -> None:
     from msc_authority.adapters.clock import SystemClock
     from msc_authority.adapters.sql.schema import Migrant, bring_to_head
-    from msc_authority.ports import StoreUnavailable
+    from msc_authority.ports.store import StoreUnavailable
 
     by = Migrant(actor=this_person(), now=SystemClock().now())
     try:

@@ -62,7 +62,7 @@ def prune(
 def _pruner(store: SqlStore, settings: Settings) -> Pruner:
     from msc_authority.adapters.clock import SystemClock
     from msc_authority.app.retention import Pruner
-    from msc_authority.compose_upkeep import keep_days
+    from msc_authority.compose.upkeep import keep_days
 
     return Pruner(
         journal=store.journal,

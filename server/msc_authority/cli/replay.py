@@ -48,7 +48,7 @@ def replay(
     With --json, one line for each evaluation. The same journal gives the same output, byte for byte. Exit code 1: rows
     of the journal were refused (they are listed on standard error).
     """
-    from msc_authority.compose_replay import replay_in_memory
+    from msc_authority.compose.replay import replay_in_memory
 
     settings = load_settings(config, {}).settings
     content = _read([file, *(equity or [])])

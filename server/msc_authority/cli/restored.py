@@ -10,7 +10,7 @@ from msc_authority.cli.output import clean
 if TYPE_CHECKING:
     from msc_authority.adapters.sql.replaced import Replaced
     from msc_authority.adapters.sql.restore import Restored
-    from msc_authority.ports_tokens import StoredToken
+    from msc_authority.ports.tokens import StoredToken
 
 _FATES = {
     "kept": "Kept of what was replaced:",

@@ -19,7 +19,7 @@ from msc_authority.cli.output import instant, print_json
 if TYPE_CHECKING:
     from msc_authority.app.replay import ReplayStep
     from msc_authority.cli.demo import Demo
-    from msc_authority.compose import Running
+    from msc_authority.compose.running import Running
     from msc_authority.settings import Loaded, Settings
 
 
@@ -77,7 +77,7 @@ def _run(loaded: Loaded, *, demo: bool, as_json: bool) -> None:
         logging.getLogger("msc_authority").warning("%s", notice)
     with _told():
         sample = _prepared(settings, quiet=as_json) if demo else None
-        from msc_authority.compose import run
+        from msc_authority.compose.running import run
 
         run(settings, on_ready=_announcer(settings, sample, as_json=as_json))
 
@@ -96,8 +96,8 @@ def _notices(loaded: Loaded, *, demo: bool) -> Iterator[str]:
 def _told() -> Iterator[None]:
     from msc_authority.adapters.tls_files import TlsUnusable
     from msc_authority.http import serving as http
-    from msc_authority.ports import StoreError
-    from msc_authority.ports_cache import CacheUnusable
+    from msc_authority.ports.cache import CacheUnusable
+    from msc_authority.ports.store import StoreError
     from msc_authority.rpc.serving import CannotListen, PortInUse
 
     try:

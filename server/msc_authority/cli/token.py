@@ -19,7 +19,7 @@ from msc_authority.cli.output import clean, console, grid, instant, print_json, 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from msc_authority.ports_tokens import StoredToken, TokenStore
+    from msc_authority.ports.tokens import StoredToken, TokenStore
 
 NEVER = "never"
 

@@ -11,7 +11,7 @@ from msc_authority.cli.web import WebError
 
 if TYPE_CHECKING:
     from msc_authority.cli.web import Document, Web
-    from msc_authority.ports import Clock
+    from msc_authority.ports.clock import Clock
 
 PARTS = ("strategies", "clients", "alerts")
 

@@ -39,7 +39,7 @@ from msc_authority.core.operator_acts import (
     WrongStrategyState,
 )
 from msc_authority.http.models.problems import FieldProblem, Problem
-from msc_authority.ports import Fenced, StaleState, StoreError, StoreUnavailable
+from msc_authority.ports.store import Fenced, StaleState, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

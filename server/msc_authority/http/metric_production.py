@@ -24,7 +24,7 @@ from msc_authority.app.production import CacheSigns, DoorTally, StoreSigns, Upke
 from msc_authority.core.overrides import Override, OverrideKind
 from msc_authority.http import metric_table as table
 from msc_authority.http.metric_table import Metric
-from msc_authority.ports_cache import Before, CacheFault
+from msc_authority.ports.cache import Before, CacheFault
 
 Sample = tuple[Metric, tuple[str, ...], float | None]
 

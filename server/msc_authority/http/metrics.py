@@ -29,7 +29,7 @@ from msc_authority.http.metric_samples import (
     samples_of,
 )
 from msc_authority.http.metric_table import Kind, Metric
-from msc_authority.ports import StoreError
+from msc_authority.ports.store import StoreError
 
 _log = logging.getLogger(__name__)
 

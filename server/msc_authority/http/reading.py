@@ -17,7 +17,7 @@ from msc_authority.http.models.evaluations import FailureAnswer, HealthAnswer, H
 from msc_authority.http.models.fleet import ClientsAnswer
 from msc_authority.http.models.policies import HistoryAnswer
 from msc_authority.http.models.status import StatusAnswer, VersionsAnswer
-from msc_authority.ports import StoreError
+from msc_authority.ports.store import StoreError
 
 _ETAG = {"ETag": {"description": "Weak tag over what is not moved by time alone.", "schema": {"type": "string"}}}
 

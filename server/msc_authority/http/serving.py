@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import uvicorn
 
     from msc_authority.http.app import Face
-    from msc_authority.ports_tls import TlsSource
+    from msc_authority.ports.tls import TlsSource
 
 _log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msc_authority.app.broker import Broker, Current
 from msc_authority.core.policy import Policy
-from msc_authority.ports import Clock
+from msc_authority.ports.clock import Clock
 from msc_authority.rpc.frames import FRESHNESS_SHARED_S
 from msc_authority.rpc.mapping.basics import instant_to_proto
 from msc_authority.rpc.mapping.policies import freshness_to_proto

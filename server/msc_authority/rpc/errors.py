@@ -36,7 +36,7 @@ from msc_authority.core.operator_acts import (
     TooManyOverrides,
     WrongStrategyState,
 )
-from msc_authority.ports import Fenced, StaleState, StoreError, StoreUnavailable
+from msc_authority.ports.store import Fenced, StaleState, StoreError, StoreUnavailable
 
 DOMAIN = "msc_policy"
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from msc_authority.app.broker import Broker, Current, versions_between
 from msc_authority.core.policy import Policy, PolicyRef
-from msc_authority.ports import Clock, Head
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.policies import Head
 from msc_authority.rpc.mapping.basics import duration_to_proto, instant_to_proto
 from msc_authority.rpc.mapping.policies import freshness_to_proto
 from msc_authority.rpc.mapping.served import ServedPolicy

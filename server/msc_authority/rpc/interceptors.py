@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
 import grpc
 
-from msc_authority.ports import Clock
+from msc_authority.ports.clock import Clock
 from msc_authority.rpc.errors import Refusal, opaque, refusal_of
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from msc_authority.app.scopes import field_out_of_scope
 from msc_authority.app.work import Worker
 from msc_authority.core.facts import EquityPoint, Execution, Fact, Trade
 from msc_authority.core.intake import Refusal
-from msc_authority.ports import Clock, Journal, RecordOutcome, RefusedFact
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.journal import Journal, RecordOutcome, RefusedFact
 from msc_authority.rpc.calls import client_stream
 from msc_authority.rpc.errors import FieldProblem, InvalidRequest
 from msc_authority.rpc.mapping.journal import fact_of

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator
 
 from msc_authority.app.broker import Watcher
-from msc_authority.ports import Clock
+from msc_authority.ports.clock import Clock
 from msc_authority.rpc.watch import Watch
 
 Write = Callable[[bytes], Awaitable[None]]

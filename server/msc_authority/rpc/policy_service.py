@@ -18,7 +18,9 @@ from msc_authority.app.observation import Standing
 from msc_authority.app.scheduler import Scheduler
 from msc_authority.app.work import Worker
 from msc_authority.core.policy import Policy, PolicyRef
-from msc_authority.ports import Clock, EvaluationLog, PolicyStore
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.evaluations import EvaluationLog
+from msc_authority.ports.policies import PolicyStore
 from msc_authority.rpc.calls import server_stream, unary
 from msc_authority.rpc.current_answer import CurrentAnswer
 from msc_authority.rpc.errors import EtagMismatch, FieldProblem, InvalidRequest, PolicyNotFound

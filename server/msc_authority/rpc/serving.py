@@ -15,8 +15,8 @@ from google.protobuf.descriptor import FileDescriptor
 from msc_authority.app.admission import Admission
 from msc_authority.app.broker import Broker
 from msc_authority.app.vitals import VitalSigns
-from msc_authority.ports import Clock
-from msc_authority.ports_tls import TlsSource
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.tls import TlsSource
 from msc_authority.rpc.health import SERVICE as HEALTH_SERVICE
 from msc_authority.rpc.health import Health, health_handlers
 from msc_authority.rpc.interceptors import AnswerErrors, Layers, LogCalls

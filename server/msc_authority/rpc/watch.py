@@ -9,7 +9,7 @@ from msc_authority.app.broker import Broker, Ending, Watcher
 from msc_authority.app.events import name_of
 from msc_authority.app.timing import Uniform
 from msc_authority.core.policy import Policy, PolicyRef
-from msc_authority.ports import Clock
+from msc_authority.ports.clock import Clock
 from msc_authority.rpc.errors import EpochSuperseded, ReplicaBehind
 from msc_authority.rpc.frames import Frames, with_info
 from msc_policy import v1 as pb

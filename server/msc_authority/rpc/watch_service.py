@@ -15,7 +15,7 @@ from msc_authority.app.clients import ClientInfo, ClientStatus, WatchEnd
 from msc_authority.app.fleet import Fleet
 from msc_authority.app.permits import current_permit
 from msc_authority.app.timing import Uniform
-from msc_authority.ports import Clock
+from msc_authority.ports.clock import Clock
 from msc_authority.rpc.errors import EpochSuperseded, ReplicaBehind, SlowConsumer, refusal_of
 from msc_authority.rpc.frames import Frames
 from msc_authority.rpc.interceptors import abort

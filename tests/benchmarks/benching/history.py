@@ -13,7 +13,7 @@ from pathlib import Path
 from benching.run import Unavailable
 from msc_authority.adapters.sql import SqlStore, open_store
 from msc_authority.core.facts import Direction, Trade, TradeSource
-from msc_authority.ports import Clock
+from msc_authority.ports.clock import Clock
 
 SPAN = timedelta(days=365)
 """Histories of every length are spread over the same time, so that every window of an evaluation is full in all."""

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from msc_authority.compose_replay import replay_in_memory
+from msc_authority.compose.replay import replay_in_memory
 from msc_authority.core import facts
 from msc_authority.core.config import DecisionConfig
 from msc_authority.core.policy import effective_part

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from loop_builders import T0, a_plan, candle
 
-from msc_authority.compose_parts import valid_for_s
+from msc_authority.compose.parts import valid_for_s
 from msc_authority.rpc.watch import HEARTBEAT_JITTER, heartbeat_interval
 from msc_client import EquityPoint
 from msc_client.facts import Fact

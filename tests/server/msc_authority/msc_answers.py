@@ -14,7 +14,8 @@ from msc_authority.app.broker import Freshness
 from msc_authority.app.clients import FleetEntry
 from msc_authority.core.evaluation import StrategyRanking
 from msc_authority.core.policy import FieldChange, PolicyContent, changes_between
-from msc_authority.ports import EvaluationEntry, Revision
+from msc_authority.ports.evaluations import EvaluationEntry
+from msc_authority.ports.policies import Revision
 from msc_authority.rpc.mapping.basics import duration_to_proto, instant_to_proto
 from msc_authority.rpc.mapping.fleet import entry_to_proto
 from msc_authority.rpc.mapping.insight import evaluation_to_proto, ranking_to_proto

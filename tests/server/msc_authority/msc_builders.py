@@ -21,22 +21,14 @@ from msc_authority.core.policy import (
     SystemHealth,
     TradingState,
 )
-from msc_authority.ports import (
-    EvaluationCommit,
-    EvaluationEntry,
-    EvaluationLog,
-    EvaluationStore,
-    ExecutionLog,
-    Journal,
-    JournalCursor,
-    LedgerCheckpoint,
-    PolicyStore,
-    StoreTally,
-)
-from msc_authority.ports_operator import ActLog
-from msc_authority.ports_replicas import EvaluationRequests, Lease, Replicas
-from msc_authority.ports_tokens import TokenStore
-from msc_authority.ports_upkeep import AuditLog, Retention
+from msc_authority.ports.evaluations import EvaluationCommit, EvaluationEntry, EvaluationLog, EvaluationStore
+from msc_authority.ports.journal import ExecutionLog, Journal, JournalCursor, LedgerCheckpoint
+from msc_authority.ports.operator import ActLog
+from msc_authority.ports.policies import PolicyStore
+from msc_authority.ports.replicas import EvaluationRequests, Lease, Replicas
+from msc_authority.ports.store import StoreTally
+from msc_authority.ports.tokens import TokenStore
+from msc_authority.ports.upkeep import AuditLog, Retention
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

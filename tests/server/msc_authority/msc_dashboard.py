@@ -18,7 +18,8 @@ from msc_authority.app.trace import EquityTrace
 from msc_authority.core.evaluation import StrategyRanking, SuppliedMetrics
 from msc_authority.core.policy import PolicyContent, PolicyRef, RiskMode, TradingState, changes_between
 from msc_authority.http.dashboard.facts import Facts, Kept
-from msc_authority.ports import EvaluationEntry, Head, Revision
+from msc_authority.ports.evaluations import EvaluationEntry
+from msc_authority.ports.policies import Head, Revision
 
 
 def head_of(content: PolicyContent, version: int = 1) -> Head:

@@ -16,8 +16,8 @@ from msc_authority.app.permits import Permits
 from msc_authority.app.rates import OpenStreams, RequestRates
 from msc_authority.app.tokens import Minted, TokenBook, mint
 from msc_authority.app.work import Worker
-from msc_authority.ports import Clock
-from msc_authority.ports_tokens import TokenStore
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.tokens import TokenStore
 
 NOBODY = AccessRules(local=None)
 

@@ -15,7 +15,7 @@ from msc_authority.app.events import Event, EventBus
 from msc_authority.app.fleet import Fleet
 from msc_authority.app.leadership import NotLeader
 from msc_authority.core.policy import Policy, PolicyContent, PolicyRef
-from msc_authority.ports import Head
+from msc_authority.ports.policies import Head
 
 EPOCH = 7
 DEADLINE_S = 20.0

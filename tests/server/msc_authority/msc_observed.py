@@ -32,7 +32,7 @@ from msc_authority.app.trace import EquityTrace
 from msc_authority.core.evaluation import StrategyRanking, SuppliedMetrics
 from msc_authority.core.overrides import Override
 from msc_authority.core.policy import PolicyRef, RiskMode
-from msc_authority.ports import Revision
+from msc_authority.ports.policies import Revision
 
 OBSERVED_AT = at(10)
 

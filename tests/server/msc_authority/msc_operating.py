@@ -16,7 +16,7 @@ from msc_authority.core.config import DecisionConfig
 from msc_authority.core.facts import Fact
 from msc_authority.core.policy import PolicyContent
 from msc_authority.core.state import ControllerState
-from msc_authority.ports import EvaluationStore
+from msc_authority.ports.evaluations import EvaluationStore
 
 VALID_FOR_S = 3600.0
 HALF_HOUR = timedelta(minutes=30)

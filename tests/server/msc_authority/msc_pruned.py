@@ -24,7 +24,7 @@ from msc_authority.app.retention import BATCH_ROWS, KeepDays, KindPlan, Pruner
 from msc_authority.core.config import DecisionConfig
 from msc_authority.core.facts import Fact
 from msc_authority.core.ledger import Ledger
-from msc_authority.ports_upkeep import Kept
+from msc_authority.ports.upkeep import Kept
 
 CONFIG = DecisionConfig()
 OTHER = replace(CONFIG, tape=replace(CONFIG.tape, length_trades=CONFIG.tape.length_trades + 1))

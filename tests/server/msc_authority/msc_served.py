@@ -14,10 +14,11 @@ from msc_live import ManualTime, lowest, until
 
 from msc_authority.adapters.memory import MemoryStore
 from msc_authority.app.evaluate import EvaluationOutcome
-from msc_authority.compose import Machine, Running, running
+from msc_authority.compose.running import Machine, Running, running
 from msc_authority.core.evaluation import SuppliedMetrics
 from msc_authority.core.policy import PolicyContent
-from msc_authority.ports import EvaluationEntry, Head
+from msc_authority.ports.evaluations import EvaluationEntry
+from msc_authority.ports.policies import Head
 from msc_authority.settings import Settings
 from msc_policy import v1 as pb
 

@@ -16,7 +16,7 @@ from msc_authority.app.work import Worker
 from msc_authority.core.config import DecisionConfig
 from msc_authority.core.facts import EquityPoint, Fact, Trade, happened_at
 from msc_authority.core.ledger import Ledger
-from msc_authority.ports import Journal
+from msc_authority.ports.journal import Journal
 
 CONFIG = DecisionConfig()
 

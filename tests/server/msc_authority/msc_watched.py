@@ -36,7 +36,9 @@ from msc_authority.app.work import Worker
 from msc_authority.core.config import DecisionConfig
 from msc_authority.core.facts import Fact
 from msc_authority.core.policy import PolicyContent
-from msc_authority.ports import Head, StoredState, StoreUnavailable
+from msc_authority.ports.evaluations import StoredState
+from msc_authority.ports.policies import Head
+from msc_authority.ports.store import StoreUnavailable
 from msc_authority.rpc.journal_service import JournalRecorder
 from msc_policy import v1 as pb
 

@@ -13,7 +13,7 @@ from msc_life import BORN, BREAK_AT, CRASH_AT, FALL_AT, HOURS, hour, ten_days
 from msc_authority.adapters.clock import SystemClock
 from msc_authority.adapters.sql import open_store
 from msc_authority.app.replay import ReplayStep
-from msc_authority.compose_replay import replay_in_memory, replay_into
+from msc_authority.compose.replay import replay_in_memory, replay_into
 from msc_authority.core.config import DecisionConfig
 from msc_authority.core.evaluation import Verdict
 from msc_authority.core.facts import happened_at

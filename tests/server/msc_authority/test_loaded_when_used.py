@@ -8,7 +8,7 @@ import pytest
 COMPOSED = """
 import sys
 import msc_authority.cli.serve
-import msc_authority.compose
+import msc_authority.compose.running
 from msc_authority.adapters.sql import open_store
 from msc_authority.settings import Settings
 print(" ".join({name.partition(".")[0] for name in sys.modules}))

@@ -14,7 +14,7 @@ from msc_served import served
 
 from msc_authority.adapters.sql import open_store
 from msc_authority.app.broker import Draining
-from msc_authority.compose import Running, serve, this_machine
+from msc_authority.compose.running import Running, serve, this_machine
 from msc_authority.core.policy import RiskMode
 from msc_authority.rpc.serving import PortInUse
 from msc_authority.settings import Settings

@@ -62,7 +62,7 @@ def orders(
     only reduce are exempt. A journal of simulated time needs a --grace-s that is multiplied by its speed. Exit code 1:
     there are violations.
     """
-    from msc_authority.ports import StoreError
+    from msc_authority.ports.store import StoreError
     from msc_loop.audit import audit as judge
     from msc_loop.journal import read_journal
     from msc_loop.report_text import audit_document, audit_lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from msc_authority.ports import Announcements
+    from msc_authority.ports.announcements import Announcements
 
 
 def open_announcements(url: str) -> Announcements:

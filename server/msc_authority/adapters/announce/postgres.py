@@ -16,7 +16,7 @@ from sqlalchemy import URL
 from msc_authority.adapters.clock import uniform
 from msc_authority.adapters.sql.postgres import LIMITS, Limits, connect_directly
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports import StoreError
+from msc_authority.ports.store import StoreError
 
 if TYPE_CHECKING:
     from msc_authority.adapters.sql.patient import PatientConnection

@@ -34,8 +34,9 @@ from msc_authority.adapters.redis.layout import (
 from msc_authority.adapters.redis.scripts import PUT
 from msc_authority.adapters.redis.times import Mark, Times, Witness
 from msc_authority.core.policy import Policy, PolicyRef
-from msc_authority.ports import Clock, Head
-from msc_authority.ports_cache import Before, CachedHead, CacheError, CacheFault, Put
+from msc_authority.ports.cache import Before, CachedHead, CacheError, CacheFault, Put
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.policies import Head
 
 _T = TypeVar("_T")
 

@@ -12,7 +12,7 @@ from redis import Redis
 from msc_authority.adapters.redis.errors import cache_errors
 from msc_authority.adapters.redis.layout import ref_of
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports_cache import CacheError, CacheFault
+from msc_authority.ports.cache import CacheError, CacheFault
 
 _log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from msc_authority.ports_cache import CacheUnusable
+from msc_authority.ports.cache import CacheUnusable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

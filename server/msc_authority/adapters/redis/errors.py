@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from redis import exceptions
 
-from msc_authority.ports_cache import CacheError, CacheFault
+from msc_authority.ports.cache import CacheError, CacheFault
 
 
 @dataclass(frozen=True, slots=True)

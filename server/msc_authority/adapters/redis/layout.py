@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from msc_authority.adapters.documents import Fields, content_from, document_of
 from msc_authority.adapters.instants import text_of
 from msc_authority.core.policy import Policy, PolicyContent, PolicyRef
-from msc_authority.ports import Head
-from msc_authority.ports_cache import CacheError, CacheFault
+from msc_authority.ports.cache import CacheError, CacheFault
+from msc_authority.ports.policies import Head
 
 SCHEMA = 1
 """Grows with each change of the document that readers have to know. `schema`, `ref` and `evaluated_at` stay as they are

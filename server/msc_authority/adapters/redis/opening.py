@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msc_authority.ports_cache import CacheUnusable
+from msc_authority.ports.cache import CacheUnusable
 
 if TYPE_CHECKING:
     from msc_authority.adapters.redis.cache import RedisPolicyCache
-    from msc_authority.ports import Clock
+    from msc_authority.ports.clock import Clock
 
 
 def open_cache(url: str, clock: Clock, *, prefix: str) -> RedisPolicyCache:

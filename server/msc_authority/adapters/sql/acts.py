@@ -11,7 +11,7 @@ from msc_authority.adapters.instants import aware_utc
 from msc_authority.adapters.sql.engine import Database
 from msc_authority.adapters.sql.tables import msc_operator_acts
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports_operator import ActEntry
+from msc_authority.ports.operator import ActEntry
 
 _columns = msc_operator_acts.c
 _NEWEST_FIRST = select(msc_operator_acts).order_by(_columns.sequence.desc())

@@ -19,7 +19,7 @@ from typing import IO, cast
 from msc_authority.adapters.instants import instant_from, text_of
 from msc_authority.adapters.sql.portable import Kind, PortableColumn
 from msc_authority.core.audit_chain import Anchor
-from msc_authority.ports import StoreError
+from msc_authority.ports.store import StoreError
 
 FORMAT = "msc-backup"
 FORMAT_VERSION = 1

@@ -21,7 +21,7 @@ from msc_authority.adapters.sql.tables import (
     msc_replicas,
     msc_schema,
 )
-from msc_authority.ports import StoreError
+from msc_authority.ports.store import StoreError
 
 Progress = Callable[[str, int, int], None]
 """Told the table at work, and how many of how many rows are done."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from msc_authority.ports import StoreUnavailable
+from msc_authority.ports.store import StoreUnavailable
 
 _ADVICE: Final = (
     "Nothing is read or written meanwhile, for it would be lost. Move it back, or stop every program that has it open "

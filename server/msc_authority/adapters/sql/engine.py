@@ -22,7 +22,7 @@ from msc_authority.adapters.sql.errors import TAKEN_BACK, sqlstate_of, store_err
 from msc_authority.adapters.sql.later import Opening
 from msc_authority.adapters.sql.postgres import LIMITS, Limits, engine_for, unhurried
 from msc_authority.adapters.sql.prepared import hand_over
-from msc_authority.ports import StoreError, StoreUnavailable
+from msc_authority.ports.store import StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState

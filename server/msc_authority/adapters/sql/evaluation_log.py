@@ -17,7 +17,8 @@ from msc_authority.adapters.sql.one_row import insert_one
 from msc_authority.adapters.sql.tables import msc_evaluations, msc_strategies
 from msc_authority.core.evaluation import StrategyRanking, Verdict
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports import EvaluationEntry, StoreError
+from msc_authority.ports.evaluations import EvaluationEntry
+from msc_authority.ports.store import StoreError
 
 _columns = msc_evaluations.c
 _NEWEST_FIRST = select(msc_evaluations).order_by(_columns.sequence.desc())

@@ -34,17 +34,12 @@ from msc_authority.adapters.sql.tables import (
     msc_strategy_transitions,
 )
 from msc_authority.core.evaluation import StrategyTransition
-from msc_authority.ports import (
-    Clock,
-    EvaluationCommit,
-    EvaluationEntry,
-    Head,
-    JournalCursor,
-    LedgerCheckpoint,
-    StaleState,
-    StoredState,
-)
-from msc_authority.ports_operator import OverrideCommit, StoredController
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.evaluations import EvaluationCommit, EvaluationEntry, StoredState
+from msc_authority.ports.journal import JournalCursor, LedgerCheckpoint
+from msc_authority.ports.operator import OverrideCommit, StoredController
+from msc_authority.ports.policies import Head
+from msc_authority.ports.store import StaleState
 
 _points = msc_ledger_checkpoints.c
 # Made once: see `policies`.

@@ -11,7 +11,7 @@ from msc_authority.adapters.sql.engine import Database
 from msc_authority.adapters.sql.rows import EXECUTIONS
 from msc_authority.adapters.sql.tables import execution_journal
 from msc_authority.core.facts import Execution
-from msc_authority.ports import JournalledExecution
+from msc_authority.ports.journal import JournalledExecution
 
 _NEXT = select(execution_journal).order_by(EXECUTIONS.sequence)
 

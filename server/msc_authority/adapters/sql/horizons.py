@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from msc_authority.adapters.sql.tables import msc_journal_floor, msc_retention
-from msc_authority.ports import JournalCursor, LedgerCheckpoint
-from msc_authority.ports_upkeep import Kept
+from msc_authority.ports.journal import JournalCursor, LedgerCheckpoint
+from msc_authority.ports.upkeep import Kept
 
 # Made once: see `policies`.
 _FLOOR = select(msc_journal_floor)

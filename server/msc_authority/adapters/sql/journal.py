@@ -33,8 +33,8 @@ from msc_authority.adapters.sql.rows import EQUITY, EXECUTIONS, TRADES, F, FactT
 from msc_authority.adapters.sql.tables import equity_points, trade_logs
 from msc_authority.core.evidence import EquityEvidence, Evidence, TradeColumns, TradeEvidence
 from msc_authority.core.facts import EquityPoint, Execution, Fact, Trade, TradeSource, happened_at
-from msc_authority.ports import JournalCursor, LedgerCheckpoint, RecordOutcome, RefusedFact
-from msc_authority.ports_upkeep import Kept
+from msc_authority.ports.journal import JournalCursor, LedgerCheckpoint, RecordOutcome, RefusedFact
+from msc_authority.ports.upkeep import Kept
 
 _ROWS_AT_ONCE = 2000
 # Of columns, few enough to stay in the processor's cache until they are numbers: twenty times as many

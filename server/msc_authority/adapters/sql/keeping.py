@@ -19,7 +19,7 @@ from msc_authority.core.operator_acts import Instruction, halted
 from msc_authority.core.policy import TradingState
 from msc_authority.core.restoring import Fate, Kept, Word, halted_unread, revoked_since, what_a_restore_keeps
 from msc_authority.core.state import ControllerState
-from msc_authority.ports_tokens import StoredToken
+from msc_authority.ports.tokens import StoredToken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from msc_authority.ports import StoreUnavailable
+from msc_authority.ports.store import StoreUnavailable
 
 _log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from psycopg import Connection, OperationalError
 from psycopg.abc import RV, PQGen
 from psycopg.rows import TupleRow
 
-from msc_authority.ports import StoreError
+from msc_authority.ports.store import StoreError
 
 TICK_S = 0.1
 _NOTHING_YET = 0

@@ -13,7 +13,8 @@ from msc_authority.adapters.sql.engine import Database
 from msc_authority.adapters.sql.prepared import Prepared
 from msc_authority.adapters.sql.tables import msc_meta, msc_policies, msc_state
 from msc_authority.core.policy import FieldChange, Limits, Policy, PolicyContent, PolicyMetrics, PolicyRef
-from msc_authority.ports import Head, Revision, StoreError
+from msc_authority.ports.policies import Head, Revision
+from msc_authority.ports.store import StoreError
 
 _NEWEST_FIRST = select(msc_policies).order_by(msc_policies.c.epoch.desc(), msc_policies.c.version.desc())
 # Made once: to make a statement, and to find out that it was compiled before, takes longer than to run it.

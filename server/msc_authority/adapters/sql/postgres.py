@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import Dialect, ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-from msc_authority.ports import StoreError
+from msc_authority.ports.store import StoreError
 
 if TYPE_CHECKING:
     from msc_authority.adapters.sql.patient import PatientConnection

@@ -11,7 +11,7 @@ from msc_authority.adapters.sql.backup import PASSING
 from msc_authority.adapters.sql.tables import metadata, msc_audit, msc_lease, msc_meta, msc_state, msc_tokens
 from msc_authority.adapters.sql.tokens import tokens_in
 from msc_authority.core.audit_chain import Anchor, AuditRow, verify
-from msc_authority.ports_tokens import StoredToken
+from msc_authority.ports.tokens import StoredToken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

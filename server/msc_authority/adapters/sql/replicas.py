@@ -11,7 +11,7 @@ from msc_authority.adapters.leases import Claim, LeaseRow, check_term, given_bac
 from msc_authority.adapters.sql.engine import Database, WriteLock
 from msc_authority.adapters.sql.prepared import Prepared
 from msc_authority.adapters.sql.tables import msc_evaluation_requests, msc_lease, msc_replicas
-from msc_authority.ports_replicas import EvaluationRequest, LeaseState, Replica
+from msc_authority.ports.replicas import EvaluationRequest, LeaseState, Replica
 
 _SQLITE_NOW = "%Y-%m-%dT%H:%M:%f"
 _requests = msc_evaluation_requests.c

@@ -23,7 +23,7 @@ from msc_authority.adapters.sql.replaced import Replaced, read_replaced
 from msc_authority.adapters.sql.schema import HEAD_REVISION, REVISIONS, VERSION_TABLE, revision_of, upgrade
 from msc_authority.adapters.sql.tables import metadata, msc_audit, msc_lease, msc_state
 from msc_authority.core.audit_chain import Anchor, AuditRow, Break, verify
-from msc_authority.ports import StoreError
+from msc_authority.ports.store import StoreError
 
 _T = TypeVar("_T")
 _ROWS_AT_ONCE = 1000

@@ -26,8 +26,9 @@ from msc_authority.adapters.sql.tables import (
     msc_strategy_transitions,
     trade_logs,
 )
-from msc_authority.ports import LedgerCheckpoint, StaleState
-from msc_authority.ports_upkeep import Kept, PruneOrder
+from msc_authority.ports.journal import LedgerCheckpoint
+from msc_authority.ports.store import StaleState
+from msc_authority.ports.upkeep import Kept, PruneOrder
 
 _EVIDENCE = (Kept.TRADES, Kept.EQUITY)
 _WHERE: Mapping[Kept, tuple[Table, Column[datetime]]] = {

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, column, delete, insert, inspect, select, tabl
 from msc_authority.adapters.sql.audit import AuditLine, write_audit
 from msc_authority.adapters.sql.engine import Database, WriteLock
 from msc_authority.adapters.sql.tables import metadata, msc_schema
-from msc_authority.ports import StoreError
+from msc_authority.ports.store import StoreError
 
 if TYPE_CHECKING:
     from alembic.config import Config

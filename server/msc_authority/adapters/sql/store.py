@@ -23,7 +23,8 @@ from msc_authority.adapters.sql.retention import SqlRetention
 from msc_authority.adapters.sql.schema import Migrant, bring_to_head, check_current, is_empty
 from msc_authority.adapters.sql.tables import msc_state
 from msc_authority.adapters.sql.tokens import SqlTokenStore
-from msc_authority.ports import Clock, StoreTally
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.store import StoreTally
 
 
 class SqlStore:

@@ -11,8 +11,8 @@ from msc_authority.adapters.audit_lines import revocation_line, token_line
 from msc_authority.adapters.sql.audit import write_audit
 from msc_authority.adapters.sql.engine import Database, WriteLock
 from msc_authority.adapters.sql.tables import msc_tokens
-from msc_authority.ports import Clock
-from msc_authority.ports_tokens import StoredToken
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.tokens import StoredToken
 
 _columns = msc_tokens.c
 

@@ -12,7 +12,7 @@ from msc_authority.app.insight import Insight
 from msc_authority.app.scheduler import TooManyEvaluations
 from msc_authority.http.dashboard.policy_view import name_of
 from msc_authority.http.dashboard.what_if import Refused, WhatIf, judged, refused_by, supplied_from
-from msc_authority.ports import StoreUnavailable
+from msc_authority.ports.store import StoreUnavailable
 
 _log = logging.getLogger(__name__)
 

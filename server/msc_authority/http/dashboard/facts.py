@@ -13,7 +13,7 @@ from msc_authority.app.observation import Observation
 from msc_authority.app.trace import EquityTrace
 from msc_authority.core.evaluation import StrategyRanking
 from msc_authority.core.overrides import Override
-from msc_authority.ports import Revision
+from msc_authority.ports.policies import Revision
 
 REVISIONS_SHOWN = 20
 

@@ -23,7 +23,7 @@ from msc_authority.app.timing import Timer, pause
 from msc_authority.http.dashboard.facts import Kept, look, read_kept
 from msc_authority.http.dashboard.screen import Screen, draw
 from msc_authority.http.dashboard.view import build
-from msc_authority.ports import StoreUnavailable
+from msc_authority.ports.store import StoreUnavailable
 
 _log = logging.getLogger(__name__)
 

@@ -32,7 +32,8 @@ from msc_authority.http.dashboard.policy_view import (
 )
 from msc_authority.http.dashboard.what_if import Refused
 from msc_authority.http.errors import TABLE
-from msc_authority.ports import Head, StoreUnavailable
+from msc_authority.ports.policies import Head
+from msc_authority.ports.store import StoreUnavailable
 
 _log = logging.getLogger(__name__)
 

@@ -18,7 +18,8 @@ from msc_authority.core.policy import (
 )
 from msc_authority.http.dashboard.facts import Facts
 from msc_authority.http.dashboard.text import calm_span, day_and_time, iso, plural, short_percent
-from msc_authority.ports import EvaluationEntry, Revision
+from msc_authority.ports.evaluations import EvaluationEntry
+from msc_authority.ports.policies import Revision
 
 _STEADY_S = 0.75
 

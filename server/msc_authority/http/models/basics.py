@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from msc_authority.core.policy import FieldChange, PolicyRef, Reason
-from msc_authority.ports import Head
+from msc_authority.ports.policies import Head
 
 Instant = Annotated[datetime, Field(description="Instant, RFC 3339 in UTC.")]
 Seconds = Annotated[float, Field(description="Seconds.")]

@@ -13,7 +13,7 @@ from msc_authority.core.evaluation import HealthMetric, StrategyRanking, Supplie
 from msc_authority.core.policy import StrategyState, SystemHealth
 from msc_authority.http.models.basics import Answer, ChangeAnswer, Count, Fraction, Instant, ReasonAnswer, RefAnswer
 from msc_authority.http.models.policies import MODE_NAMES, ContentAnswer, RiskModeName
-from msc_authority.ports import EvaluationEntry
+from msc_authority.ports.evaluations import EvaluationEntry
 
 MAX_COUNT = 2**32 - 1
 

@@ -10,7 +10,7 @@ from msc_authority.app.signals import BlockedSignal
 from msc_authority.http.models.basics import Answer, ChangeAnswer, Instant, PlainRef
 from msc_authority.http.models.evaluations import EvaluationAnswer, HealthReport
 from msc_authority.http.models.policies import PolicyAnswer
-from msc_authority.ports_operator import ActEntry
+from msc_authority.ports.operator import ActEntry
 
 
 class PolicyEvent(Answer):

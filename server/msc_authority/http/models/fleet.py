@@ -13,7 +13,7 @@ from msc_authority.app.events import ClientChanged
 from msc_authority.app.fleet import versions_behind
 from msc_authority.app.observation import ClientView
 from msc_authority.http.models.basics import Answer, Count, Instant, PlainRef, RefAnswer
-from msc_authority.ports import Head
+from msc_authority.ports.policies import Head
 
 RoleName = Literal["EXECUTOR", "ORCHESTRATOR", "RISK_GUARD", "OTHER"]
 TierName = Literal["UNSPECIFIED", "FRESH", "STALE", "SAFE_EXPIRED", "SAFE_NONE"]

@@ -17,7 +17,7 @@ from msc_authority.core.policy import (
     SystemHealth,
 )
 from msc_authority.http.models.basics import Answer, ChangeAnswer, Count, Fraction, Instant, ReasonAnswer, RefAnswer
-from msc_authority.ports import Revision
+from msc_authority.ports.policies import Revision
 
 RiskModeName = Literal["DEFENSIVE", "NORMAL", "AGGRESSIVE"]
 TradingStateName = Literal["ACTIVE", "REDUCING", "HALTED"]

@@ -26,7 +26,7 @@ from msc_authority.app.admission import Admission
 from msc_authority.app.rates import RateLimited, StreamLimitReached
 from msc_authority.http.errors import challenge, plain_answer, problem_answer
 from msc_authority.http.security.presented import presented_by
-from msc_authority.ports import StoreUnavailable
+from msc_authority.ports.store import StoreUnavailable
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

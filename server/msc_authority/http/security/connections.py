@@ -13,7 +13,7 @@ from msc_authority.http.security.presented import CERTIFICATE, NAMES
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from msc_authority.ports_tls import TlsSource
+    from msc_authority.ports.tls import TlsSource
 
 HEAD_WITHIN_S = 10.0
 """A connection is closed when the head of a request has not come within so long."""

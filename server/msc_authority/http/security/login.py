@@ -13,7 +13,7 @@ from msc_authority.app.access import Unauthenticated
 from msc_authority.app.admission import RATE_LIMITED, Admission, Presented
 from msc_authority.app.rates import RateLimited
 from msc_authority.http.security.presented import COOKIE, presented_by
-from msc_authority.ports import StoreUnavailable
+from msc_authority.ports.store import StoreUnavailable
 
 if TYPE_CHECKING:
     from datetime import datetime

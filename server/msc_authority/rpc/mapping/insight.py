@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from msc_authority.core.evaluation import HealthMetric, StrategyRanking, SuppliedMetrics, Verdict
-from msc_authority.ports import EvaluationEntry
+from msc_authority.ports.evaluations import EvaluationEntry
 from msc_authority.rpc.mapping.basics import duration_to_proto, instant_to_proto
 from msc_authority.rpc.mapping.policies import RISK_MODES, STRATEGY_STATES, SYSTEM_HEALTHS, reason_to_proto
 from msc_policy import v1 as pb

@@ -18,7 +18,7 @@ from msc_authority.core.policy import (
     SystemHealth,
     TradingState,
 )
-from msc_authority.ports import Revision
+from msc_authority.ports.policies import Revision
 from msc_authority.rpc.mapping.basics import duration_to_proto, instant_to_proto
 from msc_policy import v1 as pb
 

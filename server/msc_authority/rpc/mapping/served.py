@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from msc_authority.core.policy import Policy
-from msc_authority.ports import Head
+from msc_authority.ports.policies import Head
 from msc_authority.rpc.mapping.policies import policy_to_proto, ref_to_proto
 from msc_policy import v1 as pb
 

@@ -14,7 +14,7 @@ from msc_authority.app.access import AccessRefused, acting_as, need_of_rpc
 from msc_authority.app.admission import Admission
 from msc_authority.app.permits import Permit
 from msc_authority.app.rates import RateLimited, StreamLimitReached
-from msc_authority.ports import StoreError
+from msc_authority.ports.store import StoreError
 from msc_authority.rpc.errors import Refusal, refusal_of
 from msc_authority.rpc.interceptors import abort
 from msc_authority.rpc.security.presented import presented_by

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import grpc
 
-from msc_authority.ports_tls import TlsMaterial, TlsSource
+from msc_authority.ports.tls import TlsMaterial, TlsSource
 
 
 def server_credentials(source: TlsSource) -> grpc.ServerCredentials:

@@ -20,15 +20,10 @@ from msc_authority.core.policy import (
     TradingState,
     changes_between,
 )
-from msc_authority.ports import (
-    Clock,
-    EvaluationCommit,
-    EvaluationEntry,
-    EvaluationStore,
-    Head,
-    JournalCursor,
-    LedgerCheckpoint,
-)
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.evaluations import EvaluationCommit, EvaluationEntry, EvaluationStore
+from msc_authority.ports.journal import JournalCursor, LedgerCheckpoint
+from msc_authority.ports.policies import Head
 
 STRATEGIES = tuple(f"TREND_{number:03d}" for number in range(1, 11))
 VALID_FOR_S = 86_400.0

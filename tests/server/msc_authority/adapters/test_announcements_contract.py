@@ -10,7 +10,7 @@ from msc_live import until
 from msc_authority.adapters.announce import open_announcements
 from msc_authority.adapters.announce.local import LocalAnnouncements
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports import Announcements
+from msc_authority.ports.announcements import Announcements
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])

@@ -22,7 +22,10 @@ from msc_builders import (
 
 from msc_authority.adapters.commits import REWIND_POINTS_KEPT
 from msc_authority.core.policy import Limits, PolicyRef, RiskMode, StrategyState, etag_of
-from msc_authority.ports import EvaluationCommit, Head, JournalCursor, LedgerCheckpoint, StaleState
+from msc_authority.ports.evaluations import EvaluationCommit
+from msc_authority.ports.journal import JournalCursor, LedgerCheckpoint
+from msc_authority.ports.policies import Head
+from msc_authority.ports.store import StaleState
 
 EPOCH = int(START.timestamp())
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import inspect
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Protocol
 
 import pytest
 
-from msc_authority import ports, ports_cache, ports_operator, ports_replicas, ports_tls, ports_tokens, ports_upkeep
+import msc_authority.ports
 
 HERE = Path(__file__).parent
-MODULES = (ports, ports_cache, ports_operator, ports_replicas, ports_tls, ports_tokens, ports_upkeep)
+MODULES = tuple(
+    import_module(f"msc_authority.ports.{found.name}") for found in iter_modules(msc_authority.ports.__path__)
+)
 ALL_THREE = "store"
 """The fixture of a store in memory, on SQLite and on PostgreSQL."""
 SUITES = {

@@ -16,7 +16,7 @@ from msc_builders import ManualClock, Store, a_trade, an_equity_point, an_execut
 
 from msc_authority.adapters.sql import SqlStore, open_store
 from msc_authority.core.facts import Execution, Side
-from msc_authority.ports import ExecutionLog, JournalledExecution
+from msc_authority.ports.journal import ExecutionLog, JournalledExecution
 
 LATER_THAN_ALL = datetime(2100, 1, 1, tzinfo=UTC)
 

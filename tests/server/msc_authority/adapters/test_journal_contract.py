@@ -16,7 +16,8 @@ from msc_authority.adapters.memory import MemoryStore
 from msc_authority.adapters.sql import SqlStore
 from msc_authority.core.evidence import EquityEvidence, TradeColumns, TradeEvidence
 from msc_authority.core.facts import Fact, TradeSource
-from msc_authority.ports import JournalCursor, RecordOutcome, StoreError
+from msc_authority.ports.journal import JournalCursor, RecordOutcome
+from msc_authority.ports.store import StoreError
 
 NOTHING = JournalCursor()
 

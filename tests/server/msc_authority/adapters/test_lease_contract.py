@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from msc_builders import Store, a_commit, an_entry
 
-from msc_authority.ports import EvaluationEntry, Fenced
-from msc_authority.ports_replicas import LeaseState
+from msc_authority.ports.evaluations import EvaluationEntry
+from msc_authority.ports.replicas import LeaseState
+from msc_authority.ports.store import Fenced
 
 TTL_S = 60.0
 AT_ONCE = 0.0

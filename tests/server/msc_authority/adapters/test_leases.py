@@ -8,7 +8,7 @@ import pytest
 from msc_builders import START
 
 from msc_authority.adapters.leases import Claim, LeaseRow, check_term, given_back, granted, state_of
-from msc_authority.ports import Fenced
+from msc_authority.ports.store import Fenced
 
 TTL = timedelta(seconds=5)
 

@@ -10,8 +10,9 @@ from msc_builders import START, Store, a_commit, a_content, a_transition, an_ent
 from msc_overrides import an_override
 
 from msc_authority.core.policy import PolicyRef, RiskMode, StrategyState
-from msc_authority.ports import Fenced, Head, StaleState
-from msc_authority.ports_operator import ActEntry, OverrideCommit, StoredController
+from msc_authority.ports.operator import ActEntry, OverrideCommit, StoredController
+from msc_authority.ports.policies import Head
+from msc_authority.ports.store import Fenced, StaleState
 
 EPOCH = int(START.timestamp())
 

@@ -18,8 +18,8 @@ from msc_authority.adapters.clock import SystemClock
 from msc_authority.adapters.memory_cache import MemoryPolicyCache
 from msc_authority.adapters.redis.cache import RedisPolicyCache
 from msc_authority.core.policy import PolicyRef, RiskMode
-from msc_authority.ports import Head
-from msc_authority.ports_cache import Before, CacheError, CacheFault, PolicyCache, Put
+from msc_authority.ports.cache import Before, CacheError, CacheFault, PolicyCache, Put
+from msc_authority.ports.policies import Head
 
 TTL_S = 100.0
 CLOCK = SystemClock()

@@ -12,7 +12,7 @@ from msc_builders import START, a_commit, a_content, a_verdict
 from msc_authority.adapters.commits import policy_to_publish
 from msc_authority.adapters.documents import Fields, content_from, document_of
 from msc_authority.core.policy import Policy, PolicyContent, PolicyRef, StrategyGrant, StrategyState
-from msc_authority.ports import Head
+from msc_authority.ports.policies import Head
 
 NOTHING = Head(ref=PolicyRef(1, 0), policy=None, evaluated_at=START)
 GRANT = StrategyGrant(

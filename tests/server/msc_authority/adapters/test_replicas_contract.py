@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msc_builders import START, Store
 
-from msc_authority.ports_replicas import EvaluationRequest, Replica
+from msc_authority.ports.replicas import EvaluationRequest, Replica
 
 LONG_S = 600.0
 

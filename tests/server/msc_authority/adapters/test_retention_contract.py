@@ -33,8 +33,9 @@ from msc_pruned import (
 from msc_authority.app.ledger import JournalPruned, read_ledger
 from msc_authority.app.retention import KeepDays, Pruner
 from msc_authority.core.facts import Fact, happened_at
-from msc_authority.ports import LedgerCheckpoint, StaleState
-from msc_authority.ports_upkeep import Kept
+from msc_authority.ports.journal import LedgerCheckpoint
+from msc_authority.ports.store import StaleState
+from msc_authority.ports.upkeep import Kept
 
 
 @pytest.fixture

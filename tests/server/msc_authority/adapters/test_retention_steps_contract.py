@@ -34,8 +34,9 @@ from msc_traced import a_tracer
 from msc_authority.adapters.memory import MemoryJournal
 from msc_authority.app.trace import EquityTrace
 from msc_authority.core.ledger import Ledger
-from msc_authority.ports import LedgerCheckpoint, StaleState
-from msc_authority.ports_upkeep import Kept, PruneOrder
+from msc_authority.ports.journal import LedgerCheckpoint
+from msc_authority.ports.store import StaleState
+from msc_authority.ports.upkeep import Kept, PruneOrder
 
 
 @pytest.fixture

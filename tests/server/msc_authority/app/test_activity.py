@@ -21,7 +21,8 @@ from msc_authority.app.events import SignalBlocked
 from msc_authority.app.signals import SignalActivity
 from msc_authority.app.work import Worker
 from msc_authority.core.facts import Execution
-from msc_authority.ports import ExecutionLog, JournalledExecution, StoreUnavailable
+from msc_authority.ports.journal import ExecutionLog, JournalledExecution
+from msc_authority.ports.store import StoreUnavailable
 
 
 @dataclass

@@ -8,7 +8,7 @@ from msc_live import EPOCH, ManualTime, Told, a_head
 
 from msc_authority.app.cache_complaints import NEWER_TOLD_AFTER, Complaints
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports_cache import Before, CacheError, CacheFault, Put
+from msc_authority.ports.cache import Before, CacheError, CacheFault, Put
 
 HEAD = a_head(3)
 CLEAN = Put(before=Before.SAME, ref=HEAD.ref)

@@ -16,8 +16,8 @@ from msc_authority.app.broker import Broker, HeadSource
 from msc_authority.app.cache_keeper import CacheKeeper, ReadStep, cached_current
 from msc_authority.app.work import Worker
 from msc_authority.core.policy import PolicyRef, RiskMode
-from msc_authority.ports import Head
-from msc_authority.ports_cache import CacheError, CacheFault
+from msc_authority.ports.cache import CacheError, CacheFault
+from msc_authority.ports.policies import Head
 
 
 @dataclass

@@ -18,7 +18,8 @@ from msc_authority.app.evaluate import EvaluationFailed, EvaluationOutcome
 from msc_authority.app.leadership import NotLeader
 from msc_authority.app.scheduler import TooManyEvaluations
 from msc_authority.app.work import Worker
-from msc_authority.ports import EvaluationEntry, Head
+from msc_authority.ports.evaluations import EvaluationEntry
+from msc_authority.ports.policies import Head
 
 T = TypeVar("T")
 

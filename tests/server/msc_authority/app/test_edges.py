@@ -24,7 +24,7 @@ from msc_authority.app.events import (
 )
 from msc_authority.app.vitals import Vitals, VitalSigns, changed_fields, read_current
 from msc_authority.core.policy import FieldChange, Policy, PolicyRef, RiskMode, TradingState
-from msc_authority.ports import Head, Revision
+from msc_authority.ports.policies import Head, Revision
 
 
 @dataclass

@@ -18,7 +18,9 @@ from msc_authority.core.evaluation import SuppliedMetrics
 from msc_authority.core.facts import Fact
 from msc_authority.core.ledger import Ledger
 from msc_authority.core.policy import RiskMode, SystemHealth, TradingState
-from msc_authority.ports import EvaluationCommit, EvaluationStore, Head, StaleState, StoredState, StoreUnavailable
+from msc_authority.ports.evaluations import EvaluationCommit, EvaluationStore, StoredState
+from msc_authority.ports.policies import Head
+from msc_authority.ports.store import StaleState, StoreUnavailable
 
 
 class Desk:

@@ -21,8 +21,9 @@ from msc_authority.app.in_force import REFRESH_S, InForce
 from msc_authority.app.operate import ActOutcome
 from msc_authority.core.overrides import PinMode, Reduce
 from msc_authority.core.policy import RiskMode
-from msc_authority.ports import EvaluationStore, StoreUnavailable
-from msc_authority.ports_operator import OverrideCommit, StoredController
+from msc_authority.ports.evaluations import EvaluationStore
+from msc_authority.ports.operator import OverrideCommit, StoredController
+from msc_authority.ports.store import StoreUnavailable
 
 PIN = Place(sets=PinMode(mode=RiskMode.DEFENSIVE), lasts=timedelta(minutes=10))
 

@@ -15,8 +15,8 @@ from msc_authority.adapters.memory_replicas import MemoryLease
 from msc_authority.app.events import LeadershipCause, LeadershipChanged, log_event
 from msc_authority.app.leadership import Leadership, NotLeader, SoleLeader
 from msc_authority.app.work import Worker
-from msc_authority.ports import StoreUnavailable
-from msc_authority.ports_replicas import LeaseState
+from msc_authority.ports.replicas import LeaseState
+from msc_authority.ports.store import StoreUnavailable
 
 T = TypeVar("T")
 

@@ -20,7 +20,8 @@ from msc_authority.core.config import DecisionConfig
 from msc_authority.core.evidence import Evidence
 from msc_authority.core.facts import Fact
 from msc_authority.core.ledger import Ledger
-from msc_authority.ports import EvaluationStore, JournalCursor, LedgerCheckpoint
+from msc_authority.ports.evaluations import EvaluationStore
+from msc_authority.ports.journal import JournalCursor, LedgerCheckpoint
 
 CONFIG = DecisionConfig()
 

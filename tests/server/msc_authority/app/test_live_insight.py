@@ -33,7 +33,8 @@ from msc_authority.core.evaluation import SuppliedMetrics
 from msc_authority.core.operator_acts import NothingToResume
 from msc_authority.core.overrides import Override
 from msc_authority.core.policy import RiskMode
-from msc_authority.ports import EvaluationEntry, StoreUnavailable
+from msc_authority.ports.evaluations import EvaluationEntry
+from msc_authority.ports.store import StoreUnavailable
 
 _T = TypeVar("_T")
 

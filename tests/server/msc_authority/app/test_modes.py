@@ -20,7 +20,8 @@ from msc_authority.app.events import PolicyPublished
 from msc_authority.app.modes import HISTORY, RETRY_AFTER_S, ModeTimeline
 from msc_authority.app.work import Worker
 from msc_authority.core.policy import Policy, PolicyRef, RiskMode, TradingState
-from msc_authority.ports import Head, PolicyStore, Revision, StoreUnavailable
+from msc_authority.ports.policies import Head, PolicyStore, Revision
+from msc_authority.ports.store import StoreUnavailable
 
 DEFENSIVE, NORMAL, AGGRESSIVE = RiskMode
 ACTIVE, REDUCING, HALTED = TradingState

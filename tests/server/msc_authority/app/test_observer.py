@@ -18,7 +18,7 @@ from msc_authority.app.events import EvaluationBroken, EvaluationDone, Integrity
 from msc_authority.app.observation import EvaluationTally, ModeShares
 from msc_authority.app.observer import INTEGRITY_SHOWN_FOR_S, Observer, overdue_s, unvouched_s
 from msc_authority.core.policy import PolicyRef, RiskMode
-from msc_authority.ports import Head
+from msc_authority.ports.policies import Head
 
 LATER = 10_000_000_000
 """An epoch beyond that of a store that is made at START."""

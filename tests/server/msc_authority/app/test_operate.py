@@ -21,8 +21,9 @@ from msc_authority.app.operate import (
 from msc_authority.core.operator_acts import LooseningNotAllowed, NothingToResume, OverrideNotFound
 from msc_authority.core.overrides import Bench, PinMode, Reduce, SetLimits
 from msc_authority.core.policy import RiskMode, StrategyState, SystemHealth, TradingState
-from msc_authority.ports import StaleState, StoredState, StoreUnavailable
-from msc_authority.ports_operator import OverrideCommit
+from msc_authority.ports.evaluations import StoredState
+from msc_authority.ports.operator import OverrideCommit
+from msc_authority.ports.store import StaleState, StoreUnavailable
 
 DEFENSIVE, NORMAL, AGGRESSIVE = RiskMode
 ACTIVE, REDUCING, HALTED = TradingState

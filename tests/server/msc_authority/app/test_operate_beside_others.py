@@ -11,8 +11,10 @@ from msc_authority.app.acts import Halt, Place, Resume
 from msc_authority.app.operate import Overtaken
 from msc_authority.core.overrides import PinMode, Reduce
 from msc_authority.core.policy import RiskMode, TradingState
-from msc_authority.ports import Head, StaleState, StoredState
-from msc_authority.ports_operator import OverrideCommit
+from msc_authority.ports.evaluations import StoredState
+from msc_authority.ports.operator import OverrideCommit
+from msc_authority.ports.policies import Head
+from msc_authority.ports.store import StaleState
 
 DEFENSIVE = RiskMode.DEFENSIVE
 HALTED = TradingState.HALTED

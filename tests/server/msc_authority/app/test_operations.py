@@ -21,7 +21,7 @@ from msc_authority.app.operations import MAX_WAITING, Operations, TooManyActs, a
 from msc_authority.app.patience import Patience
 from msc_authority.app.work import Worker
 from msc_authority.core.policy import FieldChange, TradingState
-from msc_authority.ports_operator import ActEntry, Credential
+from msc_authority.ports.operator import ActEntry, Credential
 
 HALTED = a_content(trading_state=TradingState.HALTED)
 

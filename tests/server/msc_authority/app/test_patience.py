@@ -21,8 +21,10 @@ from msc_authority.app.patience import PATIENCE_S, CallerGone, Patience
 from msc_authority.app.work import Worker
 from msc_authority.core.overrides import PinMode, Reduce
 from msc_authority.core.policy import RiskMode, TradingState
-from msc_authority.ports import EvaluationStore, Head, StaleState, StoredState
-from msc_authority.ports_operator import OverrideCommit
+from msc_authority.ports.evaluations import EvaluationStore, StoredState
+from msc_authority.ports.operator import OverrideCommit
+from msc_authority.ports.policies import Head
+from msc_authority.ports.store import StaleState
 
 LOOSER = Place(sets=PinMode(mode=RiskMode.AGGRESSIVE), loosens=True)
 TIGHTER = Place(sets=PinMode(mode=RiskMode.DEFENSIVE))

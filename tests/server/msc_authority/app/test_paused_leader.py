@@ -16,7 +16,7 @@ from msc_authority.app.evaluate import Evaluator
 from msc_authority.app.leadership import Leadership, NotLeader
 from msc_authority.app.work import Worker
 from msc_authority.core.config import DecisionConfig
-from msc_authority.ports import Fenced
+from msc_authority.ports.store import Fenced
 
 T = TypeVar("T")
 TTL_S = 5.0

@@ -15,8 +15,8 @@ from msc_authority.adapters.memory_replicas import MemoryReplicas
 from msc_authority.app.broker import Broker, Ending, Watcher
 from msc_authority.app.presence import ALIVE_S, BEAT_S, FORGET_S, Presence
 from msc_authority.app.work import Worker
-from msc_authority.ports import StoreUnavailable
-from msc_authority.ports_replicas import Replica
+from msc_authority.ports.replicas import Replica
+from msc_authority.ports.store import StoreUnavailable
 
 T = TypeVar("T")
 

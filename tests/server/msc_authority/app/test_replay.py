@@ -14,7 +14,7 @@ from msc_builders import START, a_trade, an_equity_point, at
 
 from msc_authority.adapters.journal_files import load
 from msc_authority.app.replay import ReplayClock, ReplayStep
-from msc_authority.compose_replay import replay_in_memory, replay_into
+from msc_authority.compose.replay import replay_in_memory, replay_into
 from msc_authority.core.config import DecisionConfig
 from msc_authority.core.facts import Fact
 from msc_authority.core.policy import RiskMode

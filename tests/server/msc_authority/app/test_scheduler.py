@@ -18,17 +18,15 @@ from msc_authority.app.scheduler import MAX_WAITING, Scheduler, TooManyEvaluatio
 from msc_authority.app.work import Worker
 from msc_authority.core.evaluation import SuppliedMetrics
 from msc_authority.core.policy import FieldChange
-from msc_authority.ports import Fenced, Head, StoreUnavailable
+from msc_authority.ports.policies import Head
+from msc_authority.ports.store import Fenced, StoreUnavailable
 
 PERIOD_S = 1800.0
 
 
 @dataclass
 class ScriptedEvaluator:
-    """Evaluates as told: `head` (None: the first policy, evaluated now) is what it leads to, `error` what it raises.
-
-    Waits while `gate` is closed.
-    """
+    """Evaluates as told, behind `gate`: to `head` (None: the first policy, evaluated now), or to `error`."""
 
     time: ManualTime
     head: Head | None = None

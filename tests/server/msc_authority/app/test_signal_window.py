@@ -23,7 +23,7 @@ from msc_authority.app.signal_window import (
 )
 from msc_authority.app.signals import BlockedSignal, SignalActivity, SignalTally
 from msc_authority.core.facts import Execution, Side
-from msc_authority.ports import JournalledExecution
+from msc_authority.ports.journal import JournalledExecution
 
 
 def arrived(*executions: Execution, first: int = 1) -> list[JournalledExecution]:

@@ -16,8 +16,8 @@ from msc_live import ManualTime
 from msc_authority.adapters.memory_tokens import MemoryTokenStore
 from msc_authority.app.access import Kind, Role, TokenExpired, TokenInvalid, TokenRevoked
 from msc_authority.app.tokens import TRUSTED_S, USED_EVERY, Minted, identity_of, mint, token_id_of
-from msc_authority.ports import StoreUnavailable
-from msc_authority.ports_tokens import StoredToken
+from msc_authority.ports.store import StoreUnavailable
+from msc_authority.ports.tokens import StoredToken
 
 HOUR = timedelta(hours=1)
 

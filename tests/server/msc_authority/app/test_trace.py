@@ -20,7 +20,8 @@ from msc_authority.app.trace import REFRESH_PERIOD_S, EquityTrace, EquityTracer,
 from msc_authority.app.trace_fold import BIN, SPAN
 from msc_authority.core.evidence import Evidence
 from msc_authority.core.facts import Fact
-from msc_authority.ports import JournalCursor, StoreUnavailable
+from msc_authority.ports.journal import JournalCursor
+from msc_authority.ports.store import StoreUnavailable
 
 
 class WatchedJournal(MemoryJournal):

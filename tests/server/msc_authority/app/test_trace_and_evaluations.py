@@ -17,9 +17,9 @@ from msc_authority.adapters.memory import MemoryJournal
 from msc_authority.adapters.sql import open_store
 from msc_authority.app.replay import ReplayStep
 from msc_authority.app.trace import EquityTrace
-from msc_authority.compose_replay import replay_in_memory
+from msc_authority.compose.replay import replay_in_memory
 from msc_authority.core.facts import Fact, Trade, happened_at
-from msc_authority.ports import Journal
+from msc_authority.ports.journal import Journal
 from msc_authority.sample import sample_facts
 
 

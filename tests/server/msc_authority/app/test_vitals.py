@@ -12,7 +12,8 @@ from msc_authority.app.broker import Broker
 from msc_authority.app.vitals import HeadKeeper, Vitals, VitalSigns, read_current
 from msc_authority.app.work import Worker
 from msc_authority.core.policy import FieldChange, Policy, PolicyRef
-from msc_authority.ports import Head, Revision, StoreUnavailable
+from msc_authority.ports.policies import Head, Revision
+from msc_authority.ports.store import StoreUnavailable
 
 
 @dataclass

@@ -16,7 +16,7 @@ from msc_authority.adapters.sql.audit import SqlAuditLog
 from msc_authority.cli.app import build_app
 from msc_authority.cli.database import named
 from msc_authority.core.audit_chain import verify
-from msc_authority.ports import StoreUnavailable
+from msc_authority.ports.store import StoreUnavailable
 from msc_authority.settings import sqlite_url
 
 

@@ -11,7 +11,8 @@ from msc_authority.app.evaluate import EvaluationOutcome
 from msc_authority.app.replay import ReplayStep
 from msc_authority.cli.replay import Life, step_document
 from msc_authority.core.policy import PolicyRef, RiskMode
-from msc_authority.ports import Head, RefusedFact
+from msc_authority.ports.journal import RefusedFact
+from msc_authority.ports.policies import Head
 
 DEFENSIVE, NORMAL, AGGRESSIVE = RiskMode
 

@@ -22,7 +22,7 @@ from msc_authority.cli.app import build_app
 from msc_authority.cli.demo import prepare_demo
 from msc_authority.core.policy import RiskMode, StrategyState
 from msc_authority.http.serving import listen
-from msc_authority.ports import EvaluationEntry
+from msc_authority.ports.evaluations import EvaluationEntry
 from msc_authority.settings import Settings, sqlite_url
 
 DEADLINE_S = 60

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from msc_authority.adapters.clock import SystemClock
 from msc_authority.adapters.sql import open_store
 from msc_authority.cli.app import build_app
-from msc_authority.ports_tokens import StoredToken
+from msc_authority.ports.tokens import StoredToken
 from msc_authority.settings import sqlite_url
 
 Run = Callable[..., Result]

@@ -12,7 +12,7 @@ from msc_authority.app.broker import Draining
 from msc_authority.app.leadership import NotLeader
 from msc_authority.app.rates import StreamLimitReached
 from msc_authority.http import errors as over_http
-from msc_authority.ports import Fenced
+from msc_authority.ports.store import Fenced
 from msc_authority.rpc import errors as over_grpc
 
 OF_GRPC_ALONE = {row.kind for row in over_grpc.TABLE if row.kind.__module__ == over_grpc.__name__}

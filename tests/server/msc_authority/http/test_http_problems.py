@@ -23,7 +23,7 @@ from msc_authority.http.errors import REASONS, answer_errors
 from msc_authority.http.evaluating import add_evaluating
 from msc_authority.http.guard import MAX_BODY_BYTES, Guard
 from msc_authority.http.hosts import Hosts
-from msc_authority.ports import StaleState, StoreError, StoreUnavailable
+from msc_authority.ports.store import StaleState, StoreError, StoreUnavailable
 
 JSON = {"Content-Type": "application/json"}
 SECRET = "postgresql://user:hunter2@db"

@@ -23,7 +23,7 @@ from msc_authority.app.observation import ModeShares
 from msc_authority.app.signals import SignalActivity, SignalTally
 from msc_authority.core.evaluation import HealthMetric, StrategyRanking
 from msc_authority.core.policy import PolicyRef, RiskMode
-from msc_authority.ports import StoreError, StoreUnavailable
+from msc_authority.ports.store import StoreError, StoreUnavailable
 
 READ = ("status", "health", "history", "strategies", "clients", "alerts")
 

@@ -34,7 +34,7 @@ from msc_authority.core.policy import FieldChange, PolicyRef, RiskMode
 from msc_authority.http.events import GATHER_S, KINDS, Listening, told_of
 from msc_authority.http.feed import KEEP_ALIVE, Feed
 from msc_authority.http.streaming import CONTENTS
-from msc_authority.ports_operator import ActEntry
+from msc_authority.ports.operator import ActEntry
 
 REF = PolicyRef(7, 1)
 BLOCK = BlockedSignal(

@@ -31,7 +31,7 @@ from msc_authority.core.evaluation import HealthMetric
 from msc_authority.core.policy import RiskMode, TradingState
 from msc_authority.http import metric_samples as samples
 from msc_authority.http.metrics import Metrics
-from msc_authority.ports import StoreUnavailable
+from msc_authority.ports.store import StoreUnavailable
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 Scrape = dict[tuple[str, tuple[tuple[str, str], ...]], float]

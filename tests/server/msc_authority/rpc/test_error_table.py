@@ -33,7 +33,7 @@ from msc_authority.core.operator_acts import (
     TooManyOverrides,
     WrongStrategyState,
 )
-from msc_authority.ports import Fenced, StaleState, StoreError, StoreUnavailable
+from msc_authority.ports.store import Fenced, StaleState, StoreError, StoreUnavailable
 from msc_authority.rpc.errors import (
     TABLE,
     EpochSuperseded,

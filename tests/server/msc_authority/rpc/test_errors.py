@@ -6,7 +6,7 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no type information
 
-from msc_authority.ports import StaleState, StoreError, StoreUnavailable
+from msc_authority.ports.store import StaleState, StoreError, StoreUnavailable
 from msc_authority.rpc.errors import TABLE, FieldProblem, InvalidRequest, Refusal, Row, opaque, refusal_of
 
 

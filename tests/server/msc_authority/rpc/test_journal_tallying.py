@@ -17,7 +17,8 @@ from msc_authority.app.journal_tally import RowCounter
 from msc_authority.app.observation import JournalTally
 from msc_authority.app.work import Worker
 from msc_authority.core.facts import Fact
-from msc_authority.ports import RecordOutcome, StoreUnavailable
+from msc_authority.ports.journal import RecordOutcome
+from msc_authority.ports.store import StoreUnavailable
 from msc_authority.rpc.errors import InvalidRequest
 from msc_authority.rpc.journal_service import JournalRecorder
 from msc_policy import v1 as pb

@@ -8,7 +8,7 @@ from msc_served import Served, details_of, fields_of, reason_of, served
 
 from msc_authority.app.evaluate import EvaluationFailed, InvalidMetric
 from msc_authority.core.policy import RiskMode
-from msc_authority.ports import StaleState, StoreError, StoreUnavailable
+from msc_authority.ports.store import StaleState, StoreError, StoreUnavailable
 from msc_policy import v1 as pb
 
 

@@ -11,7 +11,7 @@ from msc_live import ManualTime, a_broker, a_head, lowest
 
 from msc_authority.app.broker import Broker, Watcher
 from msc_authority.core.policy import PolicyContent, PolicyRef
-from msc_authority.ports import Head
+from msc_authority.ports.policies import Head
 from msc_authority.rpc.errors import EpochSuperseded, ReplicaBehind
 from msc_authority.rpc.frames import Frames
 from msc_authority.rpc.mapping.served import ServedPolicy

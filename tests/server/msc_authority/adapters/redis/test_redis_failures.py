@@ -23,8 +23,8 @@ from msc_authority.adapters.redis.cache import ATTEMPTS, RedisPolicyCache
 from msc_authority.adapters.redis.connecting import Waits
 from msc_authority.adapters.redis.opening import open_cache
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports import Head
-from msc_authority.ports_cache import Before, CachedHead, CacheError, CacheFault, CacheUnusable, Put
+from msc_authority.ports.cache import Before, CachedHead, CacheError, CacheFault, CacheUnusable, Put
+from msc_authority.ports.policies import Head
 
 CLOCK = SystemClock()
 QUICK = Waits(connect_s=0.2, answer_s=0.2, listen_s=0.1)

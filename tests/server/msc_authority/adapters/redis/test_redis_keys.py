@@ -16,8 +16,8 @@ from msc_authority.adapters.clock import SystemClock
 from msc_authority.adapters.redis.cache import RedisPolicyCache
 from msc_authority.adapters.redis.layout import SCHEMA, json_of
 from msc_authority.core.policy import PolicyRef, RiskMode
-from msc_authority.ports import Head
-from msc_authority.ports_cache import Before, CacheError, CacheFault, Put
+from msc_authority.ports.cache import Before, CacheError, CacheFault, Put
+from msc_authority.ports.policies import Head
 
 CLOCK = SystemClock()
 CURRENT, FIELDS, CONFIRMED, CHANGES = (

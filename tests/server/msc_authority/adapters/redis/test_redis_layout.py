@@ -13,8 +13,8 @@ from msc_live import a_head
 
 from msc_authority.adapters.redis.layout import SCHEMA, Keys, fields_of, head_from, json_of
 from msc_authority.core.policy import Policy, PolicyMetrics, RiskMode, SystemHealth
-from msc_authority.ports import Head
-from msc_authority.ports_cache import CacheError, CacheFault
+from msc_authority.ports.cache import CacheError, CacheFault
+from msc_authority.ports.policies import Head
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

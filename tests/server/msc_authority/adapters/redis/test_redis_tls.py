@@ -19,7 +19,7 @@ from msc_valkey import ValkeyServer
 from msc_authority.adapters.clock import SystemClock
 from msc_authority.adapters.redis.cache import RedisPolicyCache
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports_cache import CacheError, CacheFault
+from msc_authority.ports.cache import CacheError, CacheFault
 
 CLOCK = SystemClock()
 

@@ -13,7 +13,7 @@ from msc_authority.adapters.sql.archive import opened_archive
 from msc_authority.adapters.sql.engine import Database
 from msc_authority.adapters.sql.keeping import Wishes
 from msc_authority.adapters.sql.restore import restore
-from msc_authority.ports_tokens import StoredToken
+from msc_authority.ports.tokens import StoredToken
 
 
 def main(url: str, file: str) -> None:

@@ -9,7 +9,7 @@ from msc_builders import a_commit, a_content, an_entry
 from msc_authority.adapters.clock import SystemClock
 from msc_authority.adapters.sql import open_store
 from msc_authority.core.policy import RiskMode
-from msc_authority.ports import StoreError
+from msc_authority.ports.store import StoreError
 
 
 def main() -> None:

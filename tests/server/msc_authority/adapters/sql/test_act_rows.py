@@ -16,7 +16,7 @@ from msc_authority.adapters.sql import SqlStore, open_store
 from msc_authority.adapters.sql.engine import Database, WriteLock
 from msc_authority.adapters.sql.schema import upgrade
 from msc_authority.core.policy import StrategyState
-from msc_authority.ports_operator import ActEntry, OverrideCommit
+from msc_authority.ports.operator import ActEntry, OverrideCommit
 
 START = ManualClock().now()
 

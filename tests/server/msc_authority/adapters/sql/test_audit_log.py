@@ -14,7 +14,7 @@ from msc_authority.adapters.sql import SqlStore, open_store
 from msc_authority.adapters.sql.audit import AuditLine, write_audit
 from msc_authority.adapters.sql.engine import Database, WriteLock
 from msc_authority.core.audit_chain import GENESIS, Anchor, Break, Damage, verify
-from msc_authority.ports import StoreError
+from msc_authority.ports.store import StoreError
 
 COPY = (
     "INSERT INTO msc_audit SELECT {to}, at, actor, action, object, detail, hash, hash FROM msc_audit "

@@ -30,7 +30,7 @@ from msc_authority.adapters.sql.schema import HEAD_REVISION, revision_of, upgrad
 from msc_authority.adapters.sql.tables import msc_lease
 from msc_authority.core.audit_chain import verify
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports import Fenced, StaleState
+from msc_authority.ports.store import Fenced, StaleState
 
 OLD_ROWS = (
     "INSERT INTO msc_meta VALUES (1764498600, '2025-11-30T10:30:00.000000Z', 'made')",

@@ -18,7 +18,7 @@ from msc_authority.adapters.sql.engine import Database, WriteLock
 from msc_authority.adapters.sql.restore import NewerSchema, restore
 from msc_authority.adapters.sql.schema import revision_of
 from msc_authority.core.policy import RiskMode
-from msc_authority.ports import StoreError
+from msc_authority.ports.store import StoreError
 
 
 @pytest.fixture

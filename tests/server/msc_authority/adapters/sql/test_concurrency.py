@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from msc_builders import a_commit, a_trade, at
 
 from msc_authority.adapters.sql import SqlStore
-from msc_authority.ports import JournalCursor, RecordOutcome, StaleState
+from msc_authority.ports.journal import JournalCursor, RecordOutcome
+from msc_authority.ports.store import StaleState
 
 WRITERS = 4
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from msc_authority.adapters.sql import SqlStore, open_store
 from msc_authority.adapters.sql.engine import Database, WriteLock
 from msc_authority.adapters.sql.errors import store_errors
-from msc_authority.ports import StoreError, StoreUnavailable
+from msc_authority.ports.store import StoreError, StoreUnavailable
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from msc_builders import ManualClock, a_commit, a_trade
 
 from msc_authority.adapters.sql import SqlStore, open_store
 from msc_authority.adapters.sql.engine import Database, WriteLock
-from msc_authority.ports import StoreUnavailable
+from msc_authority.ports.store import StoreUnavailable
 
 
 @dataclass

@@ -15,7 +15,7 @@ from msc_builders import START, ManualClock, a_commit, a_trade, at
 
 from msc_authority.adapters.sql import SqlStore, open_store
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports import StaleState, StoreError
+from msc_authority.ports.store import StaleState, StoreError
 
 EPOCH = int(START.timestamp())
 

@@ -13,7 +13,7 @@ from msc_builders import ManualClock, a_commit
 
 from msc_authority.adapters.sql import open_store
 from msc_authority.adapters.sql.later import Opening
-from msc_authority.ports import StoreError, StoreUnavailable
+from msc_authority.ports.store import StoreError, StoreUnavailable
 
 
 def failing(times: int, done: list[int]) -> Callable[[], None]:

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from msc_authority.adapters.sql import open_store
 from msc_authority.adapters.sql.engine import Database, WriteLock
 from msc_authority.adapters.sql.schema import HEAD_REVISION, REVISIONS, revision_of, steps_after, upgrade
-from msc_authority.ports import StoreError
+from msc_authority.ports.store import StoreError
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, make_url, text
 from msc_authority.adapters.sql import SqlStore, open_store
 from msc_authority.adapters.sql.engine import ATTEMPTS, Database, WriteLock
 from msc_authority.adapters.sql.postgres import LIMITS
-from msc_authority.ports import StoreError, StoreUnavailable
+from msc_authority.ports.store import StoreError, StoreUnavailable
 
 QUICK = replace(LIMITS, statement_s=0.2, lock_s=0.15, idle_in_transaction_s=0.1, silence_s=0.4, pool_s=0.1)
 

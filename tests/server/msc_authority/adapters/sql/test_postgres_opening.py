@@ -17,7 +17,7 @@ from msc_authority.adapters.sql import SqlStore, open_store
 from msc_authority.adapters.sql.engine import Database, WriteLock
 from msc_authority.adapters.sql.postgres import LIMITS, connect_arguments
 from msc_authority.core.policy import PolicyRef, RiskMode
-from msc_authority.ports import StoreError, StoreUnavailable
+from msc_authority.ports.store import StoreError, StoreUnavailable
 
 EPOCH = int(START.timestamp())
 

@@ -16,7 +16,7 @@ from msc_postgres import PASSWORD, PostgresServer
 from sqlalchemy import make_url
 
 from msc_authority.adapters.sql import open_store
-from msc_authority.ports import StoreError
+from msc_authority.ports.store import StoreError
 
 
 class TlsFront:

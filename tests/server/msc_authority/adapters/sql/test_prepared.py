@@ -12,7 +12,7 @@ from msc_authority.adapters.sql import open_store
 from msc_authority.adapters.sql.engine import Database, WriteLock
 from msc_authority.adapters.sql.prepared import Prepared, hand_over
 from msc_authority.adapters.sql.tables import msc_audit, msc_lease
-from msc_authority.ports import StoreError, StoreUnavailable
+from msc_authority.ports.store import StoreError, StoreUnavailable
 
 AT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 LEASE: dict[str, object] = {

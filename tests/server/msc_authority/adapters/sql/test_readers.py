@@ -14,7 +14,7 @@ from msc_builders import START, a_commit, a_content, a_ranking, a_trade, a_verdi
 from msc_authority.adapters.commits import REWIND_POINTS_KEPT
 from msc_authority.adapters.sql import SqlStore
 from msc_authority.core.policy import RiskMode
-from msc_authority.ports import JournalCursor, LedgerCheckpoint
+from msc_authority.ports.journal import JournalCursor, LedgerCheckpoint
 
 COMMITS = 25
 MODES = (RiskMode.DEFENSIVE, RiskMode.NORMAL)

@@ -26,7 +26,7 @@ from msc_authority.app.acts import Halt, Place, Retire
 from msc_authority.core.overrides import OverrideKind, SetLimits
 from msc_authority.core.policy import TradingState
 from msc_authority.core.restoring import Fate
-from msc_authority.ports import StoreError
+from msc_authority.ports.store import StoreError
 
 ACTIVE, REDUCING, HALTED = TradingState
 DYING = Path(__file__).with_name("dying_restore.py")

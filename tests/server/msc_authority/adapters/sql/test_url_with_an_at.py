@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from msc_authority.adapters.sql.engine import Database, checked_url
-from msc_authority.ports import StoreError
+from msc_authority.ports.store import StoreError
 
 
 @pytest.mark.parametrize("password", ["top@hidden", "top@hidden/word", "top/word@hidden", "@hidden", "a:b@hidden:c"])

@@ -27,9 +27,9 @@ from msc_authority.app.retention import KindPlan, Pruner
 from msc_authority.app.upkeep import Upkeep
 from msc_authority.app.work import Worker
 from msc_authority.core.audit_chain import Anchor, AuditRow, chained
-from msc_authority.ports import StoreUnavailable
-from msc_authority.ports_cache import CacheError, CacheFault
-from msc_authority.ports_replicas import LeaseState
+from msc_authority.ports.cache import CacheError, CacheFault
+from msc_authority.ports.replicas import LeaseState
+from msc_authority.ports.store import StoreUnavailable
 
 T = TypeVar("T")
 TTL_S = 5.0

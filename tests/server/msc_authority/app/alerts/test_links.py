@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from msc_authority.app.alerts.links import Links, on_the_page
-from msc_authority.compose_parts import links_of
+from msc_authority.compose.parts import links_of
 from msc_authority.settings import Settings
 
 

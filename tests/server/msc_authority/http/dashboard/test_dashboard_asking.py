@@ -16,7 +16,7 @@ from msc_authority.core.evaluation import SuppliedMetrics
 from msc_authority.core.policy import PolicyRef, RiskMode
 from msc_authority.http.dashboard.asking import ask_what_if, evaluate_now
 from msc_authority.http.dashboard.what_if import Refused, WhatIf
-from msc_authority.ports import StoreUnavailable
+from msc_authority.ports.store import StoreUnavailable
 
 TYPED = {"drawdown_pct": "9.5"}
 ANNA = Identity(name="anna", kind=Kind.TOKEN, roles=frozenset({Role.EVALUATOR}))

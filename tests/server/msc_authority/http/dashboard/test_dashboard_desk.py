@@ -20,7 +20,7 @@ from msc_authority.app.operations import TooManyActs
 from msc_authority.core.policy import RiskMode, TradingState
 from msc_authority.http.dashboard.desk import Desk, Done, Looked, Unsure, may_operate
 from msc_authority.http.dashboard.what_if import Refused
-from msc_authority.ports import StoreUnavailable
+from msc_authority.ports.store import StoreUnavailable
 
 ANNA = Identity(name="anna", kind=Kind.TOKEN, roles=frozenset({Role.OPERATOR}))
 EVA = Identity(name="eva", kind=Kind.TOKEN, roles=frozenset({Role.EVALUATOR}))

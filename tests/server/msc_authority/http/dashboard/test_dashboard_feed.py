@@ -19,8 +19,8 @@ from msc_authority.core.overrides import Override, Reduce
 from msc_authority.core.policy import RiskMode
 from msc_authority.http.dashboard.feed import COALESCE_S, PERIOD_S, Feed
 from msc_authority.http.dashboard.screen import Screen
-from msc_authority.ports import StoreUnavailable
-from msc_authority.ports_operator import ActEntry
+from msc_authority.ports.operator import ActEntry
+from msc_authority.ports.store import StoreUnavailable
 
 
 @dataclass

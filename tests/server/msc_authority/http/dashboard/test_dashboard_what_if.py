@@ -14,7 +14,7 @@ from msc_authority.app.evaluate import EvaluationOutcome
 from msc_authority.core.evaluation import SuppliedMetrics
 from msc_authority.core.policy import PolicyContent, RiskMode
 from msc_authority.http.dashboard.what_if import FIELDS, Refused, judged, refused_by, supplied_from
-from msc_authority.ports import Head
+from msc_authority.ports.policies import Head
 
 
 def _outcome(candidate: PolicyContent, head: Head) -> EvaluationOutcome:

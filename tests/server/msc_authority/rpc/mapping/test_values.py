@@ -26,7 +26,7 @@ from msc_authority.core.policy import (
     SystemHealth,
     TradingState,
 )
-from msc_authority.ports import Revision
+from msc_authority.ports.policies import Revision
 from msc_authority.rpc.errors import InvalidRequest
 from msc_authority.rpc.mapping.basics import duration_to_proto, instant_of, instant_to_proto, seconds_of
 from msc_authority.rpc.mapping.fleet import ROLES, TIERS, client_of, entry_to_proto, status_of

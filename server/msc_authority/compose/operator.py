@@ -8,13 +8,13 @@ from msc_authority.app.in_force import InForce
 from msc_authority.app.operate import Operator
 from msc_authority.app.operations import Operations
 from msc_authority.app.work import Worker
-from msc_authority.compose_parts import valid_for_s
+from msc_authority.compose.parts import valid_for_s
 
 if TYPE_CHECKING:
     from msc_authority.app.broker import Broker
     from msc_authority.app.events import EventBus
     from msc_authority.app.scheduler import Scheduler
-    from msc_authority.compose_parts import Machine, Stores
+    from msc_authority.compose.parts import Machine, Stores
     from msc_authority.settings import Settings
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from msc_authority.app.production import CacheSigns, DoorTally, Production, StoreSigns, UpkeepSigns
 
 if TYPE_CHECKING:
-    from msc_authority.compose_parts import Stores
-    from msc_authority.ports import Announcements
+    from msc_authority.compose.parts import Stores
+    from msc_authority.ports.announcements import Announcements
 
 
 class Signs:

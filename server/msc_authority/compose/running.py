@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from msc_authority.adapters.announce.local import LocalAnnouncements
 from msc_authority.app.evaluate import Evaluator
 from msc_authority.app.scheduler import Evaluates
-from msc_authority.compose_authority import Authority
-from msc_authority.compose_cache import cache_of, stores_of
-from msc_authority.compose_http import beside
-from msc_authority.compose_parts import (
+from msc_authority.compose.authority import Authority
+from msc_authority.compose.cache import cache_of, stores_of
+from msc_authority.compose.http import beside
+from msc_authority.compose.parts import (
     Machine,
     Running,
     Stores,
@@ -28,9 +28,9 @@ from msc_authority.compose_parts import (
     this_machine,
     valid_for_s,
 )
-from msc_authority.compose_upkeep import kept_up
-from msc_authority.ports import Announcements
-from msc_authority.ports_cache import PolicyCache
+from msc_authority.compose.upkeep import kept_up
+from msc_authority.ports.announcements import Announcements
+from msc_authority.ports.cache import PolicyCache
 from msc_authority.rpc.serving import STOP_GRACE_S, calls_ended
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from msc_authority.compose_parts import COLLECT_AFTER, spared_collector
+from msc_authority.compose.parts import COLLECT_AFTER, spared_collector
 
 NEW_OBJECTS = 1_000_000
 """Far more than a few minutes of load make."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 from msc_live import ManualTime, until
 
 from msc_authority.app.work import Worker
-from msc_authority.compose_upkeep import GIVE_BACK_EVERY_S, giving_back
+from msc_authority.compose.upkeep import GIVE_BACK_EVERY_S, giving_back
 
 
 async def test_freed_memory_is_given_back_each_minute_until_the_end() -> None:

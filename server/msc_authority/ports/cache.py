@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from msc_authority.core.policy import PolicyRef
-from msc_authority.ports import Head
+from msc_authority.ports.policies import Head
 
 
 class CacheFault(StrEnum):

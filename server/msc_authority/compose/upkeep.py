@@ -18,7 +18,7 @@ from msc_authority.app.work import Worker
 
 if TYPE_CHECKING:
     from msc_authority.adapters.sql import SqlStore
-    from msc_authority.compose_parts import Machine
+    from msc_authority.compose.parts import Machine
     from msc_authority.settings import Settings
 
 _log = logging.getLogger(__name__)

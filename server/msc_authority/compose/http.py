@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from msc_authority.compose_parts import loop_factory
+from msc_authority.compose.parts import loop_factory
 from msc_authority.http.hosts import Hosts
 from msc_authority.http.serving import HttpServer, listen, url_of
 
 if TYPE_CHECKING:
-    from msc_authority.compose_parts import Running
+    from msc_authority.compose.parts import Running
     from msc_authority.http.app import Face
     from msc_authority.settings import Settings
 

@@ -13,7 +13,7 @@ from msc_live import DEADLINE_S, until
 from msc_served import served
 
 from msc_authority.adapters.clock import SystemClock
-from msc_authority.compose import Machine, Running, serve, simulated_machine
+from msc_authority.compose.running import Machine, Running, serve, simulated_machine
 from msc_authority.settings import Settings
 from msc_policy import v1 as pb
 

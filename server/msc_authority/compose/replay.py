@@ -13,7 +13,8 @@ from msc_authority.app.evaluate import Evaluator
 from msc_authority.app.replay import ReplayClock, ReplayStep, replay
 from msc_authority.core.config import DecisionConfig
 from msc_authority.core.facts import Fact
-from msc_authority.ports import EvaluationLog, EvaluationStore, Journal
+from msc_authority.ports.evaluations import EvaluationLog, EvaluationStore
+from msc_authority.ports.journal import Journal
 
 VALID_FOR_STEPS = 2
 """A decision is valid for so many steps, as it is for evaluation periods in service."""

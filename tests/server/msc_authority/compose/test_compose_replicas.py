@@ -12,8 +12,8 @@ import httpx
 import pytest
 from msc_live import DEADLINE_S, until
 
-from msc_authority.compose import Running, serve
-from msc_authority.compose_replicas import address_of
+from msc_authority.compose.replicas import address_of
+from msc_authority.compose.running import Running, serve
 from msc_authority.settings import Settings
 from msc_policy import v1 as pb
 

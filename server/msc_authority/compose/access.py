@@ -16,8 +16,8 @@ from msc_authority.app.tokens import REFRESH_S, TokenBook
 from msc_authority.app.work import Worker
 
 if TYPE_CHECKING:
-    from msc_authority.ports import Clock
-    from msc_authority.ports_tokens import TokenStore
+    from msc_authority.ports.clock import Clock
+    from msc_authority.ports.tokens import TokenStore
     from msc_authority.settings import Settings
 
 _log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from msc_live import until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from msc_authority.compose import Running, serve
+from msc_authority.compose.running import Running, serve
 from msc_authority.http.serving import PortInUse, listen
 from msc_authority.settings import Settings
 from msc_policy import v1 as pb

@@ -10,7 +10,7 @@ from msc_authority.app.cache_keeper import CacheKeeper, cached_current
 from msc_authority.app.events import name_of
 from msc_authority.app.vitals import read_current
 from msc_authority.app.work import Worker
-from msc_authority.ports import StoreUnavailable
+from msc_authority.ports.store import StoreUnavailable
 
 if TYPE_CHECKING:
     from msc_authority.adapters.sql import SqlStore
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from msc_authority.app.events import EventBus
     from msc_authority.app.production import CacheSigns
     from msc_authority.app.vitals import HeadKeeper
-    from msc_authority.compose_parts import Machine, Stores
-    from msc_authority.ports import Clock
-    from msc_authority.ports_cache import PolicyCache
+    from msc_authority.compose.parts import Machine, Stores
+    from msc_authority.ports.cache import PolicyCache
+    from msc_authority.ports.clock import Clock
     from msc_authority.settings import Settings
 
 _log = logging.getLogger(__name__)

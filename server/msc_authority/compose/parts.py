@@ -15,26 +15,21 @@ from msc_authority.adapters.clock import SimulatedClock, SystemClock, uniform
 from msc_authority.app.alerts.links import Links
 from msc_authority.app.timing import LoopTimer, Timer, Uniform
 from msc_authority.http.serving import url_at
-from msc_authority.ports import (
-    Clock,
-    EvaluationLog,
-    EvaluationStore,
-    ExecutionLog,
-    Head,
-    Journal,
-    PolicyStore,
-    StoreTally,
-)
-from msc_authority.ports_operator import ActLog
-from msc_authority.ports_replicas import EvaluationRequests, Lease, Replicas
-from msc_authority.ports_tokens import TokenStore
+from msc_authority.ports.clock import Clock
+from msc_authority.ports.evaluations import EvaluationLog, EvaluationStore
+from msc_authority.ports.journal import ExecutionLog, Journal
+from msc_authority.ports.operator import ActLog
+from msc_authority.ports.policies import Head, PolicyStore
+from msc_authority.ports.replicas import EvaluationRequests, Lease, Replicas
+from msc_authority.ports.store import StoreTally
+from msc_authority.ports.tokens import TokenStore
 
 if TYPE_CHECKING:
     from msc_authority.app.admission import Admission
     from msc_authority.app.alerts.delivery import SinkTally
     from msc_authority.app.insight import Insight
     from msc_authority.app.production import UpkeepSigns
-    from msc_authority.ports_tls import TlsSource
+    from msc_authority.ports.tls import TlsSource
     from msc_authority.rpc.local_feed import LocalPolicyFeed
     from msc_authority.settings import Settings
 

@@ -25,14 +25,14 @@ from msc_authority.app.timing import pause
 from msc_authority.app.trace import EquityTracer
 from msc_authority.app.vitals import HeadKeeper, Vitals
 from msc_authority.app.work import Worker
-from msc_authority.compose_access import Access
-from msc_authority.compose_cache import Cached, first_current
-from msc_authority.compose_operator import Operating
-from msc_authority.compose_parts import Machine, Running, Stores, links_of
-from msc_authority.compose_replicas import Together
-from msc_authority.compose_signs import Signs
-from msc_authority.ports import Announcements
-from msc_authority.ports_cache import PolicyCache
+from msc_authority.compose.access import Access
+from msc_authority.compose.cache import Cached, first_current
+from msc_authority.compose.operator import Operating
+from msc_authority.compose.parts import Machine, Running, Stores, links_of
+from msc_authority.compose.replicas import Together
+from msc_authority.compose.signs import Signs
+from msc_authority.ports.announcements import Announcements
+from msc_authority.ports.cache import PolicyCache
 from msc_authority.rpc.frames import Frames
 from msc_authority.rpc.health import Health
 from msc_authority.rpc.journal_service import JournalRecorder, journal_handlers

@@ -13,13 +13,13 @@ from msc_authority.app.leadership import Leadership
 from msc_authority.app.observation import ReplicaView, Standing
 from msc_authority.app.presence import Presence, is_alive
 from msc_authority.app.work import Worker
-from msc_authority.ports import Head
+from msc_authority.ports.policies import Head
 
 if TYPE_CHECKING:
     from msc_authority.app.broker import Broker
     from msc_authority.app.events import EventBus
     from msc_authority.app.vitals import HeadKeeper
-    from msc_authority.compose_parts import Machine, Stores
+    from msc_authority.compose.parts import Machine, Stores
     from msc_authority.settings import Settings
 
 STORE_THREADS = 2

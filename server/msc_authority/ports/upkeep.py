@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from msc_authority.core.audit_chain import Anchor, AuditRow
-from msc_authority.ports import LedgerCheckpoint
+from msc_authority.ports.journal import LedgerCheckpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
