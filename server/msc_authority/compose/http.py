@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from msc_authority.compose.parts import loop_factory
 from msc_authority.http.hosts import Hosts
+from msc_authority.http.inbox import Inbox
 from msc_authority.http.serving import HttpServer, listen, url_of
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Beside:
     def __init__(self) -> None:
         """Nothing runs yet."""
         self._server: HttpServer | None = None
+        self._inbox: Inbox | None = None
 
     def begin(self, settings: Settings, authority: Running, new_id: Callable[[], str]) -> str:
         """Listens, and returns the address; the application is loaded in a thread, so as to hold nothing up.
@@ -35,6 +37,8 @@ class Beside:
         listening = listen(settings.http_host, settings.http_port)
         url = url_of(settings.http_host, listening, "https" if settings.tls else "http")
         authority.insight.links.served_at(url)
+        # From now on, not from when the application is loaded: the first evaluation may be over by then.
+        inbox = self._inbox = Inbox(authority.insight)
 
         def make() -> Face:
             from msc_authority.http.app import make_app
@@ -45,6 +49,7 @@ class Beside:
                 hosts=hosts,
                 admission=authority.admission,
                 new_id=new_id,
+                inbox=inbox,
                 deliveries=authority.deliveries,
             )
 
@@ -63,6 +68,8 @@ class Beside:
         self.begin_stop()
         if self._server is not None:
             await asyncio.to_thread(self._server.join)
+        if self._inbox is not None:
+            self._inbox.close()
 
 
 @asynccontextmanager

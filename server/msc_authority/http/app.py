@@ -21,6 +21,7 @@ from msc_authority.http.feed import Feed
 from msc_authority.http.guard import Guard
 from msc_authority.http.heads import Heads
 from msc_authority.http.hosts import Hosts
+from msc_authority.http.inbox import Inbox
 from msc_authority.http.metrics import Audience, Metrics
 from msc_authority.http.models.status import VersionsAnswer
 from msc_authority.http.operating import add_operating
@@ -56,20 +57,23 @@ def make_app(
     hosts: Hosts,
     admission: Admission,
     new_id: Callable[[], str],
+    inbox: Inbox | None = None,
     deliveries: Callable[[], Sequence[SinkTally]] = tuple,
     dashboard: bool = True,
     keep_alive_s: float = KEEP_ALIVE_S,
 ) -> Face:
     """Returns the application, which answers from `insight` alone whom `admission` lets in.
 
-    `new_id` names errors that nobody expected. `deliveries` says what became of alerts that were sent out.
+    `new_id` names errors that nobody expected. `inbox` has what was told before; None: nothing. `deliveries` says what
+    became of alerts that were sent out.
 
     The dashboard's library keeps its state for the whole process: there can be one application with it at a time.
     """
     # Numbers of events grow over restarts: a thousand events a second would be needed to catch up with the clock.
     feed = Feed(first_number=int(insight.observation.started_at.timestamp() * 1000))
     audience = Audience(streams=lambda: feed.subscribers)
-    listening, metrics = Listening(insight, feed), Metrics(insight, deliveries=deliveries, audience=audience)
+    listening = Listening(insight, feed, inbox or Inbox(insight))
+    metrics = Metrics(insight, deliveries=deliveries, audience=audience)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -1,11 +1,9 @@
-"""Listens to the authority on its thread, and tells the feed on that of HTTP."""
+"""What the stream tells of each event of the authority."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable
 
 from msc_authority.app.events import (
     AlertChanged,
@@ -20,6 +18,7 @@ from msc_authority.app.events import (
 from msc_authority.app.insight import Insight
 from msc_authority.core.policy import changes_between
 from msc_authority.http.feed import Feed
+from msc_authority.http.inbox import Inbox
 from msc_authority.http.models.alerts import AlertAnswer
 from msc_authority.http.models.basics import Answer, ChangeAnswer
 from msc_authority.http.models.evaluations import EvaluationAnswer, HealthReport
@@ -30,9 +29,6 @@ from msc_authority.http.models.policies import PolicyAnswer
 _log = logging.getLogger(__name__)
 
 KINDS = ("policy", "evaluation", "alert", "client", "block", "act")
-TOLD = (PolicyPublished, EvaluationDone, EvaluationBroken, AlertChanged, ClientChanged, SignalBlocked, OperatorActed)
-INBOX = 4096
-"""Events that may wait for the HTTP thread. It is told that some are missing where more came."""
 GATHER_S = 0.02
 """What is told here waits so long for what belongs to it, while the watchers of a policy are served: both threads share
 an interpreter, and theirs comes first.
@@ -40,48 +36,39 @@ an interpreter, and theirs comes first.
 
 
 class Listening:
-    """Takes events from the authority's thread without holding it up."""
+    """Takes events out of an inbox, and tells the feed, on the HTTP thread."""
 
-    def __init__(self, insight: Insight, feed: Feed, *, inbox: int = INBOX) -> None:
-        self._insight, self._feed = insight, feed
-        self._inbox: deque[Event] = deque()
-        self._limit, self._overflown, self._woken = inbox, False, False
+    def __init__(self, insight: Insight, feed: Feed, inbox: Inbox) -> None:
+        self._insight, self._feed, self._inbox = insight, feed, inbox
+        self._woken = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._leave: Callable[[], None] | None = None
 
     def begin(self) -> None:
-        """Listens from now on, for the running event loop."""
+        """Tells what has come so far, and from now on what comes, on the running event loop."""
         self._loop = asyncio.get_running_loop()
-        self._leave = self._insight.subscribe(self._hear)
+        self._inbox.read_by(self._wake)
 
     def end(self) -> None:
         """Listens no more. Twice is fine."""
-        leave, self._leave, self._loop = self._leave, None, None
-        if leave is not None:
-            leave()
+        self._inbox.close()
+        self._loop = None
 
-    def _hear(self, event: Event) -> None:
+    def _wake(self) -> None:
         loop = self._loop
-        if loop is None or not isinstance(event, TOLD):
-            return
-        if len(self._inbox) >= self._limit:
-            self._overflown = True
-        else:
-            self._inbox.append(event)
-        if not self._woken:
+        if loop is not None and not self._woken:
             self._woken = True
             loop.call_soon_threadsafe(loop.call_later, GATHER_S, self._tell)
 
     def _tell(self) -> None:
         # In this order: what comes from here on wakes this again.
         self._woken = False
-        while self._inbox:
-            self._tell_one(self._inbox.popleft())
-        if self._overflown:
-            self._overflown = False
+        broken = False
+        for event in self._inbox.taken():
+            broken = not self._tell_one(event) or broken
+        if self._inbox.overflown() or broken:
             self._feed.tell_gap()
 
-    def _tell_one(self, event: Event) -> None:
+    def _tell_one(self, event: Event) -> bool:
         try:
             told = told_of(event, self._insight)
             if told is not None:
@@ -90,7 +77,8 @@ class Listening:
         except Exception:
             # Whoever follows must not take the rest for all there was.
             _log.exception("A %s could not be told over HTTP", type(event).__name__)
-            self._overflown = True
+            return False
+        return True
 
 
 def told_of(event: Event, insight: Insight) -> tuple[str, Answer] | None:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
@@ -22,6 +23,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from msc_authority.compose.running import Running, serve
+from msc_authority.http import app
 from msc_authority.http.serving import PortInUse, listen
 from msc_authority.settings import Settings
 from msc_policy import v1 as pb
@@ -218,3 +220,25 @@ async def test_the_policy_is_served_where_the_application_cannot_be_made(
             answer = await pb.PolicyAuthorityStub(channel).Evaluate(pb.EvaluateRequest())
 
     assert answer.head.version == 1
+
+
+async def test_what_happened_before_the_application_was_loaded_is_told_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_load, make = threading.Event(), app.make_app
+
+    def made_late(*args: Any, **kwargs: Any) -> app.Face:  # noqa: ANN401 -- whatever it takes
+        may_load.wait(DEADLINE_S)
+        return make(*args, **kwargs)
+
+    def told(url: str) -> list[Heard]:
+        with httpx.stream("GET", f"{url}/api/msc/events", headers={"Last-Event-ID": "0"}, timeout=DEADLINE_S) as stream:
+            return Reader(stream).take(2)
+
+    monkeypatch.setattr(app, "make_app", made_late)
+    async with in_process(Settings(home=tmp_path, grpc_port=0, http_port=0)) as running:
+        await until(lambda: running.insight.current.head.policy is not None)
+        may_load.set()
+        heard = await asyncio.to_thread(told, running.http_url or "")
+
+    assert [one.kind for one in heard] == ["policy", "evaluation"]

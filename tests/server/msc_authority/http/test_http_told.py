@@ -33,6 +33,7 @@ from msc_authority.app.signals import BlockedSignal
 from msc_authority.core.policy import FieldChange, PolicyRef, RiskMode
 from msc_authority.http.events import GATHER_S, KINDS, Listening, told_of
 from msc_authority.http.feed import KEEP_ALIVE, Feed
+from msc_authority.http.inbox import Inbox
 from msc_authority.http.streaming import CONTENTS
 from msc_authority.ports.operator import ActEntry
 
@@ -166,7 +167,7 @@ def test_every_kind_has_a_content_that_is_documented() -> None:
 
 async def test_events_are_heard_from_another_thread_in_their_order() -> None:
     insight, feed = StillInsight(), Feed(first_number=1)
-    listening = Listening(insight, feed)
+    listening = Listening(insight, feed, Inbox(insight))
     listening.begin()
     stream = feed.stream((), None, 1000.0)
     await anext(stream)
@@ -183,9 +184,23 @@ async def test_events_are_heard_from_another_thread_in_their_order() -> None:
     await stream.aclose()
 
 
+async def test_what_was_told_before_anybody_read_is_heard_as_well() -> None:
+    insight, feed = StillInsight(), Feed(first_number=1)
+    inbox = Inbox(insight)
+    insight.events.emit(*(SignalBlocked(signal=BLOCK) for _ in range(3)))
+    Listening(insight, feed, inbox).begin()
+    insight.events.emit(SignalBlocked(signal=BLOCK))
+
+    stream = feed.stream((), None, 1000.0)
+    heard = b""
+    while heard.count(b"event: block") < 4:
+        heard += await anext(stream)
+    await stream.aclose()
+
+
 async def test_a_flood_is_cut_and_told_as_a_gap() -> None:
     insight, feed = StillInsight(), Feed(first_number=1)
-    listening = Listening(insight, feed, inbox=3)
+    listening = Listening(insight, feed, Inbox(insight, limit=3))
     listening.begin()
     stream = feed.stream((), None, 1000.0)
     await anext(stream)
@@ -202,7 +217,7 @@ async def test_a_flood_is_cut_and_told_as_a_gap() -> None:
 
 async def test_after_the_end_nothing_is_heard() -> None:
     insight, feed = StillInsight(), Feed(first_number=1)
-    listening = Listening(insight, feed)
+    listening = Listening(insight, feed, Inbox(insight))
     listening.begin()
     listening.end()
     insight.events.emit(SignalBlocked(signal=BLOCK))
@@ -218,7 +233,7 @@ async def test_an_event_that_cannot_be_told_is_a_gap_and_does_not_silence_those_
 ) -> None:
     broken = replace(BLOCK, policy_version="seven")  # type: ignore[arg-type]  # a value that the answer refuses
     insight, feed = StillInsight(), Feed(first_number=1)
-    listening = Listening(insight, feed)
+    listening = Listening(insight, feed, Inbox(insight))
     listening.begin()
     stream = feed.stream((), None, 1000.0)
     await anext(stream)
