@@ -239,6 +239,6 @@ async def test_what_happened_before_the_application_was_loaded_is_told_as_well(
     async with in_process(Settings(home=tmp_path, grpc_port=0, http_port=0)) as running:
         await until(lambda: running.insight.current.head.policy is not None)
         may_load.set()
-        heard = await asyncio.to_thread(told, running.http_url or "")
+        heard = await asyncio.wait_for(asyncio.to_thread(told, running.http_url or ""), DEADLINE_S)
 
     assert [one.kind for one in heard] == ["policy", "evaluation"]
