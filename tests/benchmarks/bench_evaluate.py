@@ -14,7 +14,7 @@ from benching.values import Benchmark, Goal
 
 from msc_authority.adapters.sql import open_store
 from msc_authority.app.evaluate import Evaluator
-from msc_authority.compose.running import this_machine
+from msc_authority.compose.parts import this_machine
 from msc_authority.core.config import DecisionConfig
 
 SIZES, QUICK_SIZES = (10_000, 100_000, 1_000_000, 10_000_000), (10_000, 100_000)

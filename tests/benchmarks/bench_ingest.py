@@ -20,7 +20,7 @@ from sqlalchemy import make_url
 
 from msc_authority.adapters.instants import text_of
 from msc_authority.adapters.sql import open_store
-from msc_authority.compose.running import this_machine
+from msc_authority.compose.parts import this_machine
 from msc_authority.core.facts import Trade
 
 TRADES, QUICK_TRADES = 50_000, 5_000

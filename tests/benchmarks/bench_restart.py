@@ -20,7 +20,7 @@ from benching.values import Benchmark, Goal
 
 from msc_authority.adapters.sql import SqlStore, open_store
 from msc_authority.app.ledger import LedgerReading, read_ledger
-from msc_authority.compose.running import this_machine
+from msc_authority.compose.parts import this_machine
 from msc_authority.core.config import DecisionConfig
 from msc_policy import v1 as pb
 

@@ -13,7 +13,8 @@ from msc_builders import a_content
 from msc_served import served
 
 from msc_authority.adapters.memory import MemoryStore
-from msc_authority.compose.running import Machine, Running, running
+from msc_authority.compose.parts import Machine, Running
+from msc_authority.compose.running import running
 from msc_authority.core.policy import RiskMode as Mode
 from msc_authority.settings import Settings
 from msc_client import ClientConfig, ConnectionState, LocalPolicySource, PolicySource, Ref, RiskMode, Role, Tier

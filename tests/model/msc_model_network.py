@@ -77,7 +77,7 @@ class Announced:
 
 
 class Ear:
-    """The announcements as one replica has them. See `msc_authority.ports.Announcements`."""
+    """The announcements as one replica has them. See `msc_authority.ports.announcements.Announcements`."""
 
     def __init__(self, announced: Announced, name: str, do: Callable[[Callable[[], None]], None]) -> None:
         self._announced, self._name, self._do = announced, name, do

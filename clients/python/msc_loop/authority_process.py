@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from msc_authority import logs
-from msc_authority.compose.running import Running, run, simulated_machine
+from msc_authority.compose.parts import Running, simulated_machine
+from msc_authority.compose.running import run
 from msc_authority.http import serving as http
 from msc_authority.rpc import serving as rpc
 from msc_authority.settings import Settings, load

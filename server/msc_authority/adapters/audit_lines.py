@@ -9,11 +9,12 @@ from msc_authority.adapters.documents import document_of
 from msc_authority.adapters.instants import text_of
 from msc_authority.core.overrides import Override
 from msc_authority.core.policy import Policy
+from msc_authority.ports.audit import AuditLine
 from msc_authority.ports.evaluations import EvaluationEntry
 from msc_authority.ports.journal import LedgerCheckpoint
 from msc_authority.ports.operator import ActEntry, Credential
 from msc_authority.ports.tokens import StoredToken
-from msc_authority.ports.upkeep import AuditLine, PruneOrder
+from msc_authority.ports.upkeep import PruneOrder
 
 
 def act_line(entry: ActEntry, policy: Policy | None, credential: Credential | None) -> AuditLine:

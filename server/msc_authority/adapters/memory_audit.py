@@ -8,7 +8,7 @@ from datetime import datetime
 
 from msc_authority.adapters.instants import aware_utc
 from msc_authority.core.audit_chain import Anchor, AuditRow, chained
-from msc_authority.ports.upkeep import AuditLine
+from msc_authority.ports.audit import AuditLine
 
 
 class MemoryAuditLog:

@@ -9,7 +9,7 @@ from msc_authority.core.policy import PolicyRef
 
 
 class Announces(Protocol):
-    """Tells others. See `ports.announcements.Announcements`."""
+    """Tells others. See `msc_authority.ports.announcements.Announcements`."""
 
     def announce(self, ref: PolicyRef) -> None:
         """Tells them that `ref` was committed."""

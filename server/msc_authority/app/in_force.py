@@ -30,7 +30,7 @@ EndsThem = Callable[[], Awaitable[None]]
 
 
 class HasController(Protocol):
-    """Has the controller's stored state. See `ports.evaluations.EvaluationStore`."""
+    """Has the controller's stored state. See `msc_authority.ports.evaluations.EvaluationStore`."""
 
     def controller(self) -> StoredController:
         """Returns it, without the ledger."""

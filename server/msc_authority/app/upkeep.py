@@ -11,9 +11,9 @@ from msc_authority.app.retention import BATCH_ROWS, KindPlan, Pruner
 from msc_authority.app.timing import Timer, pause
 from msc_authority.app.work import Worker, unless_stopped
 from msc_authority.core.audit_chain import Anchor, Verification, verify
+from msc_authority.ports.audit import AuditLog
 from msc_authority.ports.clock import Clock
 from msc_authority.ports.store import StoreError
-from msc_authority.ports.upkeep import AuditLog
 
 _log = logging.getLogger(__name__)
 

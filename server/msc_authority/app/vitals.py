@@ -93,8 +93,8 @@ class HeadKeeper:
         return True
 
     def _refused(self, read: PolicyRef, served: PolicyRef) -> bool:
-        if self._broker.current.head.ref != served:
-            # A commit of our own overtook this read.
+        if read >= served and self._broker.current.head.ref != served:
+            # Something newer overtook this read.
             return False
         return self._complain("The store's head %s does not confirm ours, %s", name_of(read), name_of(served))
 

@@ -35,6 +35,8 @@ _ADVICE = {
 }
 
 _TOO_LATE = "DEADLINE_EXCEEDED"
+OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+"""The reason of an error that leaves open whether what was asked for was done."""
 
 
 @contextmanager
@@ -52,23 +54,33 @@ def asking(target: str) -> Iterator[Remote]:
 
 
 @contextmanager
-def acting() -> Iterator[None]:
-    """Around an act: where no answer came to what was sent, nobody knows whether it was done, and that is said."""
-    from msc_authority.rpc.remote import DEADLINE_S
+def acting(within_s: float, *, look: str = "msc status and msc overrides") -> Iterator[None]:
+    """Around what changes something: where nobody knows whether it was done, that is said, and where to look."""
     from msc_authority.rpc.remote_error import RemoteError
 
     try:
         yield
     except RemoteError as error:
-        if not error.unanswered:
+        if not (error.unsure or error.earlier_unsure):
             raise
-        within = f" within {DEADLINE_S:g} s" if error.reason == _TOO_LATE else ""
         raise CommandError(
-            f"no answer{within}: it may have been done ({error.reason})",
-            advice="look with msc status and msc overrides before you do anything else",
-            code=ExitCode.UNREACHABLE,
-            reason=error.reason,
+            _unsure(error, within_s),
+            advice=f"look with {look} before you do anything else",
+            code=ExitCode.REFUSED if error.reachable else ExitCode.UNREACHABLE,
+            reason=OUTCOME_UNKNOWN,
         ) from error
+
+
+def _unsure(error: RemoteError, within_s: float) -> str:
+    if not error.reachable:
+        within = f" within {within_s:g} s" if error.reason == _TOO_LATE else ""
+        return f"no answer{within}: it may have been done ({error.reason})"
+    if error.unsure:
+        return f"it may have been done: {error.message} [{error.reason}]"
+    return (
+        "an earlier attempt had no answer and may have been done; "
+        f"asked again, the authority refused: {error.message} [{error.reason}]"
+    )
 
 
 def check_target(target: str) -> None:

@@ -52,7 +52,7 @@ def _note(url: str, file: Path, manifest: Manifest) -> None:
     from msc_authority.adapters.clock import SystemClock
     from msc_authority.adapters.sql.audit import SqlAuditLog
     from msc_authority.app.upkeep import BACKUP
-    from msc_authority.ports.upkeep import AuditLine
+    from msc_authority.ports.audit import AuditLine
 
     detail: dict[str, object] = {"made_at": manifest.made_at.isoformat(), "rows": manifest.rows}
     line = AuditLine(actor=this_person(), action=BACKUP, target=f"file {file.name}", detail=detail)

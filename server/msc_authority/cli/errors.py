@@ -30,7 +30,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     """The command line or the configuration is wrong."""
     UNREACHABLE = 3
-    """The authority cannot be reached."""
+    """The authority cannot be reached, or gave no answer."""
     REFUSED = 4
     """The authority answered, and refused or failed the request."""
 

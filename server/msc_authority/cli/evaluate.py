@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Annotated, cast
 
 import typer
 
-from msc_authority.cli.asking import asking
+from msc_authority.cli.asking import acting, asking
 from msc_authority.cli.errors import CommandError, ExitCode, command
 from msc_authority.cli.insight import metric_table
 from msc_authority.cli.options import DEFAULT_TARGET, JsonOption, TargetOption
@@ -54,12 +55,15 @@ def evaluate(  # noqa: PLR0917 - each is an option of the command, given by name
     }
     what_if = {name: value for name, value in supplied.items() if value is not None}
     _check(what_if)
-    with asking(target) as remote:
+    from msc_authority.rpc.remote import EVALUATION_DEADLINE_S
+
+    writes = not (dry_run or what_if)
+    with asking(target) as remote, acting(EVALUATION_DEADLINE_S, look="msc status") if writes else nullcontext():
         answer = remote.evaluate(request_id=request_id, dry_run=dry_run, reason=reason, what_if=what_if or None)
     if as_json:
         print_json(answer)
     else:
-        _show(answer, written=not (dry_run or what_if))
+        _show(answer, written=writes)
     failed = cast("Document", answer["evaluation"] or {}).get("failure")
     raise typer.Exit(ExitCode.BAD_NEWS if failed else ExitCode.OK)
 

@@ -58,12 +58,14 @@ def lift_it(override_id: str, wish: Wish, target: str) -> None:
 
 
 def _carry_out(wish: Wish, target: str, does: Does) -> None:
+    from msc_authority.rpc.remote import DEADLINE_S
+
     # One id for every attempt: an answer that is lost on its way back does nothing twice.
     request_id = uuid.uuid4().hex
     with asking(target) as remote:
         if wish.asks and not wish.dry_run:
             _confirm(does(remote, _asked(wish, request_id, dry_run=True)), resumes=wish.action == _RESUME)
-        with nullcontext() if wish.dry_run else acting():
+        with nullcontext() if wish.dry_run else acting(DEADLINE_S):
             answer = does(remote, _asked(wish, request_id, dry_run=wish.dry_run))
     if wish.as_json:
         print_json(answer)

@@ -19,7 +19,7 @@ from msc_authority.cli.output import instant, print_json
 if TYPE_CHECKING:
     from msc_authority.app.replay import ReplayStep
     from msc_authority.cli.demo import Demo
-    from msc_authority.compose.running import Running
+    from msc_authority.compose.parts import Running
     from msc_authority.settings import Loaded, Settings
 
 

@@ -1,4 +1,4 @@
-"""The one place where everything meets: opens the store, starts what lives, serves, and stops it all in reverse."""
+"""The process: opens the store, starts what lives, serves, and stops it all in reverse."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from msc_authority.compose.parts import (
     Running,
     Stores,
     loop_factory,
-    simulated_machine,
     spared_collector,
     this_machine,
     valid_for_s,
@@ -31,13 +30,11 @@ from msc_authority.compose.parts import (
 from msc_authority.compose.upkeep import kept_up
 from msc_authority.ports.announcements import Announcements
 from msc_authority.ports.cache import PolicyCache
-from msc_authority.rpc.serving import STOP_GRACE_S, calls_ended
+from msc_authority.rpc.serving import calls_outlived
 
 if TYPE_CHECKING:
     from msc_authority.adapters.sql import SqlStore
     from msc_authority.settings import Settings
-
-__all__ = ["Machine", "Running", "Stores", "run", "running", "serve", "simulated_machine", "this_machine"]
 
 _log = logging.getLogger(__name__)
 
@@ -80,6 +77,7 @@ async def serve(
             lives = running(settings, stores, machine, announcements=announcements, cache=cache)
             # Around the authority: both stop at the same time, and the later of them is waited for.
             async with (
+                calls_outlived(),
                 beside() as http,
                 lives as authority,
                 kept_up(settings, stores, machine, authority.leading) as upkeep,
@@ -95,7 +93,6 @@ async def serve(
                     hearing.close()
                     _log.info("Stopping")
                     http.begin_stop()
-            await calls_ended(STOP_GRACE_S)
 
 
 @contextmanager

@@ -182,7 +182,7 @@ REASONS = {
     "TOO_MANY_STREAMS": "Enough streams of events are open already.",
     "NOT_LEADER": "Another replica evaluates, and did not do so in time; `detail` says where it is.",
     "CONFLICT": "Another process was writing at the same time.",
-    "STORE_UNAVAILABLE": "The database does not answer.",
+    "STORE_UNAVAILABLE": "The database does not answer. An act may have been done: see what is in force.",
     "STORE_FAILED": "The database refused.",
     "EVALUATION_FAILED": "The evaluation could not be made; the policy was kept.",
     "NO_POLICY": "There is no policy yet.",

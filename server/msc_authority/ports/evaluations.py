@@ -1,4 +1,4 @@
-"""Where evaluations are kept, and the one commit that makes of each a policy."""
+"""What an evaluation starts from, the one commit that ends it, and its history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where facts are kept, and what was made of them: executions, trades, equity."""
+"""Where facts are kept, how far they were read, and the ledger that is folded from them."""
 
 from __future__ import annotations
 

@@ -50,6 +50,7 @@ CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
 )
 DEADLINE_S = 5.0
 """How long an answer is waited for unless a call says otherwise."""
+EVALUATION_DEADLINE_S = 60.0
 MAX_ATTEMPTS = 3
 PAGE_SIZE = 200
 
@@ -164,7 +165,7 @@ class Remote:
         dry_run: bool = False,
         reason: str = "",
         what_if: Mapping[str, float | int] | None = None,
-        deadline_s: float = 60.0,
+        deadline_s: float = EVALUATION_DEADLINE_S,
     ) -> Plain:
         """Evaluates now, or says what an evaluation would decide. Tried again only where that cannot evaluate twice."""
         request = EvaluateRequest(request_id=request_id, validate_only=dry_run, reason=reason)
@@ -205,15 +206,14 @@ class Remote:
         deadline_s: float | None = None,
     ) -> Response:
         timeout = self._deadline_s if deadline_s is None else deadline_s
-        unanswered = False
+        unsure = False
         for attempt in _retrying(MAX_ATTEMPTS if repeatable else 1):
             with attempt:
                 try:
                     return method(request, timeout=timeout, metadata=self._metadata)
                 except grpc.RpcError as error:
-                    told = remote_error(error)
-                    # Whatever becomes of the later attempts: an earlier one may have been carried out.
-                    unanswered = told.unanswered = told.unanswered or unanswered
+                    told = remote_error(error, earlier_unsure=unsure)
+                    unsure = unsure or told.unsure
                     raise told from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 

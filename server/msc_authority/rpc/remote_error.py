@@ -11,15 +11,23 @@ from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # no s
 
 _STATUS_KEY = "grpc-status-details-bin"
 _UNREACHABLE = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
-_NO_ANSWER = _UNREACHABLE | {grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN}
-_NEVER_SENT = ("failed to connect to all addresses", "errors resolving ")
+_NO_ANSWER = _UNREACHABLE | {
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.UNKNOWN,
+}
+"""Statuses that gRPC makes itself, also behind the commit of what was asked for."""
+_NEVER_SENT = ("failed to connect to all addresses", "errors resolving ", "DNS resolution failed for ")
 """How gRPC begins what it says of a call that had no connection to go out on."""
+_UNSURE = frozenset({"STORE_UNAVAILABLE", "INTERNAL"})
+"""What an authority says whose database broke off amid a commit, or that failed behind one."""
 
 
 class RemoteError(Exception):
     """The authority could not be asked, or refused. `reason` is stable; `fields` are the ones it complained of.
 
-    `unanswered`: the request may have been carried out, and nobody said so.
+    `unsure`: what was asked for may have been done all the same. `earlier_unsure`: so may an earlier attempt at it.
     """
 
     def __init__(
@@ -30,13 +38,14 @@ class RemoteError(Exception):
         reachable: bool,
         fields: tuple[tuple[str, str], ...] = (),
         retry_after_s: float | None = None,
-        unanswered: bool = False,
+        unsure: bool = False,
+        earlier_unsure: bool = False,
     ) -> None:
         """Takes the message for a person and what a program needs to react."""
         super().__init__(message)
         self.message, self.reason, self.reachable = message, reason, reachable
         self.fields, self.retry_after_s = fields, retry_after_s
-        self.unanswered = unanswered
+        self.unsure, self.earlier_unsure = unsure, earlier_unsure
 
     @property
     def worth_retrying(self) -> bool:
@@ -44,7 +53,7 @@ class RemoteError(Exception):
         return self.reason in {"UNAVAILABLE", "REPLICA_BEHIND", "DRAINING"}
 
 
-def remote_error(error: grpc.RpcError) -> RemoteError:
+def remote_error(error: grpc.RpcError, *, earlier_unsure: bool = False) -> RemoteError:
     """The error behind a failed call, from its status and the details that came with it."""
     call = cast("grpc.Call", error)
     code: grpc.StatusCode = call.code()
@@ -57,7 +66,8 @@ def remote_error(error: grpc.RpcError) -> RemoteError:
         reachable=bool(reason) or code not in _UNREACHABLE,
         fields=_fields(status),
         retry_after_s=_retry_after_s(status),
-        unanswered=not reason and code in _NO_ANSWER and not text.startswith(_NEVER_SENT),
+        unsure=reason in _UNSURE if reason else code in _NO_ANSWER and not text.startswith(_NEVER_SENT),
+        earlier_unsure=earlier_unsure,
     )
 
 

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
 import grpc
 from google.protobuf import descriptor_pool
@@ -30,6 +31,7 @@ from msc_authority.rpc.security.tls import server_credentials
 STOP_GRACE_S = 0.4
 """Time for calls that are still open when the watches have ended; health watches stay open until then."""
 
+CALLS_END_WITHIN_S = 0.2
 _TASK_OF_A_CALL = "rpc_task"
 """As grpc.aio calls it."""
 
@@ -107,15 +109,19 @@ class PolicyServer:
         await self._server.stop(STOP_GRACE_S)
 
 
-async def calls_ended(within_s: float) -> None:
-    """Returns when gRPC is done with each call of this loop, or after `within_s`.
+@asynccontextmanager
+async def calls_outlived(within_s: float = CALLS_END_WITHIN_S) -> AsyncIterator[None]:
+    """Waits, behind a block in which a server was stopped, until gRPC is done with each call of this loop.
 
-    To be awaited between the stop of the last server and the end of the loop: a call that was cut off takes a moment
-    longer than the stop, and gRPC prints a stack, past all logging, for each that the end of the loop finds.
+    A call that was cut off takes a moment longer than the stop, and gRPC prints a stack, past all logging, for each
+    that the end of the loop finds.
     """
-    calls = [task for task in asyncio.all_tasks() if task.get_name() == _TASK_OF_A_CALL]
-    if calls:
-        await asyncio.wait(calls, timeout=within_s)
+    try:
+        yield
+    finally:
+        calls = [task for task in asyncio.all_tasks() if task.get_name() == _TASK_OF_A_CALL]
+        if calls:
+            await asyncio.wait(calls, timeout=within_s)
 
 
 def _diagnosis(host: str, port: int) -> CannotListen:

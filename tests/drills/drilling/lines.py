@@ -87,7 +87,7 @@ class Line:
     def _let_in(self, door: socket.socket) -> None:
         try:
             connection, _ = door.accept()
-        except OSError:
+        except (BlockingIOError, ConnectionAbortedError, InterruptedError):
             # Whoever it was has hung up.
             return
         task = self._run.create_task(self._carry(connection))

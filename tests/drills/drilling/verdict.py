@@ -46,7 +46,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
-    """What the database says: its head when clients were last read, and the etag of every revision since."""
+    """What the database says: its head when clients were last read and, asked afterwards, the etag of each revision."""
 
     head: Ref
     etags: Mapping[Ref, str]

@@ -21,6 +21,7 @@ from msc_authority.core.policy import (
     SystemHealth,
     TradingState,
 )
+from msc_authority.ports.audit import AuditLog
 from msc_authority.ports.evaluations import EvaluationCommit, EvaluationEntry, EvaluationLog, EvaluationStore
 from msc_authority.ports.journal import ExecutionLog, Journal, JournalCursor, LedgerCheckpoint
 from msc_authority.ports.operator import ActLog
@@ -28,7 +29,7 @@ from msc_authority.ports.policies import PolicyStore
 from msc_authority.ports.replicas import EvaluationRequests, Lease, Replicas
 from msc_authority.ports.store import StoreTally
 from msc_authority.ports.tokens import TokenStore
-from msc_authority.ports.upkeep import AuditLog, Retention
+from msc_authority.ports.upkeep import Retention
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -13,7 +13,8 @@ from msc_live import ManualTime, lowest, until
 from msc_operating import Operating
 
 from msc_authority.adapters.memory import MemoryStore
-from msc_authority.compose.running import Machine, Running, running
+from msc_authority.compose.parts import Machine, Running
+from msc_authority.compose.running import running
 from msc_authority.core.policy import PolicyContent
 from msc_authority.settings import Settings
 from msc_policy import v1 as pb

@@ -14,7 +14,8 @@ from msc_live import ManualTime, lowest, until
 
 from msc_authority.adapters.memory import MemoryStore
 from msc_authority.app.evaluate import EvaluationOutcome
-from msc_authority.compose.running import Machine, Running, running
+from msc_authority.compose.parts import Machine, Running
+from msc_authority.compose.running import running
 from msc_authority.core.evaluation import SuppliedMetrics
 from msc_authority.core.policy import PolicyContent
 from msc_authority.ports.evaluations import EvaluationEntry

@@ -22,7 +22,8 @@ from sqlalchemy import make_url
 from msc_authority.adapters.clock import SystemClock
 from msc_authority.adapters.sql import open_store
 from msc_authority.app import vitals
-from msc_authority.compose.running import Running, serve
+from msc_authority.compose.parts import Running
+from msc_authority.compose.running import serve
 from msc_authority.settings import Settings
 from msc_policy import v1 as pb
 

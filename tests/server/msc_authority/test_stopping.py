@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
@@ -14,9 +17,11 @@ from msc_served import served
 
 from msc_authority.adapters.sql import open_store
 from msc_authority.app.broker import Draining
-from msc_authority.compose.running import Running, serve, this_machine
+from msc_authority.compose.parts import Running, this_machine
+from msc_authority.compose.running import serve
 from msc_authority.core.policy import RiskMode
-from msc_authority.rpc.serving import PortInUse
+from msc_authority.http import serving as http_serving
+from msc_authority.rpc.serving import PolicyServer, PortInUse
 from msc_authority.settings import Settings
 from msc_policy import v1 as pb
 
@@ -190,3 +195,36 @@ async def test_what_was_watched_over_a_restart_is_confirmed_and_not_sent_again(t
         await authority.ended()
 
     assert events == ["snapshot", "unchanged"]
+
+
+@pytest.mark.parametrize("starts", [True, False])
+async def test_calls_are_waited_for_behind_the_stop_of_their_server_also_where_the_start_failed(
+    starts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    stop = PolicyServer.stop
+
+    async def stopped(server: PolicyServer, drain_s: float) -> None:
+        await stop(server, drain_s)
+        order.append("server")
+
+    @asynccontextmanager
+    async def outlived() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            order.append("calls")
+
+    monkeypatch.setattr(PolicyServer, "stop", stopped)
+    monkeypatch.setattr("msc_authority.compose.running.calls_outlived", outlived)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = 0 if starts else taken.getsockname()[1]
+        authority = Authority(Settings(home=tmp_path, grpc_port=0, http_port=port))
+        if starts:
+            await authority.ready()
+            await authority.ended()
+        else:
+            with pytest.raises(http_serving.PortInUse):
+                await authority.ended()
+
+    assert order == ["server", "calls"]

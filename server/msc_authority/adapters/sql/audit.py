@@ -14,7 +14,7 @@ from msc_authority.adapters.sql.one_row import insert_one
 from msc_authority.adapters.sql.prepared import Prepared
 from msc_authority.adapters.sql.tables import msc_audit
 from msc_authority.core.audit_chain import Anchor, AuditRow, chained
-from msc_authority.ports.upkeep import AuditLine
+from msc_authority.ports.audit import AuditLine
 
 __all__ = ["AuditLine", "SqlAuditLog", "append_rows", "last_anchor", "write_audit"]
 

@@ -58,6 +58,7 @@ _CASES = (
     _Case("55P03", r"(?!)", True, "another session holds a lock for long: see pg_locks and pg_stat_activity"),
     _Case("57014", r"(?!)", True, "it is too slow for the statement_timeout: see pg_stat_activity"),
     _Case("57P03", r"the database system is (?:starting|shutting|not yet|in)", True, "it will let us in soon"),
+    _Case("", r"SSL connection has been closed|SSL SYSCALL error|unexpected eof", True, "the connection broke off"),
     _Case("", r"certificate|SSL|TLS", False, "check sslmode, sslrootcert, sslcert and sslkey of the URL"),
     _Case("", r"invalid (?:connection option|sslmode|value for)|invalid .* value:", False, "check the URL"),
 )

@@ -19,8 +19,8 @@ from benching.servers.loops import hear_on_the_loop, run, uvloop_factory
 from msc_authority import logs
 from msc_authority.adapters.sql import open_store
 from msc_authority.compose.http import beside
-from msc_authority.compose.parts import spared_collector
-from msc_authority.compose.running import running, this_machine
+from msc_authority.compose.parts import spared_collector, this_machine
+from msc_authority.compose.running import running
 from msc_authority.settings import Settings
 
 MAX_WATCHERS = 20_000

@@ -14,9 +14,9 @@ from msc_authority.app.access import Role
 from msc_authority.app.tokens import mint
 from msc_authority.core.audit_chain import GENESIS, Anchor, verify
 from msc_authority.core.policy import PolicyRef
+from msc_authority.ports.audit import AuditLine
 from msc_authority.ports.operator import ActEntry, Credential, OverrideCommit
 from msc_authority.ports.store import Fenced, StaleState
-from msc_authority.ports.upkeep import AuditLine
 
 LINE = AuditLine(actor="ops", action="halt", target="trading", detail={"reason": "news", "value": 0.1})
 ACT = ActEntry(act_id="act-1", act="HALT", target="trading", at=START, actor="anna (on call)", reason="news")

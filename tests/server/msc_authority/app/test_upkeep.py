@@ -20,9 +20,10 @@ from msc_authority.app.retention import BATCH_ROWS, KeepDays, KindPlan, Pruner
 from msc_authority.app.upkeep import AGAIN_AFTER_S, BACKUP, EVERY_S, FIRST_AFTER_S, LOOK_FOR_BACKUP_S, Upkeep
 from msc_authority.app.work import Stopped, Worker, unless_stopped
 from msc_authority.core.config import DecisionConfig
+from msc_authority.ports.audit import AuditLine
 from msc_authority.ports.clock import Clock
 from msc_authority.ports.store import StoreUnavailable
-from msc_authority.ports.upkeep import AuditLine, Kept
+from msc_authority.ports.upkeep import Kept
 from msc_authority.settings import sqlite_url
 
 

@@ -150,6 +150,18 @@ async def test_a_read_that_a_commit_overtook_is_no_reason_to_complain(caplog: py
         assert caplog.messages == []
 
 
+async def test_a_store_that_went_backwards_is_complained_of_also_where_a_commit_overtook_the_read(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with a_scene() as scene:
+        scene.broker.publish(a_head(5), confirmed_at=scene.time.monotonic())
+        read = asyncio.create_task(scene.keeper.confirm())
+        await asyncio.sleep(0)
+        scene.broker.publish(a_head(6), confirmed_at=scene.time.monotonic())
+        assert not await read
+        assert caplog.messages == ["The store's head 7:1 does not confirm ours, 7:5"]
+
+
 async def test_above_15_s_unconfirmed_it_is_not_fresh_and_recovers_by_itself() -> None:
     async with a_scene() as scene:
         await scene.time.advance(15)

@@ -16,7 +16,8 @@ from typer.testing import CliRunner, Result
 from msc_authority.adapters.clock import SystemClock
 from msc_authority.adapters.memory import MemoryStore
 from msc_authority.cli.app import build_app
-from msc_authority.compose.running import running, this_machine
+from msc_authority.compose.parts import this_machine
+from msc_authority.compose.running import running
 from msc_authority.core.facts import Fact
 from msc_authority.rpc.plain import Plain
 from msc_authority.sample import sample_facts

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from msc_authority.adapters.sql import open_store
 from msc_authority.cli.app import build_app
-from msc_authority.ports.upkeep import AuditLine
+from msc_authority.ports.audit import AuditLine
 from msc_authority.settings import sqlite_url
 
 

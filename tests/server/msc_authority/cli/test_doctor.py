@@ -19,7 +19,7 @@ from msc_authority.adapters.sql import open_store
 from msc_authority.cli.app import build_app
 from msc_authority.cli.checks import Finding, Outcome, examine
 from msc_authority.compose.replay import replay_into
-from msc_authority.ports.upkeep import AuditLine
+from msc_authority.ports.audit import AuditLine
 from msc_authority.sample import sample_facts
 from msc_authority.settings import Settings, sqlite_url
 

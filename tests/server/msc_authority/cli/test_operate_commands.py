@@ -266,8 +266,8 @@ def test_a_request_that_was_done_before_says_so() -> None:
 class Unanswering:
     """A remote that shows what an act would come to, and lets its deadline go by."""
 
-    def __init__(self, authority: Remote, reason: str, *, unanswered: bool) -> None:
-        self._authority, self._reason, self._unanswered = authority, reason, unanswered
+    def __init__(self, authority: Remote, error: RemoteError) -> None:
+        self._authority, self._error = authority, error
 
     def __enter__(self) -> Self:
         return self
@@ -278,27 +278,49 @@ class Unanswering:
     def act(self, asked: Asked) -> Plain:
         if asked.dry_run:
             return self._authority.act(asked)
-        raise RemoteError("time is over", reason=self._reason, reachable=False, unanswered=self._unanswered)
+        raise self._error
+
+
+def silence(reason: str, *, unsure: bool = False, earlier_unsure: bool = False) -> RemoteError:
+    return RemoteError("x", reason=reason, reachable=False, unsure=unsure, earlier_unsure=earlier_unsure)
+
+
+def an_answer(reason: str, *, unsure: bool = False, earlier_unsure: bool = False) -> RemoteError:
+    return RemoteError("what it says", reason=reason, reachable=True, unsure=unsure, earlier_unsure=earlier_unsure)
 
 
 @pytest.mark.parametrize(
-    ("reason", "unanswered", "text"),
+    ("error", "code", "text"),
     [
-        ("DEADLINE_EXCEEDED", True, "no answer within 5 s: it may have been done"),
-        ("UNAVAILABLE", True, "no answer: it may have been done"),
-        ("UNAVAILABLE", False, "no authority answers at"),
+        (silence("DEADLINE_EXCEEDED", unsure=True), 3, "no answer within 5 s: it may have been done"),
+        (silence("UNAVAILABLE", unsure=True), 3, "no answer: it may have been done"),
+        (silence("UNAVAILABLE", earlier_unsure=True), 3, "no answer: it may have been done"),
+        (an_answer("STORE_UNAVAILABLE", unsure=True), 4, "may have been done: what it says [STORE_UNAVAILABLE]"),
+        (an_answer("NOTHING_TO_RESUME", earlier_unsure=True), 4, "an earlier attempt had no answer and may have been"),
     ],
 )
-def test_an_act_that_was_sent_and_not_answered_may_have_been_done_and_that_is_said(
-    reason: str, unanswered: bool, text: str, operable: str, monkeypatch: pytest.MonkeyPatch
+def test_where_nobody_knows_whether_an_act_was_done_that_is_said(
+    error: RemoteError, code: int, text: str, operable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def connected(target: str, credentials: object) -> Unanswering:
-        return Unanswering(Remote(operable), reason, unanswered=unanswered)
+    monkeypatch.setattr(
+        "msc_authority.rpc.remote.Remote", lambda target, credentials: Unanswering(Remote(operable), error)
+    )
 
-    monkeypatch.setattr("msc_authority.rpc.remote.Remote", connected)
+    result, as_json = msc("halt", *WHY), msc("halt", *WHY, "--json")
+
+    assert result.exit_code == as_json.exit_code == code
+    assert text in result.stderr
+    assert "look with msc status and msc overrides" in result.stderr
+    assert json.loads(as_json.stderr)["reason"] == "OUTCOME_UNKNOWN"
+
+
+def test_an_act_that_never_left_was_not_done(operable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = silence("UNAVAILABLE")
+    monkeypatch.setattr(
+        "msc_authority.rpc.remote.Remote", lambda target, credentials: Unanswering(Remote(operable), error)
+    )
 
     result = msc("halt", *WHY)
 
     assert result.exit_code == 3
-    assert text in result.stderr
-    assert ("msc status and msc overrides" in result.stderr) == unanswered
+    assert "no authority answers at" in result.stderr

@@ -100,3 +100,22 @@ def test_every_command_ends_in_one_line_on_standard_error_whatever_is_refused(
     assert result.stderr.count("\n") == 1
     assert said in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("evaluate", "no answer within 60 s: it may have been done (DEADLINE_EXCEEDED); look with msc status before"),
+        ("evaluate --dry-run", "no authority answers at 127.0.0.1:7443 (DEADLINE_EXCEEDED)"),
+        ("evaluate --trades 9", "no authority answers at 127.0.0.1:7443 (DEADLINE_EXCEEDED)"),
+    ],
+)
+def test_an_evaluation_without_an_answer_may_have_been_made_where_it_writes(
+    command: str, said: str, remote: ScriptedRemote
+) -> None:
+    remote.error = RemoteError("x", reason="DEADLINE_EXCEEDED", reachable=False, unsure=True)
+
+    result = CliRunner().invoke(build_app(), command.split())
+
+    assert result.exit_code == 3
+    assert said in result.stderr

@@ -13,7 +13,8 @@ from msc_live import DEADLINE_S, until
 from msc_served import served
 
 from msc_authority.adapters.clock import SystemClock
-from msc_authority.compose.running import Machine, Running, serve, simulated_machine
+from msc_authority.compose.parts import Machine, Running, simulated_machine
+from msc_authority.compose.running import serve
 from msc_authority.settings import Settings
 from msc_policy import v1 as pb
 

@@ -20,7 +20,8 @@ from msc_served import reason_of
 from msc_valkey import ValkeyServer, valkey_or_skip
 from sqlalchemy import make_url
 
-from msc_authority.compose.running import Running, serve
+from msc_authority.compose.parts import Running
+from msc_authority.compose.running import serve
 from msc_authority.ports.store import StoreUnavailable
 from msc_authority.settings import Settings, sqlite_url
 from msc_policy import v1 as pb

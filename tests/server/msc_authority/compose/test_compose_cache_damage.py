@@ -19,7 +19,8 @@ from msc_valkey import ValkeyServer, valkey_or_skip
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from redis import Redis
 
-from msc_authority.compose.running import Running, serve
+from msc_authority.compose.parts import Running
+from msc_authority.compose.running import serve
 from msc_authority.settings import Settings
 from msc_policy import v1 as pb
 

@@ -22,7 +22,8 @@ from msc_live import until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from msc_authority.compose.running import Running, serve
+from msc_authority.compose.parts import Running
+from msc_authority.compose.running import serve
 from msc_authority.http import app
 from msc_authority.http.serving import PortInUse, listen
 from msc_authority.settings import Settings

@@ -18,7 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from msc_authority.adapters.clock import SystemClock
 from msc_authority.adapters.sql import open_store
 from msc_authority.app.alerts.rules import RULES
-from msc_authority.compose.running import Running, serve
+from msc_authority.compose.parts import Running
+from msc_authority.compose.running import serve
 from msc_authority.http.metric_table import METRICS
 from msc_authority.sample import sample_facts
 from msc_authority.settings import Settings

@@ -12,8 +12,9 @@ import httpx
 import pytest
 from msc_live import DEADLINE_S, until
 
+from msc_authority.compose.parts import Running
 from msc_authority.compose.replicas import address_of
-from msc_authority.compose.running import Running, serve
+from msc_authority.compose.running import serve
 from msc_authority.settings import Settings
 from msc_policy import v1 as pb
 

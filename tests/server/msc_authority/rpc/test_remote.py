@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -126,29 +127,40 @@ def test_after_three_attempts_it_is_unreachable(remote: Remote, authority: Scrip
     assert (caught.value.reachable, caught.value.reason, authority.calls) == (False, "UNAVAILABLE", 3)
 
 
+NO_REASON: tuple[tuple[str, bytes], ...] = ()
+
+
 @pytest.mark.parametrize(
-    ("failures", "unanswered"),
+    ("failures", "unsure", "earlier_unsure"),
     [
-        ([(grpc.StatusCode.UNAVAILABLE, ())], True),
-        ([(grpc.StatusCode.DEADLINE_EXCEEDED, ())], True),
-        ([(grpc.StatusCode.INTERNAL, ())], True),
-        ([(grpc.StatusCode.UNAVAILABLE, rich("STORE_UNAVAILABLE"))], False),
-        ([(grpc.StatusCode.PERMISSION_DENIED, ())], False),
-        ([(grpc.StatusCode.UNAVAILABLE, ()), (grpc.StatusCode.INVALID_ARGUMENT, rich("INVALID_REQUEST"))], True),
+        ([(grpc.StatusCode.DEADLINE_EXCEEDED, NO_REASON)], True, False),
+        ([(grpc.StatusCode.INTERNAL, NO_REASON)], True, False),
+        ([(grpc.StatusCode.RESOURCE_EXHAUSTED, NO_REASON)], True, False),
+        ([(grpc.StatusCode.UNAVAILABLE, rich("STORE_UNAVAILABLE"))], True, False),
+        ([(grpc.StatusCode.INTERNAL, rich("INTERNAL"))], True, False),
+        ([(grpc.StatusCode.PERMISSION_DENIED, NO_REASON)], False, False),
+        ([(grpc.StatusCode.UNAVAILABLE, rich("NOT_LEADER"))], False, False),
+        ([(grpc.StatusCode.UNAVAILABLE, NO_REASON)] * 3, True, True),
+        (
+            [(grpc.StatusCode.UNAVAILABLE, NO_REASON), (grpc.StatusCode.INVALID_ARGUMENT, rich("INVALID_REQUEST"))],
+            False,
+            True,
+        ),
     ],
 )
-def test_what_was_sent_and_not_answered_may_have_been_done_whatever_becomes_of_later_attempts(
+def test_what_may_have_been_done_though_nobody_said_so_is_known_as_such(
     failures: list[tuple[grpc.StatusCode, tuple[tuple[str, bytes], ...]]],
-    unanswered: bool,
+    unsure: bool,
+    earlier_unsure: bool,
     remote: Remote,
     authority: ScriptedAuthority,
 ) -> None:
-    authority.failures = failures * 3
+    authority.failures = failures
 
     with pytest.raises(RemoteError) as caught:
         remote.policy()
 
-    assert caught.value.unanswered == unanswered
+    assert (caught.value.unsure, caught.value.earlier_unsure) == (unsure, earlier_unsure)
 
 
 @pytest.mark.parametrize("target", ["127.0.0.1:1", "unix:/nowhere/at/all"])
@@ -156,26 +168,36 @@ def test_what_had_no_connection_to_go_out_on_was_not_done(target: str) -> None:
     with Remote(target, deadline_s=20.0) as remote, pytest.raises(RemoteError) as caught:
         remote.policy()
 
-    assert (caught.value.reachable, caught.value.unanswered) == (False, False)
+    assert (caught.value.reachable, caught.value.unsure) == (False, False)
 
 
+@dataclass
 class NameUnknown(grpc.RpcError):
     """What gRPC says of a host that has no address."""
+
+    text: str
 
     def code(self) -> grpc.StatusCode:
         return grpc.StatusCode.UNAVAILABLE
 
     def details(self) -> str:
-        return "errors resolving nobody:7443: [field:hostname lookup error:Domain name not found]"
+        return self.text
 
     def trailing_metadata(self) -> tuple[()]:
         return ()
 
 
-def test_what_had_no_address_to_go_to_was_not_done() -> None:
-    error = remote_error(NameUnknown())
+@pytest.mark.parametrize(
+    "text",
+    [
+        "errors resolving nobody:7443: [field:hostname lookup error:Domain name not found]",
+        "DNS resolution failed for nobody:7443: C-ares status is not ARES_SUCCESS",
+    ],
+)
+def test_what_had_no_address_to_go_to_was_not_done(text: str) -> None:
+    error = remote_error(NameUnknown(text))
 
-    assert (error.reachable, error.unanswered) == (False, False)
+    assert (error.reachable, error.unsure) == (False, False)
 
 
 def test_a_refusal_is_not_repeated_and_names_reason_field_and_wait(

@@ -10,7 +10,7 @@ from msc_served import served
 
 from msc_authority.rpc.interceptors import Layers
 from msc_authority.rpc.options import SERVER_OPTIONS
-from msc_authority.rpc.serving import CannotListen, PortInUse, calls_ended
+from msc_authority.rpc.serving import CannotListen, PortInUse, calls_outlived
 from msc_policy import v1 as pb
 from msc_policy.v1 import journal_service_pb2, operator_service_pb2, policy_authority_pb2
 
@@ -67,19 +67,19 @@ def test_calls_that_were_cut_off_end_before_their_loop_does(capfd: pytest.Captur
                     await asyncio.sleep(0)
                 ended.append("its own way")
 
-        server = grpc.aio.server()
         handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(takes_its_leave)
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("a", {"call": handler}),))
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/a/call")
-            call = method(b"")
-            await begun.wait()
-            await server.stop(0)
-            with pytest.raises(grpc.aio.AioRpcError):
-                await call
-        await calls_ended(10.0)
+        async with calls_outlived(10.0):
+            server = grpc.aio.server()
+            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("a", {"call": handler}),))
+            port = server.add_insecure_port("127.0.0.1:0")
+            await server.start()
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+                method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/a/call")
+                call = method(b"")
+                await begun.wait()
+                await server.stop(0)
+                with pytest.raises(grpc.aio.AioRpcError):
+                    await call
 
     asyncio.run(stopped_amid_a_call())
 

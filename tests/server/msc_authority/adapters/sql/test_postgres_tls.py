@@ -13,10 +13,11 @@ import pytest
 from msc_builders import ManualClock
 from msc_certificates import Issuer, ServerFiles
 from msc_postgres import PASSWORD, PostgresServer
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url, text
 
 from msc_authority.adapters.sql import open_store
-from msc_authority.ports.store import StoreError
+from msc_authority.adapters.sql.errors import store_errors
+from msc_authority.ports.store import StoreError, StoreUnavailable
 
 
 class TlsFront:
@@ -28,6 +29,7 @@ class TlsFront:
         self._behind = str(server.folder / ".s.PGSQL.5432")
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
+        self._sessions: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -35,6 +37,7 @@ class TlsFront:
         with contextlib.suppress(OSError):
             while True:
                 session, _ = self._listener.accept()
+                self._sessions.append(session.dup())
                 self._threads.append(threading.Thread(target=self._serve, args=(session,)))
                 self._threads[-1].start()
 
@@ -51,7 +54,15 @@ class TlsFront:
                 _pump(tls, behind)
                 back.join()
 
+    def break_off(self) -> None:
+        """Ends every connection in the middle of what it carries."""
+        for session in self._sessions:
+            with session, contextlib.suppress(OSError):
+                session.shutdown(socket.SHUT_RDWR)
+        self._sessions.clear()
+
     def close(self) -> None:
+        self.break_off()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
@@ -101,3 +112,14 @@ def test_a_server_of_another_issuer_is_not_and_gets_no_password(
         open_store(url, clock)
     assert type(refused.value) is StoreError
     assert PASSWORD not in str(refused.value)
+
+
+def test_a_connection_that_breaks_off_is_no_fault_of_the_parameters(front: TlsFront, postgres_url: str) -> None:
+    url = make_url(by_tls(front, postgres_url, sslmode="require")).set(drivername="postgresql+psycopg")
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+        front.break_off()
+        with pytest.raises(StoreUnavailable, match="the connection broke off"), store_errors(url):
+            connection.execute(text("SELECT 1"))
+    engine.dispose()

@@ -12,9 +12,9 @@ from sqlalchemy import make_url
 
 from msc_authority.adapters.sql import SqlStore
 from msc_authority.adapters.sql.engine import ATTEMPTS
+from msc_authority.ports.audit import AuditLine
 from msc_authority.ports.replicas import EvaluationRequest, LeaseState, Replica
 from msc_authority.ports.store import StoreTally, StoreUnavailable
-from msc_authority.ports.upkeep import AuditLine
 
 REPLICA = Replica(server_id="a", address="a:1", watchers=1, started_at=START)
 OTHER = replace(REPLICA, server_id="b", address="b:1")
