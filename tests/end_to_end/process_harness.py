@@ -40,8 +40,10 @@ def until(reads: Callable[[], _T | None], *, deadline_s: float = 20.0, what: str
 
 def free_port() -> int:
     """Returns a port below the ephemeral range that is free now, another one each time."""
-    # Processes that run side by side have numbers side by side, and are not to take each other's before they are used.
-    for port in range(20000 + os.getpid() * 41 % 8000, 32000):
+    # Those that run side by side are not to take each other's before they are used, or while one is started again.
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 20000 + worker % 3 * 4000 + os.getpid() * 41 % 2500
+    for port in range(first, 32000):
         with socket.socket() as probe:
             if port not in _GIVEN_OUT and probe.connect_ex(("127.0.0.1", port)):
                 _GIVEN_OUT.add(port)

@@ -125,8 +125,8 @@ def moves_on(source: PolicySource, replicas: tuple[Replica, Replica]) -> None:
     """Whichever it watches goes; it watches the other."""
     is_fresh_from(source)
     one, two = replicas if replicas[0].watched else replicas[::-1]
-    one.stop()
     before = two.watched
+    one.stop()
     until(lambda: two.watched > before)
 
 

@@ -157,9 +157,8 @@ class Cluster:
         return next((one for one in self.replicas if led is not None and one.process.target == led.address), None)
 
     def term(self) -> int:
-        """The newest term; 0: nobody leads."""
-        led = self.database.leader()
-        return 0 if led is None else led.term
+        """The newest term; 0: nobody has led."""
+        return self.database.term()
 
     def others(self, than: Replica) -> list[Replica]:
         """All but one."""

@@ -37,6 +37,11 @@ class DrillDatabase:
         )
         return Led(*cast("tuple[int, str]", rows[0])) if rows else None
 
+    def term(self) -> int:
+        """The newest term, also of a lease that has run out; 0: nobody has led."""
+        rows = self._server.sql("SELECT term FROM msc_lease", self.name)
+        return cast("int", rows[0][0]) if rows else 0
+
     def etags(self) -> dict[Ref, str]:
         """What was committed under each revision."""
         rows = self._server.sql("SELECT epoch, version, etag FROM msc_policies", self.name)

@@ -47,16 +47,16 @@ def freeze(drill: Drill) -> None:
     """Stops the leader in the middle of evaluations until another one leads, and lets it go on."""
     for turn in range(drill.pace.freezes):
         drill.doing(f"SIGSTOP of the leader, {turn + 1} of {drill.pace.freezes}")
+        _publishes(drill)
         leader = drill.cluster.leader()
-        refused = leader.process.printed().count(REFUSED_BY_STORE)
+        refused, said = leader.process.printed().count(REFUSED_BY_STORE), len(leader.steps_down())
         with _hammered(drill, leader), _not_asked(drill, leader):
-            said = len(leader.steps_down())
             _frozen(drill, leader, turn)
             _follows(drill, leader, said)
         drill.counts["evaluations of a frozen leader that the database refused"] += (
             leader.process.printed().count(REFUSED_BY_STORE) - refused
         )
-        drill.all_fresh()
+        _publishes(drill)
 
 
 def _frozen(drill: Drill, leader: Replica, turn: int) -> None:
@@ -96,7 +96,7 @@ def redis(drill: Drill) -> None:
         published = len(drill.cluster.publisher.publications)
         valkey.stop()
         drill.hold(drill.pace.redis_s)
-        drill.expect(len(drill.cluster.publisher.publications) > published, "nothing was published without Valkey")
+        _published_since(drill, published, "something is published without Valkey")
         valkey.start()
         _redis_has_the_head(drill, "Valkey started again, empty: has the newest policy")
         drill.doing("FLUSHALL")
@@ -142,12 +142,21 @@ def _outage(drill: Drill, how: str, breaks: Callable[[], None], mends: Callable[
         )
     finally:
         mends()
-    published = len(drill.cluster.publisher.publications)
     took_s = drill.next_evaluation(drill.cluster.replicas[0], time.monotonic())
     drill.series[f"PostgreSQL {how}: next committed evaluation"].append(took_s)
-    drill.until(lambda: len(drill.cluster.publisher.publications) > published, "something is published again")
-    newest = drill.cluster.publisher.publications[-1].ref
-    drill.until(lambda: drill.cluster.watchers.have_at_least(newest), "all are FRESH on what is published again")
+    _publishes(drill)
+
+
+def _published_since(drill: Drill, before: int, what: str) -> None:
+    drill.until(lambda: len(drill.cluster.publisher.publications) > before, what)
+
+
+def _publishes(drill: Drill) -> None:
+    """Waits until something is published, and all have it: whatever is broken next, they saw versions before it."""
+    publications = drill.cluster.publisher.publications
+    _published_since(drill, len(publications), "something is published")
+    newest = publications[-1].ref
+    drill.until(lambda: drill.cluster.watchers.have_at_least(newest), "all are FRESH on what was published")
 
 
 def partition(drill: Drill) -> None:

@@ -119,7 +119,7 @@ async def test_while_the_server_is_down_the_policy_ages_and_it_is_said_and_all_i
     async with serving(url, tmp_path) as scene:
         version = (await scene.answer()).policy.ref.version
         assert await scene.record(1) == 1
-        server.stop()
+        await asyncio.to_thread(server.stop)
         await eventually(scene, older_than(1.5))
         assert (await scene.answer()).policy.ref.version == version
         assert await scene.refusal_of(scene.record(2)) == "STORE_UNAVAILABLE"

@@ -17,7 +17,7 @@ from msc_authority.adapters.redis.connecting import Waits
 from msc_authority.core.policy import PolicyRef
 
 CLOCK = SystemClock()
-QUICK = Waits(connect_s=0.2, answer_s=0.2, listen_s=0.05)
+QUICK = Waits(connect_s=0.5, answer_s=0.5, listen_s=0.05)
 CHANGES = "msc:policy:changes"
 
 

@@ -27,7 +27,7 @@ from msc_authority.ports.cache import Before, CachedHead, CacheError, CacheFault
 from msc_authority.ports.policies import Head
 
 CLOCK = SystemClock()
-QUICK = Waits(connect_s=0.2, answer_s=0.2, listen_s=0.1)
+QUICK = Waits(connect_s=0.5, answer_s=0.5, listen_s=0.1)
 
 
 @pytest.fixture
